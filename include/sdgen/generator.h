@@ -1,0 +1,115 @@
+// The chain: words -> conditioning -> latents -> pixels.
+//
+//   sdgen::Generator generator("models/shapes", {});
+//   auto request = generator.complete({.prompt = "a red circle above a blue square"});
+//   generator.run({request}, {}, {.on_picture = [](const sdgen::Picture& picture) { ... }});
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sdgen/error.h"
+#include "sdgen/image.h"
+#include "sdgen/request.h"
+
+namespace sdgen {
+
+// What a model folder says of itself, and what will compute it.
+struct ModelInfo {
+  std::string name;    // the folder's name
+  std::string family;  // `_class_name` of model_index.json, e.g. StableDiffusionPipeline
+  int width = 0;       // native size, pixels
+  int height = 0;
+  std::string sampler;          // the folder's own scheduler as a sampler name
+  double guidance_scale = 7.5;  // the folder's own default
+  int steps = 30;               // the folder's own default
+  std::string device;           // "cpu", "cuda:0"
+  std::string dtype;            // "float32", "bfloat16", "float16"
+  int threads = 0;              // CPU threads in use
+};
+
+// One finished picture.
+struct Picture {
+  std::size_t request_index = 0;  // into the `requests` of run()
+  int index = 0;                  // 0 .. request.count - 1
+  std::uint64_t seed = 0;         // request.seed + index
+  Image image;
+  double seconds = 0.0;  // its share of the batch it was computed in: text, steps and decode, without loading
+};
+
+// After a sampler step of one batch.
+struct StepProgress {
+  int step = 0;               // 1 .. steps of this batch (PNDM counts its extra evaluation too)
+  int steps = 0;              // of this batch
+  std::size_t done = 0;       // picture-steps finished in the whole run
+  std::size_t total = 0;      // picture-steps of the whole run
+  double step_seconds = 0.0;  // this step, for all rows of the batch
+};
+
+// After a stage: "load" (once a component), "text_encode" (once a distinct text pair), "denoise_step", "decode".
+struct StageEvent {
+  std::string stage;
+  std::string detail;  // component, e.g. "unet"; empty where there is nothing to tell apart
+  double seconds = 0.0;
+  std::uint64_t peak_memory_bytes = 0;  // of the process so far (resident set)
+};
+
+// Every member may be empty. Called on the thread that called run().
+struct Observer {
+  std::function<void(const StepProgress&)> on_step;
+  std::function<void(const Picture&)> on_picture;
+  // A picture that failed (e.g. not finite); the run goes on with the others.
+  std::function<void(std::size_t request_index, int index, const Error&)> on_failure;
+  // Things a user should know: words dropped past the text encoder's length, ...
+  std::function<void(const std::string&)> on_warning;
+  std::function<void(const StageEvent&)> on_stage;
+  // Asked before each step: true ends the run after the pictures already finished.
+  std::function<bool()> should_stop;
+};
+
+struct RunOptions {
+  int batch_size = 1;  // pictures computed together, where their settings agree
+};
+
+class Generator {
+ public:
+  // Opens a diffusers folder: reads its configs and weight headers and checks that they fit together, names, shapes
+  // and classes included. No weight is read before run(). Throws Error(kInput) naming file, key and remedy;
+  // Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict each other.
+  Generator(const std::filesystem::path& model, const ComputeOptions& compute);
+  ~Generator();
+  Generator(Generator&&) noexcept;
+  Generator& operator=(Generator&&) noexcept;
+
+  const ModelInfo& info() const;
+
+  // The request with every optional filled in (a random seed where absent). Throws Error(kRequest) for anything that
+  // cannot be drawn: unknown sampler, steps or count < 1, sizes not multiples of 8, ...
+  Request complete(const Request& request) const;
+
+  // Draws every picture of every request, in order, `options.batch_size` together where settings agree. Requests are
+  // completed first, so nothing is drawn if one is wrong. Each component is loaded at its first use and freed after
+  // its last. Pictures do not depend on batch size or order but for the last bit of float arithmetic.
+  // Returns false if should_stop ended it. Throws Error(kInput) if weights cannot be read or are not finite,
+  // Error(kWorking) if the device or the memory fails.
+  bool run(const std::vector<Request>& requests, const RunOptions& options, const Observer& observer);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The A1111-style text that viewers show, for the PNG's `parameters` chunk: prompt, `Negative prompt: ...`, then
+// `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model: ...`. `request` must be complete; `seed`
+// is the picture's own.
+std::string parameters_text(const Request& request, std::uint64_t seed, const ModelInfo& model);
+
+// Versions of this program and of the libraries it runs on, as (name, version).
+std::vector<std::pair<std::string, std::string>> versions();
+
+}  // namespace sdgen

@@ -1,0 +1,39 @@
+// What to draw and on what. A field is named as its command-line flag (dashes for underscores).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sdgen {
+
+// One prompt and how to draw it. Empty optionals mean "the model's own"; Generator::complete() fills them.
+struct Request {
+  std::string prompt;
+  std::string negative_prompt;
+  std::optional<int> steps;              // sampler steps, >= 1; the model's own default, else 30
+  std::optional<double> guidance_scale;  // <= 1: off, one UNet row; the model's own default, else 7.5
+  std::optional<std::string> sampler;    // one of sampler_names(); the model's own scheduler, else ddim
+  double eta = 0.0;                      // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
+  std::optional<std::uint64_t> seed;     // picture k uses seed + k; random when absent
+  std::optional<int> width;              // pixels, a multiple of 8; the model's own
+  std::optional<int> height;             // pixels, a multiple of 8; the model's own
+  int count = 1;                         // pictures of this prompt, >= 1
+};
+
+enum class Device { kAuto, kCpu, kCuda };
+enum class DType { kAuto, kFloat32, kBFloat16, kFloat16 };
+
+// Where and how to compute. kAuto: CUDA if there is one, else the CPU; float32 on the CPU, float16 on CUDA.
+struct ComputeOptions {
+  Device device = Device::kAuto;
+  int device_index = 0;  // which CUDA device
+  DType dtype = DType::kAuto;
+  int threads = 0;  // CPU threads; 0: as many as there are cores to use
+};
+
+// Names accepted by Request::sampler, in the order shown to users.
+std::vector<std::string> sampler_names();
+
+}  // namespace sdgen

@@ -1,0 +1,81 @@
+#include "base/compute.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <malloc.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/errors.h"
+
+namespace sdgen {
+namespace {
+
+constexpr int kMostThreads = 1024;
+
+at::Device choose_device(const ComputeOptions& options) {
+  const bool has_cuda = at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
+  if (options.device == Device::kCpu || (options.device == Device::kAuto && !has_cuda)) return at::kCPU;
+  if (!has_cuda)
+    fail_working("--device cuda: no CUDA device; ",
+                 at::hasCUDA() ? "the driver shows no GPU" : "this libtorch is a CPU build",
+                 "; use --device cpu, or build with a CUDA libtorch on a machine with a GPU");
+  const int devices = at::detail::getCUDAHooks().deviceCount();
+  if (options.device_index < 0 || options.device_index >= devices)
+    fail_working("--device cuda:", options.device_index, ": no such device; this machine has cuda:0 to cuda:",
+                 devices - 1);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(options.device_index)};
+}
+
+at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
+  switch (dtype) {
+    case DType::kFloat32: return at::kFloat;
+    case DType::kBFloat16: return at::kBFloat16;
+    case DType::kFloat16: return at::kHalf;
+    case DType::kAuto: break;
+  }
+  return device.is_cuda() ? at::kHalf : at::kFloat;
+}
+
+}  // namespace
+
+Compute choose_compute(const ComputeOptions& options) {
+  if (options.threads < 0 || options.threads > kMostThreads)
+    fail_request("--threads ", options.threads, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const at::Device device = choose_device(options);
+  return {device, choose_dtype(options.dtype, device)};
+}
+
+std::string device_name(const Compute& compute) { return compute.device.str(); }
+
+std::string dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kFloat: return "float32";
+    case at::kBFloat16: return "bfloat16";
+    case at::kHalf: return "float16";
+    default: return at::toString(dtype);
+  }
+}
+
+void synchronize(const Compute& compute) {
+  if (compute.device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(compute.device.index());
+}
+
+std::uint64_t peak_memory_bytes() {
+  std::uint64_t bytes = 0;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) != 0) continue;
+    std::istringstream(line.substr(6)) >> bytes;
+    bytes *= 1024;  // the kernel counts in KiB
+  }
+  return bytes;
+}
+
+void release_freed_memory() { malloc_trim(0); }
+
+}  // namespace sdgen

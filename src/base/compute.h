@@ -1,0 +1,37 @@
+// Where tensors live and how wide their numbers are. CUDA is known here only.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+
+#include "sdgen/request.h"
+
+namespace sdgen {
+
+struct Compute {
+  at::Device device{at::kCPU};
+  at::ScalarType dtype = at::kFloat;  // of weights and activations
+};
+
+// The device and dtype that `options` ask for, and the CPU thread count set (process-wide, libtorch has one pool).
+// Throws Error(kWorking) if there is no such device, Error(kRequest) for a negative or absurd thread count.
+Compute choose_compute(const ComputeOptions& options);
+
+// "cpu", "cuda:0"
+std::string device_name(const Compute& compute);
+
+// "float32", "bfloat16", "float16"
+std::string dtype_name(at::ScalarType dtype);
+
+// Waits until the device has done what it was given, so that a clock read next tells the truth. Nothing on the CPU.
+void synchronize(const Compute& compute);
+
+// The most memory the process has held (resident set, VmHWM), bytes; 0 where the system does not tell.
+std::uint64_t peak_memory_bytes();
+
+// Gives memory freed by tensors back to the system, so that the next stage's peak is its own.
+void release_freed_memory();
+
+}  // namespace sdgen

@@ -1,0 +1,51 @@
+// JSON files of model folders, with errors that name file and key.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "base/errors.h"
+
+namespace sdgen {
+
+using Json = nlohmann::json;
+
+// Throws Error(kInput) if `path` is missing, over `max_bytes`, or not JSON (with line and column).
+Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{64} << 20);
+
+// A JSON object read from a file; what it throws names the file and the key.
+struct Config {
+  std::filesystem::path path;
+  Json json;
+
+  static Config read(const std::filesystem::path& path);
+
+  bool has(const std::string& key) const { return json.contains(key) && !json.at(key).is_null(); }
+
+  // The value of `key`; Error(kInput) if it is absent, null or of another type.
+  template <typename T>
+  T at(const std::string& key) const {
+    if (!has(key)) fail_input(path.string(), ": key '", key, "' is missing");
+    return as<T>(key);
+  }
+
+  // The value of `key`, or `fallback` where it is absent or null.
+  template <typename T>
+  T value(const std::string& key, const T& fallback) const {
+    return has(key) ? as<T>(key) : fallback;
+  }
+
+ private:
+  template <typename T>
+  T as(const std::string& key) const {
+    try {
+      return json.at(key).get<T>();
+    } catch (const Json::exception&) {
+      fail_input(path.string(), ": key '", key, "' has the unusable value ", json.at(key).dump().substr(0, 80));
+    }
+  }
+};
+
+}  // namespace sdgen

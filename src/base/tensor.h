@@ -1,0 +1,24 @@
+// Tensors and their shapes at stage borders.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <initializer_list>
+#include <string>
+
+#include "base/errors.h"
+
+namespace sdgen {
+
+using at::Tensor;
+
+// "[2, 77, 768]"
+std::string shape_text(at::IntArrayRef shape);
+
+// Throws Error(kWorking) unless `tensor` has `shape`; -1 stands for any size.
+void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> shape, const std::string& name);
+
+// True if no element is NaN or infinite. One pass, no temporary the size of the tensor.
+bool is_finite(const Tensor& tensor);
+
+}  // namespace sdgen

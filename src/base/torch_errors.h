@@ -1,0 +1,29 @@
+// libtorch's exceptions as our own: one line, no stack trace.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <new>
+
+#include "base/errors.h"
+
+namespace sdgen {
+
+// Throws Error(kWorking) with the first line of `what`; running out of memory gets its remedy.
+[[noreturn]] void fail_from_torch(const std::string& what, bool out_of_memory);
+
+// work(), with c10::Error and std::bad_alloc turned into Error(kWorking).
+template <typename Work>
+auto with_plain_errors(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError& error) {
+    fail_from_torch(error.what_without_backtrace(), true);
+  } catch (const c10::Error& error) {
+    fail_from_torch(error.what_without_backtrace(), false);
+  } catch (const std::bad_alloc&) {
+    fail_from_torch("", true);
+  }
+}
+
+}  // namespace sdgen

@@ -1,0 +1,139 @@
+#include "decode/autoencoder_kl.h"
+
+#include <algorithm>
+
+#include "nn/attention.h"
+
+namespace sdgen {
+namespace {
+
+constexpr double kEps = 1e-6;
+
+ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out, const AutoencoderConfig& config) {
+  return {weights, {in, out, 0, config.groups, kEps, config.activation}};
+}
+
+// Only the plain convolutional blocks of AutoencoderKL are known.
+void check_block_types(const Config& config, const std::string& key, const std::string& known, std::size_t blocks) {
+  const auto types = config.value<std::vector<std::string>>(key, std::vector<std::string>(blocks, known));
+  if (types.size() != blocks)
+    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks, " block_out_channels");
+  for (const std::string& type : types)
+    if (type != known) fail_input(config.path.string(), ": key '", key, "': ", unknown_name("block type", type, {known}));
+}
+
+}  // namespace
+
+AutoencoderConfig AutoencoderConfig::read(const Config& config) {
+  AutoencoderConfig vae;
+  vae.in_channels = config.value<std::int64_t>("in_channels", 3);
+  vae.out_channels = config.value<std::int64_t>("out_channels", 3);
+  vae.latent_channels = config.value<std::int64_t>("latent_channels", 4);
+  vae.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
+  vae.layers_per_block = config.value<std::int64_t>("layers_per_block", 1);
+  vae.groups = config.value<std::int64_t>("norm_num_groups", 32);
+  vae.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());
+  vae.scaling_factor = config.value("scaling_factor", 0.18215);
+  vae.use_quant_conv = config.value("use_quant_conv", true);
+  vae.use_post_quant_conv = config.value("use_post_quant_conv", true);
+  vae.mid_block_add_attention = config.value("mid_block_add_attention", true);
+  const std::size_t blocks = vae.block_out_channels.size();
+  if (blocks == 0 || blocks > 16) fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
+  check_block_types(config, "down_block_types", "DownEncoderBlock2D", blocks);
+  check_block_types(config, "up_block_types", "UpDecoderBlock2D", blocks);
+  for (const std::int64_t channels : vae.block_out_channels)
+    if (channels < 1 || vae.groups < 1 || channels % vae.groups != 0)
+      fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into norm_num_groups ", vae.groups);
+  if (vae.out_channels != 3) fail_input(config.path.string(), ": out_channels ", vae.out_channels, "; only RGB (3) is supported");
+  if (!(vae.scaling_factor > 0)) fail_input(config.path.string(), ": scaling_factor must be positive");
+  return vae;
+}
+
+AutoencoderMidBlock::Attention::Attention(const Weights& weights, const AutoencoderConfig& config)
+    : group_norm(weights.at("group_norm"), config.block_out_channels.back(), config.groups, kEps),
+      to_q(weights.at("to_q"), config.block_out_channels.back(), config.block_out_channels.back()),
+      to_k(weights.at("to_k"), config.block_out_channels.back(), config.block_out_channels.back()),
+      to_v(weights.at("to_v"), config.block_out_channels.back(), config.block_out_channels.back()),
+      to_out(weights.at("to_out.0"), config.block_out_channels.back(), config.block_out_channels.back()) {}
+
+Tensor AutoencoderMidBlock::Attention::operator()(const Tensor& x) const {
+  const Tensor patches = group_norm(x).flatten(2).transpose(1, 2);  // [N, h*w, C]
+  const Tensor mixed = to_out(multi_head_attention(to_q(patches), to_k(patches), to_v(patches), /*heads=*/1));
+  return x + mixed.transpose(1, 2).reshape(x.sizes());
+}
+
+AutoencoderMidBlock::AutoencoderMidBlock(const Weights& weights, const AutoencoderConfig& config)
+    : resnet1(resnet(weights.at("resnets.0"), config.block_out_channels.back(), config.block_out_channels.back(), config)),
+      resnet2(resnet(weights.at("resnets.1"), config.block_out_channels.back(), config.block_out_channels.back(), config)) {
+  if (config.mid_block_add_attention) attention.emplace(weights.at("attentions.0"), config);
+}
+
+Tensor AutoencoderMidBlock::operator()(const Tensor& x) const {
+  const Tensor hidden = resnet1(x);
+  return resnet2(attention ? (*attention)(hidden) : hidden);
+}
+
+AutoencoderDecoder::AutoencoderDecoder(const Weights& weights, const AutoencoderConfig& config)
+    : config_(config),
+      conv_in_(weights.at("decoder.conv_in"), config.latent_channels, config.block_out_channels.back(), {}),
+      mid_block_(weights.at("decoder.mid_block"), config),
+      conv_norm_out_(weights.at("decoder.conv_norm_out"), config.block_out_channels.front(), config.groups, kEps),
+      conv_out_(weights.at("decoder.conv_out"), config.block_out_channels.front(), config.out_channels, {}) {
+  if (config.use_post_quant_conv)
+    post_quant_conv_.emplace(weights.at("post_quant_conv"), config.latent_channels, config.latent_channels,
+                             Conv2d::Geometry{1, 1, 0});
+  std::int64_t in = config.block_out_channels.back();
+  for (std::size_t i = 0; i < config.block_out_channels.size(); ++i) {
+    const Weights block_weights = weights.at("decoder.up_blocks").at(i);
+    const std::int64_t out = config.block_out_channels[config.block_out_channels.size() - 1 - i];
+    Block& block = up_blocks_.emplace_back();
+    for (std::int64_t layer = 0; layer <= config.layers_per_block; ++layer)
+      block.resnets.push_back(resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
+    if (i + 1 < config.block_out_channels.size()) block.upsample.emplace(block_weights.at("upsamplers.0"), out);
+  }
+}
+
+Tensor AutoencoderDecoder::operator()(const Tensor& latents) const {
+  require_shape(latents, {-1, config_.latent_channels, -1, -1}, "VAE latents");
+  Tensor x = conv_in_(post_quant_conv_ ? (*post_quant_conv_)(latents) : latents);
+  x = mid_block_(x);
+  for (const Block& block : up_blocks_) {
+    for (const ResnetBlock& resnet_block : block.resnets) x = resnet_block(x);
+    if (block.upsample) x = (*block.upsample)(x, {2 * x.size(2), 2 * x.size(3)});
+  }
+  return conv_out_(activate(config_.activation, conv_norm_out_(x)));
+}
+
+AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const AutoencoderConfig& config)
+    : config_(config),
+      conv_in_(weights.at("encoder.conv_in"), config.in_channels, config.block_out_channels.front(), {}),
+      mid_block_(weights.at("encoder.mid_block"), config),
+      conv_norm_out_(weights.at("encoder.conv_norm_out"), config.block_out_channels.back(), config.groups, kEps),
+      conv_out_(weights.at("encoder.conv_out"), config.block_out_channels.back(), 2 * config.latent_channels, {}) {
+  if (config.use_quant_conv)
+    quant_conv_.emplace(weights.at("quant_conv"), 2 * config.latent_channels, 2 * config.latent_channels,
+                        Conv2d::Geometry{1, 1, 0});
+  std::int64_t in = config.block_out_channels.front();
+  for (std::size_t i = 0; i < config.block_out_channels.size(); ++i) {
+    const Weights block_weights = weights.at("encoder.down_blocks").at(i);
+    const std::int64_t out = config.block_out_channels[i];
+    Block& block = down_blocks_.emplace_back();
+    for (std::int64_t layer = 0; layer < config.layers_per_block; ++layer)
+      block.resnets.push_back(resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
+    if (i + 1 < config.block_out_channels.size()) block.downsample.emplace(block_weights.at("downsamplers.0"), out, 0);
+  }
+}
+
+LatentDistribution AutoencoderEncoder::operator()(const Tensor& pixels) const {
+  require_shape(pixels, {-1, config_.in_channels, -1, -1}, "VAE pixels");
+  Tensor x = conv_in_(pixels);
+  for (const Block& block : down_blocks_) {
+    for (const ResnetBlock& resnet_block : block.resnets) x = resnet_block(x);
+    if (block.downsample) x = (*block.downsample)(x);
+  }
+  x = conv_out_(activate(config_.activation, conv_norm_out_(mid_block_(x))));
+  const std::vector<Tensor> moments = (quant_conv_ ? (*quant_conv_)(x) : x).chunk(2, 1);
+  return {moments[0], moments[1].clamp(-30.0, 20.0)};
+}
+
+}  // namespace sdgen

@@ -1,0 +1,99 @@
+// AutoencoderKL: latents <-> pixels ("High-Resolution Image Synthesis with Latent Diffusion Models", section 3.1; layout
+// and names as in diffusers).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json_file.h"
+#include "nn/resnet.h"
+
+namespace sdgen {
+
+struct AutoencoderConfig {
+  std::int64_t in_channels = 3;
+  std::int64_t out_channels = 3;
+  std::int64_t latent_channels = 4;
+  std::vector<std::int64_t> block_out_channels;
+  std::int64_t layers_per_block = 1;
+  std::int64_t groups = 32;
+  Activation activation = Activation::kSilu;
+  double scaling_factor = 0.18215;
+  bool use_quant_conv = true;
+  bool use_post_quant_conv = true;
+  bool mid_block_add_attention = true;
+
+  // Pixels a latent spans, per side: 8 for Stable Diffusion.
+  std::int64_t pixels_per_latent() const { return std::int64_t{1} << (block_out_channels.size() - 1); }
+
+  // Reads vae/config.json. Throws Error(kInput) naming file and key.
+  static AutoencoderConfig read(const Config& config);
+};
+
+// Resnet, single-head self-attention over the map, resnet: the middle of both decoder and encoder.
+struct AutoencoderMidBlock {
+  struct Attention {
+    GroupNorm group_norm;
+    Linear to_q, to_k, to_v, to_out;
+
+    Attention(const Weights& weights, const AutoencoderConfig& config);
+    Tensor operator()(const Tensor& x) const;  // [N, C, h, w]
+  };
+  ResnetBlock resnet1;
+  std::optional<Attention> attention;
+  ResnetBlock resnet2;
+
+  AutoencoderMidBlock(const Weights& weights, const AutoencoderConfig& config);
+  Tensor operator()(const Tensor& x) const;  // [N, C, h, w]
+};
+
+class AutoencoderDecoder {
+ public:
+  AutoencoderDecoder(const Weights& weights, const AutoencoderConfig& config);
+
+  // latents [N, latent_channels, h, w], already divided by scaling_factor -> pixels [N, 3, f*h, f*w], about -1 to 1
+  Tensor operator()(const Tensor& latents) const;
+
+ private:
+  struct Block {
+    std::vector<ResnetBlock> resnets;
+    std::optional<Upsample> upsample;
+  };
+  AutoencoderConfig config_;
+  std::optional<Conv2d> post_quant_conv_;
+  Conv2d conv_in_;
+  AutoencoderMidBlock mid_block_;
+  std::vector<Block> up_blocks_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
+};
+
+// A Gaussian over latents, not yet multiplied by scaling_factor.
+struct LatentDistribution {
+  Tensor mean;    // [N, latent_channels, h, w]
+  Tensor logvar;  // the same shape, clamped to -30..20
+};
+
+class AutoencoderEncoder {
+ public:
+  AutoencoderEncoder(const Weights& weights, const AutoencoderConfig& config);
+
+  // pixels [N, 3, H, W], -1 to 1
+  LatentDistribution operator()(const Tensor& pixels) const;
+
+ private:
+  struct Block {
+    std::vector<ResnetBlock> resnets;
+    std::optional<Downsample> downsample;
+  };
+  AutoencoderConfig config_;
+  Conv2d conv_in_;
+  std::vector<Block> down_blocks_;
+  AutoencoderMidBlock mid_block_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
+  std::optional<Conv2d> quant_conv_;
+};
+
+}  // namespace sdgen

@@ -1,0 +1,87 @@
+// UNet2DConditionModel: latents and timestep in, words beside them, the prediction out ("High-Resolution Image Synthesis
+// with Latent Diffusion Models", section 3.3; layout and names as in diffusers).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json_file.h"
+#include "nn/attention.h"
+#include "nn/resnet.h"
+
+namespace sdgen {
+
+struct UnetConfig {
+  std::int64_t sample_height = 64;  // latents
+  std::int64_t sample_width = 64;
+  std::int64_t in_channels = 4;
+  std::int64_t out_channels = 4;
+  std::vector<std::string> down_block_types, up_block_types;
+  bool has_mid_block = true;
+  std::vector<std::int64_t> block_out_channels;
+  // One entry a down block, from the outside in; diffusers spells a single value or a list.
+  std::vector<std::int64_t> layers_per_block;
+  std::vector<std::int64_t> heads;  // diffusers' `attention_head_dim` counts heads in these models
+  std::vector<std::int64_t> cross_attention_dim;
+  std::vector<std::int64_t> transformer_layers_per_block;
+  std::vector<bool> only_cross_attention;
+  bool mid_only_cross_attention = false;
+  std::int64_t groups = 32;
+  double norm_eps = 1e-5;
+  Activation activation = Activation::kSilu;
+  bool linear_projection = false;
+  bool flip_sin_to_cos = true;
+  double freq_shift = 0.0;
+  bool scale_shift = false;  // resnet_time_scale_shift: default or scale_shift
+  std::int64_t downsample_padding = 1;
+  double mid_block_scale_factor = 1.0;
+  bool center_input_sample = false;
+  std::int64_t conv_in_kernel = 3;
+  std::int64_t conv_out_kernel = 3;
+
+  // Reads unet/config.json. Throws Error(kInput) naming file and key for what is missing, inconsistent or not
+  // supported (class and addition embeddings, other block types).
+  static UnetConfig read(const Config& config);
+};
+
+class Unet {
+ public:
+  Unet(const Weights& weights, const UnetConfig& config);
+
+  // What the stages on the way give, for tests and curious readers.
+  struct Trace {
+    Tensor time_embedding;  // [N, 4 * block_out_channels[0]]
+    Tensor first_down;      // after down_blocks.0
+    Tensor mid;             // after mid_block
+  };
+
+  // sample [N, in_channels, h, w], timesteps [N] float32, context [N, L, cross_attention_dim] -> [N, out_channels, h, w]
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context, Trace* trace = nullptr) const;
+
+ private:
+  struct Block {
+    std::vector<ResnetBlock> resnets;
+    std::vector<Transformer2d> attentions;  // empty, or one a resnet (the mid block has one fewer)
+    std::optional<Downsample> downsample;
+    std::optional<Upsample> upsample;
+  };
+
+  Tensor time_embedding(const Tensor& timesteps) const;
+  Block down_block(const Weights& weights, std::size_t index) const;
+  Block up_block(const Weights& weights, std::size_t index) const;
+  Block mid_block(const Weights& weights) const;
+  ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out, double output_scale = 1.0) const;
+  Transformer2d transformer(const Weights& weights, std::size_t level, std::int64_t depth, bool only_cross) const;
+
+  UnetConfig config_;
+  Conv2d conv_in_;
+  Linear time_linear1_, time_linear2_;
+  std::vector<Block> down_blocks_;
+  std::optional<Block> mid_block_;
+  std::vector<Block> up_blocks_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
+};
+
+}  // namespace sdgen

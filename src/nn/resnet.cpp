@@ -1,0 +1,63 @@
+#include "nn/resnet.h"
+
+#include <cmath>
+
+namespace sdgen {
+
+ResnetBlock::ResnetBlock(const Weights& weights, const Config& config)
+    : norm1(weights.at("norm1"), config.in, config.groups, config.eps),
+      conv1(weights.at("conv1"), config.in, config.out, {}),
+      norm2(weights.at("norm2"), config.out, config.groups, config.eps),
+      conv2(weights.at("conv2"), config.out, config.out, {}),
+      activation(config.activation),
+      scale_shift(config.scale_shift),
+      output_scale(config.output_scale) {
+  if (config.time_width > 0)
+    time_emb_proj.emplace(weights.at("time_emb_proj"), config.time_width, (scale_shift ? 2 : 1) * config.out);
+  if (config.in != config.out)
+    conv_shortcut.emplace(weights.at("conv_shortcut"), config.in, config.out, Conv2d::Geometry{1, 1, 0});
+}
+
+Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time_embedding) const {
+  Tensor hidden = conv1(activate(activation, norm1(x)));
+  if (time_emb_proj) {
+    const Tensor time = (*time_emb_proj)(activate(activation, time_embedding)).unsqueeze(-1).unsqueeze(-1);
+    if (scale_shift) {
+      const std::vector<Tensor> parts = time.chunk(2, 1);  // scale, shift
+      hidden = norm2(hidden) * (1 + parts[0]) + parts[1];
+    } else {
+      hidden = norm2(hidden + time);
+    }
+  } else {
+    hidden = norm2(hidden);
+  }
+  hidden = conv2(activate(activation, hidden));
+  const Tensor sum = (conv_shortcut ? (*conv_shortcut)(x) : x) + hidden;
+  return output_scale == 1.0 ? sum : sum / output_scale;
+}
+
+Downsample::Downsample(const Weights& weights, std::int64_t channels, std::int64_t padding)
+    : conv(weights.at("conv"), channels, channels, {3, 2, padding}) {}
+
+Tensor Downsample::operator()(const Tensor& x) const {
+  return conv(conv.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
+}
+
+Upsample::Upsample(const Weights& weights, std::int64_t channels) : conv(weights.at("conv"), channels, channels, {}) {}
+
+Tensor Upsample::operator()(const Tensor& x, at::IntArrayRef size) const {
+  return conv(at::upsample_nearest2d(x, size));
+}
+
+Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos, double freq_shift) {
+  const std::int64_t half = width / 2;
+  const auto options = timesteps.options().dtype(at::kFloat);
+  const Tensor exponent = -std::log(10000.0) * at::arange(0, half, options) / (half - freq_shift);
+  const Tensor angles = timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0);  // [N, half]
+  const Tensor sines = at::sin(angles);
+  const Tensor cosines = at::cos(angles);
+  const Tensor embedding = flip_sin_to_cos ? at::cat({cosines, sines}, -1) : at::cat({sines, cosines}, -1);
+  return width % 2 == 0 ? embedding : at::constant_pad_nd(embedding, {0, 1});
+}
+
+}  // namespace sdgen

@@ -1,0 +1,58 @@
+#include "sdgen/generator.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/version.h>
+
+#include "base/errors.h"
+#include "base/torch_errors.h"
+#include "pipeline/components.h"
+#include "pipeline/run.h"
+
+namespace sdgen {
+
+struct Generator::Impl {
+  Compute compute;
+  ModelFolder model;
+  ModelInfo info;
+  Components components;
+
+  Impl(const std::filesystem::path& path, const ComputeOptions& options)
+      : compute(choose_compute(options)), model(read_model_folder(path)), components(model, compute) {
+    const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
+    info = {model.name, model.family, model.native_width(), model.native_height(), own ? own->name : "",
+            model.guidance_scale, model.steps, device_name(compute), dtype_name(compute.dtype), at::get_num_threads()};
+  }
+};
+
+Generator::Generator(const std::filesystem::path& model, const ComputeOptions& compute)
+    : impl_(with_plain_errors([&] {
+        const c10::InferenceMode inference;
+        return std::make_unique<Impl>(model, compute);
+      })) {}
+
+Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
+
+const ModelInfo& Generator::info() const { return impl_->info; }
+
+Request Generator::complete(const Request& request) const {
+  return with_plain_errors([&] { return complete_request(request, impl_->model); });
+}
+
+bool Generator::run(const std::vector<Request>& requests, const RunOptions& options, const Observer& observer) {
+  const c10::InferenceMode inference;
+  std::vector<Request> completed;
+  for (const Request& request : requests) completed.push_back(complete(request));
+  return with_plain_errors([&] {
+    return Run(impl_->model, impl_->compute, impl_->components, completed, observer).draw(options.batch_size);
+  });
+}
+
+std::vector<std::pair<std::string, std::string>> versions() {
+  return {{"sd-gen", SDGEN_VERSION}, {"libtorch", TORCH_VERSION}, {"cpu", at::get_cpu_capability()}};
+}
+
+}  // namespace sdgen

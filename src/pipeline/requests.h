@@ -1,0 +1,27 @@
+// Requests: filled in, checked, and laid out as batches.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "pipeline/model_folder.h"
+#include "sdgen/request.h"
+
+namespace sdgen {
+
+// The request with the model's own values where it is silent. Throws Error(kRequest), or Error(kInput) if the folder's
+// own scheduler is one we do not know and no sampler is named.
+Request complete_request(const Request& request, const ModelFolder& model);
+
+// One picture to draw.
+struct Job {
+  std::size_t request_index = 0;
+  int index = 0;  // 0 .. count - 1
+  std::uint64_t seed = 0;
+};
+
+// All pictures of complete `requests` in order, up to `batch_size` together where steps, sampler, eta, guidance and size
+// agree. Throws Error(kRequest) for a batch_size < 1.
+std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size);
+
+}  // namespace sdgen

@@ -1,0 +1,188 @@
+#include "pipeline/run.h"
+
+#include <algorithm>
+
+#include "base/torch_errors.h"
+#include "image/pixels.h"
+
+namespace sdgen {
+namespace {
+
+// Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
+constexpr std::size_t kMostTexts = 512;
+// Larger pictures are decoded one by one: the decoder's peak is far above the UNet's.
+constexpr std::int64_t kPixelsDecodedTogether = 256 * 256;
+
+struct Stopped {};
+
+// The first batches whose texts number at most kMostTexts (at least one batch).
+std::size_t batches_encoded_together(const std::vector<std::vector<Job>>& batches, std::size_t first) {
+  std::size_t texts = 0;
+  std::size_t end = first;
+  while (end < batches.size() && (end == first || texts + 2 * batches[end].size() <= kMostTexts)) texts += 2 * batches[end++].size();
+  return end;
+}
+
+}  // namespace
+
+Run::Run(const ModelFolder& model, const Compute& compute, Components& components, const std::vector<Request>& requests,
+         const Observer& observer)
+    : model_(model), compute_(compute), components_(components), requests_(requests), observer_(observer) {
+  on_load_ = [this](const std::string& component, double seconds) {
+    load_seconds_ += seconds;
+    report_stage("load", component, seconds);
+  };
+}
+
+bool Run::draw(int batch_size) {
+  const std::vector<Batch> batches = plan_batches(requests_, batch_size);
+  for (const Batch& batch : batches) {
+    const Request& settings = requests_[batch.front().request_index];
+    total_ += batch.size() * find_sampler(*settings.sampler).plan(model_.scheduler, *settings.steps).steps.size();
+  }
+  try {
+    for (std::size_t begin = 0; begin < batches.size();) {
+      const std::size_t end = batches_encoded_together(batches, begin);
+      encode_texts({batches.begin() + begin, batches.begin() + end});
+      for (; begin < end; ++begin) {
+        if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
+        if (begin + 1 == batches.size()) last_batch_ = true;
+        draw_batch(batches[begin]);
+      }
+    }
+  } catch (const Stopped&) {
+    components_.release_all();
+    return false;
+  } catch (...) {
+    components_.release_all();
+    throw;
+  }
+  components_.release_all();
+  return true;
+}
+
+void Run::encode_texts(const std::vector<Batch>& batches) {
+  contexts_.clear();
+  text_seconds_.clear();
+  for (const Batch& batch : batches) {
+    for (const Job& job : batch) {
+      const Request& request = requests_[job.request_index];
+      encode(request.prompt);
+      if (*request.guidance_scale > 1) encode(request.negative_prompt);
+    }
+  }
+  components_.release_text_encoder();
+}
+
+void Run::encode(const std::string& text) {
+  if (contexts_.contains(text)) return;
+  const ClipTextEncoder& encoder = components_.text_encoder(on_load_);
+  const Stopwatch stopwatch;
+  EncodedText encoded = encode_text(components_.tokenizer(), encoder, text);
+  synchronize(compute_);
+  text_seconds_[text] = stopwatch.seconds();
+  report_stage("text_encode", "", text_seconds_[text]);
+  if (!is_finite(encoded.hidden)) fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
+  if (!encoded.dropped.empty() && observer_.on_warning)
+    observer_.on_warning(concat("the text is longer than the model's ", components_.tokenizer().model_max_length(),
+                                " tokens; dropped: ", encoded.dropped));
+  contexts_.emplace(text, std::move(encoded.hidden));
+}
+
+Conditioning Run::conditioning(const Batch& batch) const {
+  std::vector<Tensor> words, without;
+  const double guidance_scale = *requests_[batch.front().request_index].guidance_scale;
+  for (const Job& job : batch) {
+    const Request& request = requests_[job.request_index];
+    words.push_back(contexts_.at(request.prompt));
+    if (guidance_scale > 1) without.push_back(contexts_.at(request.negative_prompt));
+  }
+  return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale};
+}
+
+Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
+  const Request& settings = requests_[batch.front().request_index];
+  const Sampler& sampler = find_sampler(*settings.sampler);
+  SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
+  plan.options.eta = settings.eta;
+  std::vector<std::uint64_t> seeds;
+  for (const Job& job : batch) seeds.push_back(job.seed);
+  NoiseSource noise(seeds);
+  const std::int64_t scale = model_.vae.pixels_per_latent();
+  const Tensor start = noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
+  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type, conditioning(batch), compute_);
+
+  Stopwatch stopwatch;
+  const auto on_step = [&](int step, const Tensor& x) {
+    synchronize(compute_);
+    const double seconds = stopwatch.seconds();
+    report_stage("denoise_step", "", seconds);
+    done_ += batch.size();
+    if (observer_.on_step) observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
+    if (!is_finite(x))
+      for (std::size_t row = 0; row < batch.size(); ++row)
+        if (failed_steps[row] == 0 && !is_finite(x[static_cast<std::int64_t>(row)])) failed_steps[row] = step;
+    if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    stopwatch = Stopwatch();
+  };
+  return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps, plan.options, noise, on_step);
+}
+
+std::vector<Image> Run::decode(const Tensor& latents) {
+  const AutoencoderDecoder& decoder = components_.decoder(on_load_);
+  const Stopwatch stopwatch;
+  const Tensor scaled = (latents / model_.vae.scaling_factor).to(compute_.dtype);
+  const std::int64_t scale = model_.vae.pixels_per_latent();
+  const std::int64_t pixels = latents.size(2) * latents.size(3) * scale * scale;
+  std::vector<Image> images;
+  for (const Tensor& rows : scaled.split(std::max<std::int64_t>(1, kPixelsDecodedTogether / pixels))) {
+    const Tensor decoded = decoder(rows);
+    for (std::int64_t row = 0; row < decoded.size(0); ++row)
+      images.push_back(is_finite(decoded[row]) ? images_from_pixels(decoded.narrow(0, row, 1)).front() : Image{});
+  }
+  report_stage("decode", "", stopwatch.seconds());
+  return images;
+}
+
+void Run::draw_batch(const Batch& batch) {
+  const double load_before = load_seconds_;
+  const Stopwatch stopwatch;
+  std::vector<int> failed_steps(batch.size(), 0);
+  std::vector<Image> images;
+  try {
+    const Tensor latents = with_plain_errors([&] { return denoise(batch, failed_steps); });
+    if (last_batch_) components_.release_unet();
+    images = with_plain_errors([&] { return decode(latents); });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
+    for (const Job& job : batch) report_failure(job, error);
+    return;
+  }
+  const double seconds = (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+  const std::string remedy = compute_.dtype == at::kFloat ? "; the weights are unusable" : "; use --dtype float32";
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Job& job = batch[i];
+    const Request& request = requests_[job.request_index];
+    if (failed_steps[i] > 0) {
+      report_failure(job, Error(ErrorKind::kWorking, concat("the latents of seed ", job.seed, " are not finite after step ",
+                                                           failed_steps[i], " of ", *request.steps, " (unet, ", dtype_name(compute_.dtype), ")", remedy)));
+    } else if (images[i].rgb.empty()) {
+      report_failure(job, Error(ErrorKind::kWorking, concat("the picture of seed ", job.seed, " is not finite after decoding (vae, ",
+                                                           dtype_name(compute_.dtype), ")", remedy)));
+    } else if (observer_.on_picture) {
+      const double text = text_seconds_.at(request.prompt);
+      observer_.on_picture({job.request_index, job.index, job.seed, std::move(images[i]), seconds + text});
+    }
+  }
+}
+
+void Run::report_stage(const std::string& stage, const std::string& detail, double seconds) const {
+  if (observer_.on_stage) observer_.on_stage({stage, detail, seconds, peak_memory_bytes()});
+}
+
+void Run::report_failure(const Job& job, const Error& error) const {
+  if (!observer_.on_failure) throw error;
+  observer_.on_failure(job.request_index, job.index, error);
+}
+
+}  // namespace sdgen

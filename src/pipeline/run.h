@@ -1,0 +1,52 @@
+// One run of the chain over many requests.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/stopwatch.h"
+#include "diffusion/guidance.h"
+#include "pipeline/components.h"
+#include "pipeline/requests.h"
+#include "sdgen/generator.h"
+#include "text/conditioner.h"
+
+namespace sdgen {
+
+class Run {
+ public:
+  // `requests` are complete. All references must outlive the run.
+  Run(const ModelFolder& model, const Compute& compute, Components& components, const std::vector<Request>& requests,
+      const Observer& observer);
+
+  // Returns false if the observer ended it.
+  bool draw(int batch_size);
+
+ private:
+  using Batch = std::vector<Job>;
+
+  void encode_texts(const std::vector<Batch>& batches);
+  void encode(const std::string& text);
+  void draw_batch(const Batch& batch);
+  Conditioning conditioning(const Batch& batch) const;
+  Tensor denoise(const Batch& batch, std::vector<int>& failed_steps);
+  std::vector<Image> decode(const Tensor& latents);
+  void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
+  void report_failure(const Job& job, const Error& error) const;
+
+  const ModelFolder& model_;
+  const Compute& compute_;
+  Components& components_;
+  const std::vector<Request>& requests_;
+  const Observer& observer_;
+  Components::LoadCallback on_load_;
+  double load_seconds_ = 0.0;                // of the components loaded so far
+  std::map<std::string, Tensor> contexts_;   // text -> [1, L, D]
+  std::map<std::string, double> text_seconds_;
+  bool last_batch_ = false;
+  std::size_t done_ = 0;   // picture-steps
+  std::size_t total_ = 0;  // picture-steps
+};
+
+}  // namespace sdgen

@@ -1,0 +1,33 @@
+#include "weights/file_mapping.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/errors.h"
+
+namespace sdgen {
+
+FileMapping::FileMapping(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_input(path.string(), ": cannot be opened: ", std::strerror(errno));
+  struct stat status {};
+  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) {
+    ::close(file);
+    fail_input(path.string(), S_ISREG(status.st_mode) ? ": is empty" : ": is not a file");
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+  const int error = errno;
+  ::close(file);
+  if (memory == MAP_FAILED) fail_input(path.string(), ": cannot be mapped: ", std::strerror(error));
+  data_ = static_cast<const std::uint8_t*>(memory);
+}
+
+FileMapping::~FileMapping() { ::munmap(const_cast<std::uint8_t*>(data_), size_); }
+
+}  // namespace sdgen

@@ -1,0 +1,63 @@
+// Whole pictures through the public library against StableDiffusionPipeline.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "sdgen/generator.h"
+#include "support/golden.h"
+
+namespace sdgen {
+namespace {
+
+Request request_of(const Json& expected) {
+  Request request;
+  request.prompt = expected["prompt"];
+  if (!expected["negative_prompt"].is_null()) request.negative_prompt = expected["negative_prompt"];
+  request.steps = expected["steps"];
+  request.guidance_scale = expected["guidance_scale"];
+  if (!expected["sampler"].is_null()) request.sampler = expected["sampler"];
+  request.eta = expected["eta"];
+  request.seed = expected["seed"].get<std::uint64_t>();
+  request.width = expected["width"];
+  request.height = expected["height"];
+  request.count = expected["count"];
+  return request;
+}
+
+Tensor tensor_of(const std::vector<Image>& images) {  // [N, H, W, 3]
+  std::vector<Tensor> rows;
+  for (const Image& image : images)
+    rows.push_back(at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
+  return at::stack(rows);
+}
+
+Tensor draw(Generator& generator, const Request& request, int batch_size) {
+  std::vector<Image> images;
+  Observer observer;
+  observer.on_picture = [&](const Picture& picture) {
+    EXPECT_EQ(picture.index, static_cast<int>(images.size()));
+    EXPECT_EQ(picture.seed, *request.seed + static_cast<std::uint64_t>(picture.index));
+    images.push_back(picture.image);
+  };
+  EXPECT_TRUE(generator.run({request}, {.batch_size = batch_size}, observer));
+  return tensor_of(images);
+}
+
+TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
+  const Json cases = testing::golden_json("pictures/pictures.json").at("cases");
+  const testing::GoldenTensors pictures("pictures/pictures.safetensors");
+  ASSERT_GE(cases.size(), 20u);
+  std::map<std::string, Generator> generators;
+  for (const Json& expected : cases) {
+    SCOPED_TRACE(expected["name"].get<std::string>());
+    const std::string pipeline = expected["pipeline"];
+    Generator& generator =
+        generators.try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline), ComputeOptions{.device = Device::kCpu}).first->second;
+    const Request request = request_of(expected);
+    EXPECT_TRUE(testing::is_same_picture(draw(generator, request, 1), pictures.at(expected["name"])));
+    if (request.count > 1) EXPECT_TRUE(testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
+  }
+}
+
+}  // namespace
+}  // namespace sdgen
