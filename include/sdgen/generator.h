@@ -61,15 +61,15 @@ struct StageEvent {
 
 // Every member may be empty. Called on the thread that called run().
 struct Observer {
-  std::function<void(const StepProgress&)> on_step;
-  std::function<void(const Picture&)> on_picture;
+  std::function<void(const StepProgress&)> on_step{};
+  std::function<void(const Picture&)> on_picture{};
   // A picture that failed (e.g. not finite); the run goes on with the others.
-  std::function<void(std::size_t request_index, int index, const Error&)> on_failure;
+  std::function<void(std::size_t request_index, int index, const Error&)> on_failure{};
   // Things a user should know: words dropped past the text encoder's length, ...
-  std::function<void(const std::string&)> on_warning;
-  std::function<void(const StageEvent&)> on_stage;
+  std::function<void(const std::string&)> on_warning{};
+  std::function<void(const StageEvent&)> on_stage{};
   // Asked before each step: true ends the run after the pictures already finished.
-  std::function<bool()> should_stop;
+  std::function<bool()> should_stop{};
 };
 
 struct RunOptions {

@@ -34,7 +34,7 @@ std::uint64_t random_seed() { return std::random_device{}(); }
 
 Request complete_request(const Request& request, const ModelFolder& model) {
   Request complete = request;
-  complete.sampler = find_sampler(request.sampler.value_or(own_sampler(model))).name;
+  complete.sampler = find_sampler(request.sampler ? *request.sampler : own_sampler(model)).name;
   complete.steps = request.steps.value_or(model.steps);
   complete.guidance_scale = request.guidance_scale.value_or(model.guidance_scale);
   complete.seed = request.seed ? *request.seed : random_seed();

@@ -55,7 +55,9 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
         generators.try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline), ComputeOptions{.device = Device::kCpu}).first->second;
     const Request request = request_of(expected);
     EXPECT_TRUE(testing::is_same_picture(draw(generator, request, 1), pictures.at(expected["name"])));
-    if (request.count > 1) EXPECT_TRUE(testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
+    if (request.count > 1) {
+      EXPECT_TRUE(testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 // Each stage of the chain against diffusers and transformers, on the small random pipelines of tests/golden.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "image/pixels.h"
 #include "pipeline/model_folder.h"
 #include "support/golden.h"
@@ -86,10 +88,12 @@ INSTANTIATE_TEST_SUITE_P(Golden, Stages, ::testing::Values("sd15-tiny", "sd2-tin
 TEST(TimestepEmbedding, EqualsTheReferenceWithBothFlags) {
   const testing::GoldenTensors golden("stages/timestep_embedding.safetensors");
   const Tensor timesteps = golden.at("timesteps").to(at::kFloat);
-  for (const int flip : {0, 1})
-    for (const int shift : {0, 1})
-      EXPECT_TRUE(testing::is_close(timestep_embedding(timesteps, 32, flip == 1, shift),
-                                    golden.at(concat("dim32.flip", flip, ".shift", shift)), 1e-4));
+  for (const int width : {16, 17, 320})
+    for (const int flip : {0, 1})
+      for (const int shift : {0, 1})
+        EXPECT_TRUE(testing::is_close(timestep_embedding(timesteps, width, flip == 1, shift),
+                                      golden.at(concat("dim", width, ".flip", flip, ".shift", shift)), 1e-4))
+            << width << ' ' << flip << ' ' << shift;
 }
 
 }  // namespace

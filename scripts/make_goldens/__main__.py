@@ -1,0 +1,27 @@
+"""Remakes tests/golden. Usage: python scripts/make_goldens [pipelines tokens stages schedules samplers pictures]"""
+
+import importlib
+import sys
+import warnings
+
+import common
+import manifest
+import torch
+
+STEPS = ("pipelines", "tokens", "stages", "schedules", "samplers", "pictures")
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    warnings.simplefilter("ignore")
+    wanted = sys.argv[1:] or STEPS
+    for step in wanted:
+        if step not in STEPS:
+            sys.exit(f"unknown step '{step}'; known: {', '.join(STEPS)}")
+        importlib.import_module(step).main()
+        print(f"{step}: done", flush=True)
+    manifest.main(common.GOLDEN)
+
+
+main()

@@ -1,0 +1,224 @@
+// What must fail well when a model folder is opened: one line, naming file and key, before any step.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+
+#include "sdgen/generator.h"
+#include "support/golden.h"
+#include "support/safetensors_file.h"
+#include "weights/model_files.h"
+
+namespace sdgen {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ModelFolderErrors : public ::testing::Test {
+ protected:
+  ModelFolderErrors() { fs::copy(testing::golden_path("pipelines/variant-tiny"), folder(), fs::copy_options::recursive); }
+  fs::path folder() const { return temporary_.path() / "model"; }
+
+  void edit_json(const std::string& file, const std::function<void(Json&)>& edit) const {
+    Json json = read_json_file(folder() / file);
+    edit(json);
+    std::ofstream(folder() / file) << json;
+  }
+
+  void expect_refused(const std::string& part_of_message, ErrorKind kind = ErrorKind::kInput) const {
+    try {
+      Generator(folder(), {.device = Device::kCpu});
+      FAIL() << "opened; expected: " << part_of_message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), kind) << error.what();
+      EXPECT_NE(std::string(error.what()).find(part_of_message), std::string::npos) << error.what();
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    }
+  }
+
+  testing::TemporaryFolder temporary_;
+};
+
+TEST_F(ModelFolderErrors, TheUntouchedCopyOpens) { EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu})); }
+
+TEST_F(ModelFolderErrors, MissingFolder) {
+  fs::remove_all(folder());
+  expect_refused("no such model folder");
+}
+
+TEST_F(ModelFolderErrors, AFileInsteadOfAFolder) {
+  fs::remove_all(folder());
+  testing::write_bytes(folder(), "x");
+  expect_refused("not a folder");
+}
+
+TEST_F(ModelFolderErrors, MissingIndex) {
+  fs::remove(folder() / "model_index.json");
+  expect_refused("model_index.json");
+}
+
+TEST_F(ModelFolderErrors, MissingComponents) {
+  for (const std::string component : {"unet", "vae", "text_encoder"}) {
+    fs::rename(folder() / component, folder() / "away");
+    expect_refused(component + ": no such folder");
+    fs::rename(folder() / "away", folder() / component);
+  }
+  for (const std::string component : {"tokenizer", "scheduler"}) {
+    fs::rename(folder() / component, folder() / "away");
+    expect_refused(component);
+    fs::rename(folder() / "away", folder() / component);
+  }
+}
+
+TEST_F(ModelFolderErrors, UnknownPipelineClassIsSuggested) {
+  edit_json("model_index.json", [](Json& index) { index["_class_name"] = "StableDiffusionPipelin"; });
+  expect_refused("did you mean StableDiffusionPipeline?");
+}
+
+TEST_F(ModelFolderErrors, UnknownComponentClass) {
+  edit_json("model_index.json", [](Json& index) { index["unet"] = {"diffusers", "UNet3DConditionModel"}; });
+  expect_refused("component 'unet': unknown class 'UNet3DConditionModel'; did you mean UNet2DConditionModel?");
+}
+
+TEST_F(ModelFolderErrors, ComponentThatIsNotPartOfTheFamily) {
+  edit_json("model_index.json", [](Json& index) { index["controlnet"] = {"diffusers", "ControlNetModel"}; });
+  expect_refused("component 'controlnet'");
+}
+
+TEST_F(ModelFolderErrors, ComponentThatWasLeftOut) {
+  edit_json("model_index.json", [](Json& index) { index["vae"] = {nullptr, nullptr}; });
+  expect_refused("component 'vae': it was left out");
+}
+
+TEST_F(ModelFolderErrors, DamagedJsonNamesLineAndColumn) {
+  std::ofstream(folder() / "unet/config.json") << "{\n  \"sample_size\": ,\n}";
+  expect_refused("line 2, column");
+}
+
+TEST_F(ModelFolderErrors, ConfigThatContradictsTheWeights) {
+  edit_json("unet/config.json", [](Json& config) { config["cross_attention_dim"] = config["cross_attention_dim"].get<int>() * 2; });
+  expect_refused("contradicts the text encoder's hidden_size");
+}
+
+TEST_F(ModelFolderErrors, WeightsOfAnotherShape) {
+  edit_json("vae/config.json", [](Json& config) {
+    for (Json& channels : config["block_out_channels"]) channels = channels.get<int>() * 2;
+  });
+  expect_refused("the config asks for shape");
+}
+
+TEST_F(ModelFolderErrors, ConfigWithFewerLayersThanTheWeights) {
+  edit_json("text_encoder/config.json", [](Json& config) { config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() - 1; });
+  expect_refused("tensors are not part of the model its config describes");
+}
+
+TEST_F(ModelFolderErrors, ConfigWithMoreLayersThanTheWeights) {
+  edit_json("unet/config.json", [](Json& config) { config["layers_per_block"] = 9; });
+  expect_refused("is missing; the config beside it asks for it");
+}
+
+TEST_F(ModelFolderErrors, ConfigKeysWeDoNotKnowHowToHonour) {
+  edit_json("unet/config.json", [](Json& config) { config["addition_embed_type"] = "text_time"; });
+  expect_refused("addition_embed_type");
+}
+
+TEST_F(ModelFolderErrors, ConfigValuesOfTheWrongType) {
+  edit_json("unet/config.json", [](Json& config) { config["block_out_channels"] = "wide"; });
+  expect_refused("key 'block_out_channels' has the unusable value \"wide\"");
+}
+
+TEST_F(ModelFolderErrors, AbsurdNumbersDoNotCrash) {
+  for (const Json& value : std::vector<Json>{0, -4, 1 << 30}) {
+    for (const std::string key : {"norm_num_groups", "attention_head_dim", "layers_per_block"}) {
+      const Json before = read_json_file(folder() / "unet/config.json");
+      edit_json("unet/config.json", [&](Json& config) { config[key] = value; });
+      expect_refused("");
+      edit_json("unet/config.json", [&](Json& config) { config = before; });
+    }
+  }
+}
+
+TEST_F(ModelFolderErrors, TruncatedWeights) {
+  const fs::path file = folder() / "unet/diffusion_pytorch_model.fp16.safetensors";
+  fs::resize_file(file, fs::file_size(file) - 100);
+  expect_refused("interrupted download");
+}
+
+TEST_F(ModelFolderErrors, OversizedWeights) {
+  const fs::path file = folder() / "vae/diffusion_pytorch_model.fp16.safetensors";
+  std::ofstream(file, std::ios::app) << "more";
+  expect_refused("4 bytes after the last tensor");
+}
+
+TEST_F(ModelFolderErrors, PickledWeightsAreNamedAsTheReason) {
+  fs::rename(folder() / "unet/diffusion_pytorch_model.fp16.safetensors", folder() / "unet/diffusion_pytorch_model.bin");
+  expect_refused("is a pickle");
+}
+
+TEST_F(ModelFolderErrors, AnUnknownSchedulerNeedsASamplerByName) {
+  edit_json("scheduler/scheduler_config.json", [](Json& config) { config["_class_name"] = "KarrasVeScheduler"; });
+  const Generator generator(folder(), {.device = Device::kCpu});
+  EXPECT_THROW(generator.complete({.prompt = "x"}), Error);
+  EXPECT_EQ(*generator.complete({.prompt = "x", .sampler = "ddim"}).sampler, "ddim");
+}
+
+TEST_F(ModelFolderErrors, WeightsFullOfNanAreNamedWhenRead) {
+  const fs::path file = folder() / "unet/diffusion_pytorch_model.fp16.safetensors";
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(-64, std::ios::end);
+  for (int i = 0; i < 32; ++i) stream.write("\xff\x7f", 2);  // float16 NaN
+  stream.close();
+  Generator generator(folder(), {.device = Device::kCpu});
+  try {
+    generator.run({{.prompt = "x", .steps = 1}}, {}, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInput);
+    EXPECT_NE(std::string(error.what()).find("not finite"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(file.string()), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(ModelFolderErrors, CudaWithoutAGpu) {
+  try {
+    Generator(folder(), {.device = Device::kCuda, .device_index = 99});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kWorking);
+    EXPECT_NE(std::string(error.what()).find("--device cuda"), std::string::npos);
+  }
+}
+
+TEST_F(ModelFolderErrors, RequestsThatCannotBeDrawn) {
+  const Generator generator(folder(), {.device = Device::kCpu});
+  const auto refused = [&](const Request& request, const std::string& part) {
+    try {
+      generator.complete(request);
+      FAIL() << part;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kRequest) << error.what();
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  refused({.prompt = "x", .width = 100}, "width 100: expected a multiple of 8, at most 16384; nearest: 96 and 104");
+  refused({.prompt = "x", .height = 0}, "height 0");
+  refused({.prompt = "x", .height = 1 << 20}, "height 1048576");
+  refused({.prompt = "x", .steps = 0}, "steps 0");
+  refused({.prompt = "x", .steps = 100000}, "steps 100000");
+  refused({.prompt = "x", .sampler = "dim"}, "did you mean ddim?");
+  refused({.prompt = "x", .eta = 0.5}, "only sampler ddim takes it");
+  refused({.prompt = "x", .sampler = "ddim", .eta = 1.5}, "eta 1.5");
+  refused({.prompt = "x", .count = 0}, "count 0");
+  refused({.prompt = "x", .guidance_scale = std::numeric_limits<double>::infinity()}, "guidance-scale");
+}
+
+TEST(ModelFiles, OlderNamesAreMapped) {
+  EXPECT_EQ(current_clip_name("text_model.final_layer_norm.bias"), "final_layer_norm.bias");
+  EXPECT_EQ(current_clip_name("final_layer_norm.bias"), "final_layer_norm.bias");
+  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.query.weight"), "decoder.mid_block.attentions.0.to_q.weight");
+  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.proj_attn.bias"), "decoder.mid_block.attentions.0.to_out.0.bias");
+  EXPECT_EQ(current_vae_name("decoder.conv_in.weight"), "decoder.conv_in.weight");
+}
+
+}  // namespace
+}  // namespace sdgen
