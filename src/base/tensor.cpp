@@ -7,7 +7,7 @@ namespace sdgen {
 std::string shape_text(at::IntArrayRef shape) {
   std::vector<std::string> sizes;
   for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return "[" + join(sizes) + "]";
+  return concat("[", join(sizes), "]");
 }
 
 void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> shape, const std::string& name) {

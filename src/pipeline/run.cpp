@@ -15,6 +15,18 @@ constexpr std::int64_t kPixelsDecodedTogether = 256 * 256;
 
 struct Stopped {};
 
+// No picture of the batch is finite any more.
+struct NothingLeft {
+  int step = 0;
+};
+
+// Notes in `failed_steps` which rows of x stopped being finite at `step`.
+void note_failed_rows(const Tensor& x, int step, std::vector<int>& failed_steps) {
+  for (std::size_t row = 0; row < failed_steps.size(); ++row)
+    if (failed_steps[row] == 0 && !is_finite(x[static_cast<std::int64_t>(row)])) failed_steps[row] = step;
+  if (std::find(failed_steps.begin(), failed_steps.end(), 0) == failed_steps.end()) throw NothingLeft{step};
+}
+
 // The first batches whose texts number at most kMostTexts (at least one batch).
 std::size_t batches_encoded_together(const std::vector<std::vector<Job>>& batches, std::size_t first) {
   std::size_t texts = 0;
@@ -119,13 +131,16 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
     report_stage("denoise_step", "", seconds);
     done_ += batch.size();
     if (observer_.on_step) observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
-    if (!is_finite(x))
-      for (std::size_t row = 0; row < batch.size(); ++row)
-        if (failed_steps[row] == 0 && !is_finite(x[static_cast<std::int64_t>(row)])) failed_steps[row] = step;
+    if (!is_finite(x)) note_failed_rows(x, step, failed_steps);
     if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
     stopwatch = Stopwatch();
   };
-  return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps, plan.options, noise, on_step);
+  try {
+    return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps, plan.options, noise, on_step);
+  } catch (const NothingLeft& nothing_left) {
+    done_ += batch.size() * (plan.steps.size() - static_cast<std::size_t>(nothing_left.step));
+    return {};
+  }
 }
 
 std::vector<Image> Run::decode(const Tensor& latents) {
@@ -152,7 +167,7 @@ void Run::draw_batch(const Batch& batch) {
   try {
     const Tensor latents = with_plain_errors([&] { return denoise(batch, failed_steps); });
     if (last_batch_) components_.release_unet();
-    images = with_plain_errors([&] { return decode(latents); });
+    if (latents.defined()) images = with_plain_errors([&] { return decode(latents); });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
     for (const Job& job : batch) report_failure(job, error);

@@ -30,6 +30,7 @@ class Run {
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);
   Conditioning conditioning(const Batch& batch) const;
+  // The batch's latents; failed_steps[row] > 0 where a row is not finite, undefined latents where none is.
   Tensor denoise(const Batch& batch, std::vector<int>& failed_steps);
   std::vector<Image> decode(const Tensor& latents);
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;

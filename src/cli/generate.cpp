@@ -1,0 +1,166 @@
+#include "cli/generate.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/model_path.h"
+#include "cli/output_names.h"
+#include "cli/requests.h"
+#include "cli/stage_log.h"
+
+namespace sdgen::cli {
+namespace {
+
+// Everything the observers of a run need.
+struct Run {
+  const Options& options;
+  const ModelInfo& model;
+  const std::vector<Job>& jobs;
+  const std::vector<std::vector<std::filesystem::path>>& names;
+  ProgressBar& bar;
+  spdlog::logger& log;
+  StageLog stages;
+  Tally tally;
+  bool has_stdout = true;
+};
+
+// The position of a picture in its run, from 1.
+std::size_t position(const Run& run, std::size_t request_index, int index) {
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < request_index; ++i) before += run.names[i].size();
+  return before + static_cast<std::size_t>(index) + 1;
+}
+
+void note_failure(Run& run, std::size_t request_index, int index, const Error& error) {
+  ++run.tally.failed;
+  if (!run.tally.first_failure) run.tally.first_failure = error.kind();
+  if (run.tally.total == 1) return run.log.error(error.what());
+  run.log.error("picture {} of {} (seed {}): {}", position(run, request_index, index), run.tally.total,
+                *run.jobs[request_index].seed + static_cast<std::uint64_t>(index), error.what());
+}
+
+// Pictures are what the run is for: a reader of standard output that has gone does not end it.
+void print_result(Run& run, const std::string& line) {
+  if (!run.has_stdout) return;
+  run.bar.erase();
+  const bool is_written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+                          std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
+  if (!is_written) {
+    run.has_stdout = false;
+    run.log.warn("standard output is closed; pictures are still written");
+  }
+  run.bar.redraw();
+}
+
+void write_picture(Run& run, const Picture& picture) {
+  const Job& job = run.jobs[picture.request_index];
+  const auto& path = run.names[picture.request_index][static_cast<std::size_t>(picture.index)];
+  try {
+    const PngText text = {{"parameters", parameters_text(job, picture.seed, run.model)}};
+    write_file_atomically(path, encode_png(picture.image, text), run.options.overwrite);
+  } catch (const Error& error) {
+    return note_failure(run, picture.request_index, picture.index, error);
+  }
+  ++run.tally.done;
+  run.log.info("picture {} of {}: seed {}, {}x{}, {:.2f} s",
+               position(run, picture.request_index, picture.index), run.tally.total, picture.seed,
+               picture.image.width, picture.image.height, picture.seconds);
+  print_result(run,
+               run.options.json ? picture_json(path.string(), job, picture, run.model.name) : path.string());
+}
+
+Observer observe(Run& run) {
+  Observer observer;
+  observer.on_step = [&run](const StepProgress& step) { run.bar.update(step); };
+  observer.on_picture = [&run](const Picture& picture) { write_picture(run, picture); };
+  observer.on_failure = [&run](std::size_t request_index, int index, const Error& error) {
+    note_failure(run, request_index, index, error);
+  };
+  observer.on_warning = [&run](const std::string& warning) { run.log.warn(warning); };
+  observer.on_stage = [&run](const StageEvent& event) { run.stages.note(event, run.log); };
+  observer.should_stop = interrupted;
+  return observer;
+}
+
+// Opens the model and completes the requests. A file's wrong lines are reported even where there is no model.
+Generator open_and_complete(const Options& options, PromptFile& file) {
+  const auto path = [&] { return find_model(chosen_model(options.model), model_folders()); };
+  std::optional<Generator> generator;
+  try {
+    generator.emplace(path(), options.compute);
+  } catch (const Error&) {
+    if (file.errors.empty()) throw;
+    throw PromptFileError(file.name, file.errors);
+  }
+  complete_requests([&](const Request& request) { return generator->complete(request); }, options, file);
+  return std::move(*generator);
+}
+
+void log_model(const ModelInfo& model, spdlog::logger& log) {
+  log.debug("model {} ({}), {}x{} pixels, on {} in {}, {} threads", model.name, model.family, model.width,
+            model.height, model.device, model.dtype, model.threads);
+}
+
+int report(Run& run) {
+  run.bar.erase();
+  run.stages.totals(run.log);
+  if (run.tally.is_interrupted)
+    tell_interrupted(run.options.log_level, run.tally.done, run.tally.total, "pictures");
+  const int code = exit_code(run.tally);
+  if (code != 0 || run.has_stdout) return code;
+  run.log.error("the results could not be printed to standard output");
+  return static_cast<int>(ErrorKind::kWorking);
+}
+
+}  // namespace
+
+int exit_code(const Tally& tally) {
+  if (tally.is_interrupted) return 130;
+  if (tally.failed == 0) return 0;
+  if (tally.done > 0) return 4;
+  return static_cast<int>(tally.first_failure.value_or(ErrorKind::kWorking));
+}
+
+std::string picture_json(const std::string& path, const Request& request, const Picture& picture,
+                         const std::string& model) {
+  nlohmann::ordered_json json;
+  json["path"] = path;
+  json["seed"] = picture.seed;
+  json["prompt"] = request.prompt;
+  json["negative_prompt"] = request.negative_prompt;
+  json["width"] = picture.image.width;
+  json["height"] = picture.image.height;
+  json["steps"] = *request.steps;
+  json["sampler"] = *request.sampler;
+  json["guidance_scale"] = *request.guidance_scale;
+  json["model"] = model;
+  json["seconds"] = std::round(picture.seconds * 1e4) / 1e4;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+int generate(const Options& options) {
+  ProgressBar bar(options.log_level <= LogLevel::kInfo && is_terminal());
+  const auto log = make_logger(options.log_level, bar);
+  PromptFile file = read_requests(options);
+  Generator generator = open_and_complete(options, file);
+  log_model(generator.info(), *log);
+
+  std::vector<Job> jobs;
+  for (const PromptLine& line : file.lines) jobs.push_back(line.job);
+  const auto names = output_names(jobs, generator.info().name);
+  prepare_outputs(jobs, names, options.overwrite);
+
+  Run run{options, generator.info(), jobs, names, bar, *log, {}, {}};
+  for (const auto& of_job : names) run.tally.total += of_job.size();
+  watch_interrupts();
+  run.tally.is_interrupted = !generator.run({jobs.begin(), jobs.end()}, {options.batch_size}, observe(run));
+  return report(run);
+}
+
+}  // namespace sdgen::cli

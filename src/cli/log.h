@@ -1,0 +1,28 @@
+// Messages on standard error, above the progress bar.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cli/options.h"
+#include "cli/progress.h"
+
+namespace sdgen::cli {
+
+// A logger whose lines do not tear the bar, which must outlive it: plain text for what all goes well, else
+// "sd-gen: warning: ..." and "sd-gen: error: ...".
+std::shared_ptr<spdlog::logger> make_logger(LogLevel level, ProgressBar& bar);
+
+// "sd-gen: error: MESSAGE" as one line, whatever line ends the message holds.
+std::string error_line(std::string_view message);
+
+// "sd-gen: interrupted: 2 of 5 pictures done", unless `level` is off.
+void tell_interrupted(LogLevel level, std::size_t done, std::size_t total, const char* what);
+
+// "512 MiB", "1.5 GiB"
+std::string memory_text(std::uint64_t bytes);
+
+}  // namespace sdgen::cli

@@ -1,0 +1,58 @@
+// Exit codes; everything else is in the commands.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/bench.h"
+#include "cli/generate.h"
+#include "cli/log.h"
+#include "cli/options.h"
+#include "cli/prompt_file.h"
+
+namespace {
+
+// A closed standard stream would give its number to the next file, and messages would end up in a picture.
+void open_standard_streams() {
+  for (int stream = 0; stream < 3; ++stream)
+    if (fcntl(stream, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1) _exit(1);
+}
+
+int fail(const sdgen::cli::Options& options, int code, std::string_view message) {
+  if (options.log_level != sdgen::cli::LogLevel::kOff) std::fputs(sdgen::cli::error_line(message).c_str(), stderr);
+  return code;
+}
+
+int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments) {
+  options = sdgen::cli::parse_options(arguments);
+  if (options.message.empty())
+    return options.command == sdgen::cli::Command::kBench ? sdgen::cli::bench(options) : sdgen::cli::generate(options);
+  std::fputs(options.message.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // a failed write is noticed where it happens
+  sdgen::cli::Options options;
+  try {
+    return run(options, {argv + 1, argv + argc});
+  } catch (const sdgen::cli::PromptFileError& error) {
+    for (const std::string& message : error.messages()) fail(options, 0, message);
+    return static_cast<int>(error.kind());
+  } catch (const sdgen::Error& error) {
+    return fail(options, static_cast<int>(error.kind()), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(options, 1, "out of memory; try a smaller --width, --height or --batch-size");
+  } catch (const std::exception& error) {
+    return fail(options, 1, error.what());
+  }
+}

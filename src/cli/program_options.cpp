@@ -1,0 +1,117 @@
+#include "cli/program_options.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "cli/nearest.h"
+#include "cli/values.h"
+#include "sdgen/error.h"
+
+namespace sdgen::cli {
+namespace {
+
+using Names = std::vector<std::string>;
+
+[[noreturn]] void refuse(const std::string& message) {
+  throw Error(ErrorKind::kRequest, message);
+}
+
+int at_least(int least, const std::string& name, const std::string& text) {
+  int value = 0;
+  parse_value(name, text, value);
+  if (value < least)
+    refuse(name + ": expected a whole number from " + std::to_string(least) + ", got '" + text + "'");
+  return value;
+}
+
+// The index of `text` among `known`.
+std::size_t choice(const std::string& name, const std::string& text, const Names& known) {
+  const auto found = std::find(known.begin(), known.end(), text);
+  if (found == known.end()) refuse(name + ": unknown '" + text + "'" + hint_and_list(text, known, "known"));
+  return static_cast<std::size_t>(found - known.begin());
+}
+
+void set_device(Options& options, const std::string& name, const std::string& text) {
+  std::string device = text;
+  options.compute.device_index = 0;
+  if (text.starts_with("cuda:")) {
+    options.compute.device_index = at_least(0, name, text.substr(5));
+    device = "cuda";
+  }
+  constexpr std::array kDevices = {Device::kAuto, Device::kCpu, Device::kCuda};
+  options.compute.device = kDevices[choice(name, device, {"auto", "cpu", "cuda"})];
+}
+
+void set_dtype(Options& options, const std::string& name, const std::string& text) {
+  constexpr std::array kDTypes = {DType::kAuto, DType::kFloat32, DType::kBFloat16, DType::kFloat16};
+  options.compute.dtype = kDTypes[choice(name, text, {"auto", "float32", "bfloat16", "float16"})];
+}
+
+void set_log_level(Options& options, const std::string& name, const std::string& text) {
+  options.log_level =
+      static_cast<LogLevel>(choice(name, text, {"trace", "debug", "info", "warn", "error", "off"}));
+}
+
+// --quiet and --verbose.
+template <LogLevel level>
+void set_level_if(Options& options, const std::string& name, const std::string& text) {
+  bool on = false;
+  parse_value(name, text, on);
+  if (on) options.log_level = level;
+}
+
+constexpr std::string_view kWhat = "What to draw";
+constexpr std::string_view kHow = "How to draw it";
+constexpr std::string_view kOutput = "Output";
+constexpr std::string_view kModel = "Model and machine";
+constexpr std::string_view kMessages = "Messages (on standard error)";
+constexpr std::string_view kBench = "Bench";
+
+constexpr std::array kOptions = {
+    ProgramOption{
+        "prompt-file", "", kWhat, "FILE", "a request a line: text with flags at its end, or .jsonl", false,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.prompt_file); }},
+    ProgramOption{
+        "batch-size", "", kHow, "N", "pictures computed together [1]", false,
+        [](Options& o, const std::string& n, const std::string& t) { o.batch_size = at_least(1, n, t); }},
+    ProgramOption{
+        "overwrite", "", kOutput, "", "replace files that exist", false,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.overwrite); }},
+    ProgramOption{"json", "", kOutput, "", "print JSON on standard output, an object a line", false,
+                  [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.json); }},
+    ProgramOption{"model", "m", kModel, "PATH", "a model's folder, or its name [$SDGEN_MODEL, else shapes]",
+                  false,
+                  [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.model); }},
+    ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
+    ProgramOption{"dtype", "", kModel, "NAME", "auto, float32, bfloat16 or float16 [auto]", false, set_dtype},
+    ProgramOption{"threads", "", kModel, "N", "CPU threads; 0: all cores [0]", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.compute.threads = at_least(0, n, t);
+                  }},
+    ProgramOption{"quiet", "", kMessages, "", "errors only", false, set_level_if<LogLevel::kError>},
+    ProgramOption{"verbose", "", kMessages, "", "also stages, with their times and memory", false,
+                  set_level_if<LogLevel::kDebug>},
+    ProgramOption{"log-level", "", kMessages, "LEVEL", "trace, debug, info, warn, error or off [info]", false,
+                  set_log_level},
+    ProgramOption{
+        "repetitions", "", kBench, "N", "measured runs [5]", true,
+        [](Options& o, const std::string& n, const std::string& t) { o.repetitions = at_least(1, n, t); }},
+    ProgramOption{
+        "warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
+        [](Options& o, const std::string& n, const std::string& t) { o.warmup = at_least(0, n, t); }},
+};
+
+}  // namespace
+
+std::span<const ProgramOption> program_options() {
+  return kOptions;
+}
+
+const ProgramOption* find_program_option(std::string_view name) {
+  const auto found = std::find_if(kOptions.begin(), kOptions.end(),
+                                  [&](const ProgramOption& option) { return option.name == name; });
+  return found == kOptions.end() ? nullptr : &*found;
+}
+
+}  // namespace sdgen::cli

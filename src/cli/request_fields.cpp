@@ -1,0 +1,90 @@
+#include "cli/request_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/values.h"
+
+namespace sdgen::cli {
+namespace {
+
+constexpr std::string_view kWhat = "What to draw";
+constexpr std::string_view kHow = "How to draw it";
+constexpr std::string_view kOutput = "Output";
+
+constexpr std::array kFields = {
+    RequestField{"prompt", "", "p", kWhat, "TEXT", "what to draw; - reads a prompt file from standard input",
+                 &Request::prompt},
+    RequestField{"negative-prompt", "", "n", kWhat, "TEXT", "what to avoid", &Request::negative_prompt},
+    RequestField{"count", "", "c", kWhat, "N", "pictures of each prompt [1]", &Request::count},
+    RequestField{"seed", "", "", kWhat, "S", "picture k of a prompt uses S + k (64 bits) [random]",
+                 &Request::seed},
+    RequestField{"width", "", "", kWhat, "PX", "a multiple of 8 [the model's own]", &Request::width},
+    RequestField{"height", "", "", kWhat, "PX", "a multiple of 8 [the model's own]", &Request::height},
+    RequestField{"steps", "", "", kHow, "N", "sampler steps [the model's own, else 30]", &Request::steps},
+    RequestField{"guidance-scale", "cfg-scale", "", kHow, "G",
+                 "how closely to follow the prompt; 1 or less: off [the model's own, else 7.5]",
+                 &Request::guidance_scale},
+    RequestField{"sampler", "", "", kHow, "NAME", "", &Request::sampler},
+    RequestField{"eta", "", "", kHow, "X", "stochasticity of ddim, 0 to 1 [0]", &Request::eta},
+    RequestField{"output", "", "o", kOutput, "PATH",
+                 "a .png, a pattern or a folder (ending in /) [sd-gen-{seed}.png]", &Job::output},
+};
+
+std::string dashed(std::string_view name) {
+  std::string result(name);
+  std::replace(result.begin(), result.end(), '_', '-');
+  return result;
+}
+
+template <typename T>
+T& value_of(T& member) {
+  return member;
+}
+template <typename T>
+T& value_of(std::optional<T>& member) {
+  return member.emplace();
+}
+
+template <typename Source>
+void set_member(Job& job, const RequestField& field, const std::string& name, const Source& source) {
+  std::visit([&](auto member) { parse_value(name, source, value_of(job.*member)); }, field.member);
+}
+
+}  // namespace
+
+std::span<const RequestField> request_fields() {
+  return kFields;
+}
+
+const RequestField* find_field(std::string_view name) {
+  const std::string wanted = dashed(name);
+  for (const RequestField& field : kFields)
+    if (field.name == wanted || (!field.alias.empty() && field.alias == wanted)) return &field;
+  return nullptr;
+}
+
+std::vector<std::string> field_names() {
+  std::vector<std::string> names;
+  for (const RequestField& field : kFields) {
+    names.emplace_back(field.name);
+    if (!field.alias.empty()) names.emplace_back(field.alias);
+  }
+  return names;
+}
+
+void set_field(Job& job, const RequestField& field, const std::string& name, const std::string& text) {
+  set_member(job, field, name, text);
+}
+
+void set_field(Job& job, const RequestField& field, const std::string& name, const nlohmann::json& json) {
+  set_member(job, field, name, json);
+}
+
+void copy_field(const Job& from, Job& to, const RequestField& field) {
+  std::visit([&](auto member) { to.*member = from.*member; }, field.member);
+}
+
+}  // namespace sdgen::cli

@@ -1,0 +1,28 @@
+#include "cli/stage_log.h"
+
+#include <algorithm>
+
+#include "cli/log.h"
+
+namespace sdgen::cli {
+
+void StageLog::note(const StageEvent& event, spdlog::logger& log) {
+  Sum& sum = sums_[event.stage];
+  sum.seconds += event.seconds;
+  ++sum.times;
+  peak_memory_bytes_ = std::max(peak_memory_bytes_, event.peak_memory_bytes);
+  const auto level = event.stage == "denoise_step" ? spdlog::level::trace : spdlog::level::debug;
+  log.log(level, "{}{}{}: {:.3f} s, peak memory {}", event.stage, event.detail.empty() ? "" : " ",
+          event.detail, event.seconds, memory_text(event.peak_memory_bytes));
+}
+
+void StageLog::totals(spdlog::logger& log) const {
+  for (const char* stage : {"load", "text_encode", "denoise_step", "decode"}) {
+    const auto sum = sums_.find(stage);
+    if (sum != sums_.end())
+      log.debug("total {}: {:.3f} s in {}", stage, sum->second.seconds, sum->second.times);
+  }
+  if (peak_memory_bytes_ > 0) log.debug("peak memory: {}", memory_text(peak_memory_bytes_));
+}
+
+}  // namespace sdgen::cli

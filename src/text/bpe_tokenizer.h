@@ -1,0 +1,42 @@
+// CLIP's tokenizer: normalise, split into words, byte-pair encode. Follows transformers 5 CLIPTokenizer (the
+// one with the tokenizers backend); transformers 4's CLIPTokenizerFast gives the same ids.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "text/bpe_model.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_added_tokens.h"
+#include "text/tokenizer_settings.h"
+#include "text/tokenizer_window.h"
+
+namespace sdgen {
+
+class BpeTokenizer : public Tokenizer {
+ public:
+  // Reads tokenizer.json or, where that is absent, vocab.json and merges.txt, with tokenizer_config.json and
+  // special_tokens_map.json beside them. Throws Error(kInput) naming the file and what is wrong with it.
+  static std::unique_ptr<BpeTokenizer> open(const std::filesystem::path& folder);
+
+  Tokens encode(const std::string& text) const override;
+  int model_max_length() const override { return window_.length; }
+
+ private:
+  BpeTokenizer(const BpeTables& tables, const TokenizerSettings& settings);
+
+  // Both append to `tokens` and stop once `tokens` holds more than the window.
+  void encode_raw(const Text& text, std::vector<PlacedToken>& tokens) const;
+  void encode_words(const Text& text, std::vector<PlacedToken>& tokens) const;
+  void encode_word(const Text& text, std::size_t begin, std::size_t end,
+                   std::vector<PlacedToken>& tokens) const;
+  bool full(const std::vector<PlacedToken>& tokens) const { return tokens.size() > window_.words(); }
+
+  BpeModel model_;
+  AddedTokenMatcher raw_tokens_, normalized_tokens_;
+  TokenWindow window_;
+};
+
+}  // namespace sdgen

@@ -1,0 +1,137 @@
+#include "text/sentencepiece_model.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/errors.h"
+#include "text/unicode.h"
+
+namespace sdgen {
+namespace {
+
+constexpr std::uintmax_t kLargestFile = std::uintmax_t{64} << 20;
+
+// Field numbers of sentencepiece_model.proto.
+constexpr std::uint64_t kPieces = 1;
+constexpr std::uint64_t kPieceText = 1, kPieceScore = 2;
+
+enum WireType : std::uint64_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+
+// One field of a protobuf message: `number` holds varints and fixed values, `bytes` strings and messages.
+struct Field {
+  std::uint64_t field = 0, wire = 0, number = 0;
+  std::string_view bytes;
+};
+
+// Reads a message field by field; throws Error(kInput) where it does not add up.
+class Reader {
+ public:
+  Reader(const std::filesystem::path& path, std::string_view data) : path_(path), data_(data) {}
+
+  bool next(Field& field) {
+    if (data_.empty()) return false;
+    const std::uint64_t tag = varint();
+    field = {tag >> 3, tag & 7, 0, {}};
+    if (field.wire == kVarint)
+      field.number = varint();
+    else if (field.wire == kFixed64)
+      field.number = little_endian(take(8));
+    else if (field.wire == kFixed32)
+      field.number = little_endian(take(4));
+    else if (field.wire == kBytes)
+      field.bytes = take(varint());
+    else
+      damaged();
+    return true;
+  }
+
+ private:
+  [[noreturn]] void damaged() const {
+    fail_input(path_.string(), ": not a SentencePiece model, or damaged or cut short; copy it again");
+  }
+  std::string_view take(std::uint64_t size) {
+    if (size > data_.size()) damaged();
+    const auto taken = data_.substr(0, size);
+    data_.remove_prefix(size);
+    return taken;
+  }
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(take(1).front());
+      value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return value;
+    }
+    damaged();
+  }
+  static std::uint64_t little_endian(std::string_view bytes) {
+    std::uint64_t value = 0;
+    for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+    return value;
+  }
+
+  const std::filesystem::path& path_;
+  std::string_view data_;
+};
+
+std::string read_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) fail_input(path.string(), ": cannot be read: ", error.message());
+  if (size > kLargestFile)
+    fail_input(path.string(), ": ", size, " bytes are too many for a SentencePiece model");
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (in.bad() || bytes.size() != size) fail_input(path.string(), ": cannot be read");
+  return bytes;
+}
+
+// Refuses a piece that libsentencepiece must not be given: its trie takes texts that end in NUL, and it does not look at
+// scores.
+void check_piece(const std::filesystem::path& path, std::string_view bytes,
+                 std::set<std::string, std::less<>>& seen) {
+  const auto refuse = [&](const char* why) { fail_input(path.string(), ": piece ", seen.size(), why); };
+  std::string_view text;
+  float score = 0;
+  Reader reader(path, bytes);
+  for (Field field; reader.next(field);) {
+    if (field.field == kPieceText) text = field.bytes;
+    if (field.field == kPieceScore) score = std::bit_cast<float>(static_cast<std::uint32_t>(field.number));
+  }
+  if (text.empty() || text.find('\0') != std::string_view::npos) refuse(": it is empty or no text");
+  if (encode_utf8(decode_utf8(text).chars) != text) refuse(": it is not UTF-8");
+  if (!std::isfinite(score)) refuse(": its score is not finite");
+  if (!seen.emplace(text).second) refuse(" repeats an earlier one");
+}
+
+// The number of pieces.
+std::size_t check_file(const std::filesystem::path& path, std::string_view bytes) {
+  std::set<std::string, std::less<>> pieces;
+  Reader reader(path, bytes);
+  for (Field field; reader.next(field);)
+    if (field.field == kPieces) check_piece(path, field.bytes, pieces);
+  if (pieces.empty()) fail_input(path.string(), ": not a SentencePiece model: it has no pieces");
+  return pieces.size();
+}
+
+}  // namespace
+
+std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  const std::size_t pieces = check_file(path, bytes);
+  auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
+  if (const auto status = processor->LoadFromSerializedProto(bytes); !status.ok())
+    fail_input(path.string(), ": not a SentencePiece model: ", status.message());
+  if (processor->GetPieceSize() != static_cast<int>(pieces))
+    fail_input(path.string(), ": not a SentencePiece model: ", processor->GetPieceSize(), " pieces could be read of ", pieces);
+  return processor;
+}
+
+}  // namespace sdgen

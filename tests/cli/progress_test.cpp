@@ -1,0 +1,43 @@
+#include "cli/progress.h"
+
+#include <gtest/gtest.h>
+
+#include "cli_errors.h"
+
+namespace sdgen::cli {
+namespace {
+
+const RunProgress kHalf{15, 30, 45, 90, 0.125, 65.0};
+
+TEST(BarText, TellsStepSpeedAndTimeLeftOfTheRun) {
+  const std::string text = bar_text(kHalf, 80);
+  EXPECT_TRUE(contains(text, " 50% [")) << text;
+  EXPECT_TRUE(contains(text, "step 15/30")) << text;
+  EXPECT_TRUE(contains(text, "8.00 it/s")) << text;
+  EXPECT_TRUE(contains(text, "1:05 left")) << text;
+}
+
+TEST(BarText, NeverFillsTheLine) {
+  for (std::size_t columns = 0; columns < 200; ++columns)
+    EXPECT_LE(bar_text(kHalf, columns).size(), columns > 0 ? columns - 1 : 0) << columns;
+}
+
+TEST(BarText, SlowStepsAreSecondsAStep) {
+  EXPECT_TRUE(contains(bar_text({1, 30, 1, 30, 2.5, 72.5}, 100), "2.50 s/it"));
+}
+
+TEST(BarText, MoreStepsThanPlannedStayInTheBar) {
+  EXPECT_TRUE(contains(bar_text({31, 30, 31, 30, 0.1, 0.0}, 80), "100% ["));
+  EXPECT_TRUE(contains(bar_text({}, 80), "  0% ["));
+}
+
+TEST(ClockText, ReadsAsAClock) {
+  EXPECT_EQ(clock_text(0.0), "0:00");
+  EXPECT_EQ(clock_text(6.2), "0:07");
+  EXPECT_EQ(clock_text(754.0), "12:34");
+  EXPECT_EQ(clock_text(3723.0), "1:02:03");
+  EXPECT_EQ(clock_text(-1.0), "0:00");
+}
+
+}  // namespace
+}  // namespace sdgen::cli
