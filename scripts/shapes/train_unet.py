@@ -132,13 +132,15 @@ def main():
     if state:
         both.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(optimizer.param_groups, (args.lr, args.text_lr)):
+            group["peak"] = peak
         average.load(state["average"])
         step, samples, seconds = state["step"], state["samples"], state["seconds"]
         stored = load_checkpoint("pool")
         if stored:
             pool.load(stored)
     log("unet", event="start", step=step, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
-    while pool.made < 3072:
+    while pool.made < 8192:
         pool.grow(256)
     began, began_step, threads = time.time(), step, Threads()
     losses = []

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <set>
 
 #include "cli/output_pattern.h"
@@ -84,7 +87,12 @@ void require_writable_folder(const fs::path& folder) {
   const fs::path shown = folder.empty() ? fs::path(".") : folder;
   if (!fs::exists(shown, error)) refuse("output folder " + shown.string() + " does not exist; make it first");
   if (!fs::is_directory(shown, error)) refuse("output folder " + shown.string() + " is not a folder");
-  if (access(shown.c_str(), W_OK | X_OK) != 0) refuse("output folder " + shown.string() + " is not writable");
+  // Asking for permission is not enough: root may do anything, but /proc takes no files and a disk may be read-only.
+  std::string probe = (shown / ".sd-gen-XXXXXX").string();
+  const int file = mkstemp(probe.data());
+  if (file < 0) refuse("output folder " + shown.string() + " is not writable: " + std::strerror(errno));
+  close(file);
+  unlink(probe.c_str());
 }
 
 // The nearest folder above `folder` that exists already must take new ones.

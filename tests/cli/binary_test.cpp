@@ -80,10 +80,10 @@ class Binary : public ::testing::Test {
     return testing::run_process(command, options);
   }
 
-  // A small, quick picture with the given further arguments.
-  ProcessResult draw(std::vector<std::string> arguments, const ProcessOptions& options = {}) const {
-    for (const char* argument : {"--model", kModel.c_str(), "--width", "32", "--height", "32", "--steps", "2"})
-      arguments.emplace_back(argument);
+  // A small, quick picture; `further` arguments win over the small ones.
+  ProcessResult draw(const std::vector<std::string>& further, const ProcessOptions& options = {}) const {
+    std::vector<std::string> arguments = {"--model", kModel, "--width", "32", "--height", "32", "--steps", "2"};
+    arguments.insert(arguments.end(), further.begin(), further.end());
     return sd_gen(arguments, options);
   }
 
