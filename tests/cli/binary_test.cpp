@@ -241,7 +241,7 @@ TEST_F(Binary, WrongRequestsExitWithTwo) {
   expect_one_line_error(draw({"-p", "x", "--stepps", "3"}), 2, "--steps");
   expect_one_line_error(draw({}), 2, "--prompt");
   expect_one_line_error(draw({"-p", "x", "-o", "none/x.png"}), 2, "none");
-  expect_one_line_error(draw({"-p", "x", "-o", "{sed}.png"}), 2, "{seed}");
+  expect_one_line_error(draw({"-p", "x", "-o", "{sed}.png"}), 2, "did you mean seed?");
 }
 
 TEST_F(Binary, MissingOrDamagedInputExitsWithThree) {
