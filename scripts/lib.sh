@@ -267,7 +267,7 @@ show_progress() {
       case ${BASH_REMATCH[3]} in "Re-checking globbed"* | "Re-running CMake"*) continue ;; esac
       tenth=$((step * 10 / steps))
       if ((last < 0)); then
-        say "building$([[ -e $root/build/sd-gen ]] || echo '; the first time takes about 10 minutes on two cores')"
+        say "building$([[ -e $root/build/sd-gen ]] || echo '; the first time takes some minutes')"
       fi
       if [[ -t 2 ]]; then
         printf '\r\033[K[%d/%d]' "$step" "$steps" >&2

@@ -247,8 +247,9 @@ def describe(scene, rng, plain=False, relation=None):
         relation = "one"
     else:
         forward, backward = ("left", "right") if scene.layout == "row" else ("above", "below")
-        loose = ["any", "any", "beside"] if scene.layout == "row" else ["any"]
-        relation = relation or rng.choice([forward] * 4 + [backward] * 4 + loose)
+        # loose pairs are the hardest to learn: nothing says which thing goes where
+        loose = ["any", "any", "any", "beside"] if scene.layout == "row" else ["any"] * 3
+        relation = relation or rng.choice([forward] * 3 + [backward] * 3 + loose)
         if relation == backward or (relation in ("any", "beside") and rng.random() < .5):
             things.reverse()
     phrases, said = zip(*[_phrase(thing, rng, plain) for thing in things])

@@ -27,11 +27,12 @@ void check_components(const Config& index, const Family& family) {
     if (!fs::is_directory(index.path.parent_path() / name))
       fail_input((index.path.parent_path() / name).string(), ": no such folder, but model_index.json names it");
   }
-  for (const auto& [name, entry] : index.json.items()) {
+  for (const auto& item : index.json.items()) {
+    const std::string& name = item.key();
     const bool known = std::find(family.ignored.begin(), family.ignored.end(), name) != family.ignored.end() ||
                        std::any_of(family.components.begin(), family.components.end(),
                                    [&](const auto& component) { return component.first == name; });
-    if (!known && entry.is_array() && !component_class(index, name).empty())
+    if (!known && item.value().is_array() && !component_class(index, name).empty())
       fail_input(index.path.string(), ": component '", name, "' (", component_class(index, name), ") is not part of ",
                  family.pipeline_class, " as we know it");
   }

@@ -30,4 +30,11 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
 
 FileMapping::~FileMapping() { ::munmap(const_cast<std::uint8_t*>(data_), size_); }
 
+void FileMapping::release(const std::uint8_t* begin, std::size_t bytes) const {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+  const std::uintptr_t last = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
 }  // namespace sdgen

@@ -61,7 +61,11 @@ class SafetensorsFile : public TensorSource {
       std::memcpy(copy.data_ptr(), data, entry.end - entry.begin);
       return copy;
     }
-    return at::from_blob(data, entry.info.shape, [mapping = mapping_](void*) {}, options);
+    // The file's pages go when the view goes: at once where it was only converted, with the layer where it is the weight.
+    const auto release = [mapping = mapping_, bytes = entry.end - entry.begin](void* view) {
+      mapping->release(static_cast<const std::uint8_t*>(view), bytes);
+    };
+    return at::from_blob(data, entry.info.shape, release, options);
   }
 
  private:
