@@ -25,7 +25,7 @@ struct ModelInfo {
   std::string family;  // `_class_name` of model_index.json, e.g. StableDiffusionPipeline
   int width = 0;       // native size, pixels
   int height = 0;
-  std::string sampler;          // the folder's own scheduler as a sampler name
+  std::string sampler;          // the folder's own scheduler as a sampler name; empty if we have none like it
   double guidance_scale = 7.5;  // the folder's own default
   int steps = 30;               // the folder's own default
   std::string device;           // "cpu", "cuda:0"
@@ -51,7 +51,7 @@ struct StepProgress {
   double step_seconds = 0.0;  // this step, for all rows of the batch
 };
 
-// After a stage: "load" (once a component), "text_encode" (once a distinct text pair), "denoise_step", "decode".
+// After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode".
 struct StageEvent {
   std::string stage;
   std::string detail;  // component, e.g. "unet"; empty where there is nothing to tell apart
@@ -63,12 +63,12 @@ struct StageEvent {
 struct Observer {
   std::function<void(const StepProgress&)> on_step{};
   std::function<void(const Picture&)> on_picture{};
-  // A picture that failed (e.g. not finite); the run goes on with the others.
+  // A picture that failed (e.g. not finite); the run goes on with the others. Without this, run() throws.
   std::function<void(std::size_t request_index, int index, const Error&)> on_failure{};
   // Things a user should know: words dropped past the text encoder's length, ...
   std::function<void(const std::string&)> on_warning{};
   std::function<void(const StageEvent&)> on_stage{};
-  // Asked before each step: true ends the run after the pictures already finished.
+  // Asked before each text, step and batch: true ends the run after the pictures already finished.
   std::function<bool()> should_stop{};
 };
 
@@ -89,7 +89,8 @@ class Generator {
   const ModelInfo& info() const;
 
   // The request with every optional filled in (a random seed where absent). Throws Error(kRequest) for anything that
-  // cannot be drawn: unknown sampler, steps or count < 1, sizes not multiples of 8, ...
+  // cannot be drawn: unknown sampler, steps or count < 1, sizes not multiples of 8, ...; Error(kInput) if no sampler is
+  // named and the folder's own scheduler is none of ours.
   Request complete(const Request& request) const;
 
   // Draws every picture of every request, in order, `options.batch_size` together where settings agree. Requests are

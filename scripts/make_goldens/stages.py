@@ -18,7 +18,8 @@ def text_stage(pipe, out):
         PROMPTS, padding="max_length", max_length=pipe.tokenizer.model_max_length, truncation=True, return_tensors="pt"
     ).input_ids
     out["text.input_ids"] = ids
-    out["text.last_hidden_state"] = pipe.text_encoder(ids)[0]
+    encoded = pipe.text_encoder(ids)
+    out["text.last_hidden_state"], out["text.pooled"] = encoded.last_hidden_state, encoded.pooler_output
 
 
 def unet_stage(pipe, name, out):

@@ -247,10 +247,10 @@ def describe(scene, rng, plain=False, relation=None):
         relation = "one"
     else:
         forward, backward = ("left", "right") if scene.layout == "row" else ("above", "below")
-        # loose pairs are the hardest to learn: nothing says which thing goes where
-        loose = ["any", "any", "any", "beside"] if scene.layout == "row" else ["any"] * 3
+        # a loose pair stands in a row as it is named: with the order left open, both places got the same shape
+        loose = ["any", "any", "any", "beside"] if scene.layout == "row" else []
         relation = relation or rng.choice([forward] * 3 + [backward] * 3 + loose)
-        if relation == backward or (relation in ("any", "beside") and rng.random() < .5):
+        if relation == backward:
             things.reverse()
     phrases, said = zip(*[_phrase(thing, rng, plain) for thing in things])
     text = phrases[0] if relation == "one" else _pair_words(*phrases, relation, rng)

@@ -45,8 +45,10 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
 Compute choose_compute(const ComputeOptions& options) {
   if (options.threads < 0 || options.threads > kMostThreads)
     fail_request("--threads ", options.threads, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  static const int all_threads = at::get_num_threads();
+  at::set_num_threads(options.threads > 0 ? options.threads : all_threads);
   const at::Device device = choose_device(options);
+  at::globalContext().setAllowTF32CuDNN(false);  // float32 means float32 on a GPU too
   return {device, choose_dtype(options.dtype, device)};
 }
 

@@ -31,7 +31,7 @@ void synchronize(const Compute& compute);
 // The most memory the process has held (resident set, VmHWM), bytes; 0 where the system does not tell.
 std::uint64_t peak_memory_bytes();
 
-// Gives memory freed by tensors back to the system, so that the next stage's peak is its own.
+// Gives memory freed by tensors back to the system.
 void release_freed_memory();
 
 }  // namespace sdgen

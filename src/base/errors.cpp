@@ -7,6 +7,8 @@
 namespace sdgen {
 namespace {
 
+constexpr std::size_t kLongestName = 80;
+
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -29,7 +31,8 @@ std::string join(const std::vector<std::string>& words, const std::string& separ
   return joined;
 }
 
-std::string unknown_name(const std::string& what, const std::string& name, const std::vector<std::string>& known) {
+std::string unknown_name(const std::string& what, const std::string& whole_name, const std::vector<std::string>& known) {
+  const std::string name = whole_name.substr(0, kLongestName);  // it may come from a hostile file
   std::string message = concat("unknown ", what, " '", name, "'; ");
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(name, a) < edit_distance(name, b);

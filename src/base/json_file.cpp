@@ -4,6 +4,25 @@
 #include <sstream>
 
 namespace sdgen {
+namespace {
+
+// Replaces what Python's json writes for floats that JSON has no word for.
+std::string without_bare_infinities(std::string text) {
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (in_string && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      for (const std::string word : {"-Infinity", "Infinity", "NaN"})
+        if (text.compare(at, word.size(), word) == 0) text.replace(at, word.size(), "null");
+    }
+  }
+  return text;
+}
+
+}  // namespace
 
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   std::error_code error;
@@ -15,7 +34,7 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   text << in.rdbuf();
   if (!in) fail_input(path.string(), ": cannot be read");
   try {
-    return Json::parse(text.str());
+    return Json::parse(without_bare_infinities(text.str()));
   } catch (const Json::parse_error& parse_error) {
     std::string what = parse_error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
     const auto where = what.find("parse error");

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "base/errors.h"
 
@@ -12,6 +14,7 @@ namespace sdgen {
 
 using Json = nlohmann::json;
 
+// Bare Infinity, -Infinity and NaN, which Python writes for floats, are read as null.
 // Throws Error(kInput) if `path` is missing, over `max_bytes`, or not JSON (with line and column).
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{64} << 20);
 
@@ -38,9 +41,19 @@ struct Config {
   }
 
  private:
+  // Whole numbers stay whole: nlohmann would cut 2.7 to 2 and wrap what does not fit.
+  template <typename T>
+  static T integer(const Json& value) {
+    if (!value.is_number_integer()) return value.at("integer").get<T>();  // throws
+    if (value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>()) : std::in_range<T>(value.get<std::int64_t>()))
+      return value.get<T>();
+    return value.at("integer").get<T>();  // throws
+  }
+
   template <typename T>
   T as(const std::string& key) const {
     try {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) return integer<T>(json.at(key));
       return json.at(key).get<T>();
     } catch (const Json::exception&) {
       fail_input(path.string(), ": key '", key, "' has the unusable value ", json.at(key).dump().substr(0, 80));

@@ -18,7 +18,7 @@ std::string shape_text(at::IntArrayRef shape);
 // Throws Error(kWorking) unless `tensor` has `shape`; -1 stands for any size.
 void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> shape, const std::string& name);
 
-// True if no element is NaN or infinite. One pass, no temporary the size of the tensor.
+// True if no element is NaN or infinite. One pass over a tensor that is.
 bool is_finite(const Tensor& tensor);
 
 }  // namespace sdgen

@@ -3,6 +3,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <filesystem>
 #include <new>
 
 #include "base/errors.h"
@@ -12,7 +13,7 @@ namespace sdgen {
 // Throws Error(kWorking) with the first line of `what`; running out of memory gets its remedy.
 [[noreturn]] void fail_from_torch(const std::string& what, bool out_of_memory);
 
-// work(), with c10::Error and std::bad_alloc turned into Error(kWorking).
+// work(), with c10::Error and std::bad_alloc turned into Error(kWorking), a path that cannot be looked at into Error(kInput).
 template <typename Work>
 auto with_plain_errors(const Work& work) -> decltype(work()) {
   try {
@@ -21,6 +22,8 @@ auto with_plain_errors(const Work& work) -> decltype(work()) {
     fail_from_torch(error.what_without_backtrace(), true);
   } catch (const c10::Error& error) {
     fail_from_torch(error.what_without_backtrace(), false);
+  } catch (const std::filesystem::filesystem_error& error) {
+    fail_input(error.path1().string(), ": ", error.code().message());
   } catch (const std::bad_alloc&) {
     fail_from_torch("", true);
   }

@@ -28,6 +28,11 @@ void require_steps(const SchedulerConfig& config, const std::string& sampler, in
     fail_request("steps ", steps, ": sampler ", sampler, " takes ", least, " to ", most, " with this model's scheduler");
 }
 
+void require_supported(const std::vector<std::string>& unsupported, const std::string& sampler, const std::string& instead) {
+  if (!unsupported.empty())
+    fail_input("scheduler_config.json: ", join(unsupported), ": sampler ", sampler, " does not support this yet; use --sampler ", instead);
+}
+
 SamplerOptions clipping(const SchedulerConfig& config) {
   // The classes that can clip do so unless the config says otherwise.
   return {.clip_x0 = config.clip_sample.value_or(true) ? config.clip_sample_range : 0.0,
@@ -36,6 +41,7 @@ SamplerOptions clipping(const SchedulerConfig& config) {
 
 SamplingPlan plan_ddim(const SchedulerConfig& config, int count) {
   require_steps(config, "ddim", count);
+  require_supported(config.unsupported_by_ddim_ddpm, "ddim", "euler");
   const TimestepSpacing spacing = config.timestep_spacing.value_or(TimestepSpacing::kLeading);
   Levels levels{alphas_cumprod(config, config.rescale_betas_zero_snr)};
   if (!config.set_alpha_to_one.value_or(true)) levels.final_cumprod = levels.cumprod.front();
@@ -48,6 +54,7 @@ SamplingPlan plan_ddim(const SchedulerConfig& config, int count) {
 
 SamplingPlan plan_ddpm(const SchedulerConfig& config, int count) {
   require_steps(config, "ddpm", count);
+  require_supported(config.unsupported_by_ddim_ddpm, "ddpm", "euler");
   const TimestepSpacing spacing = config.timestep_spacing.value_or(TimestepSpacing::kLeading);
   const Levels levels{alphas_cumprod(config, config.rescale_betas_zero_snr)};
   const std::vector<double> timesteps = spaced_timesteps(config, spacing, count, false);
@@ -108,6 +115,7 @@ double interpolated_sigma(const std::vector<double>& cumprod, double timestep) {
 
 SamplingPlan plan_euler(const SchedulerConfig& config, int count) {
   require_steps(config, "euler", count);
+  require_supported(config.unsupported_by_euler, "euler", "euler-a or ddim");
   const TimestepSpacing spacing = config.timestep_spacing.value_or(TimestepSpacing::kLinspace);
   std::vector<double> cumprod = alphas_cumprod(config, config.rescale_betas_zero_snr);
   if (config.rescale_betas_zero_snr) cumprod.back() = std::ldexp(1.0, -24);  // keeps the first sigma finite
@@ -125,7 +133,8 @@ SamplingPlan plan_euler(const SchedulerConfig& config, int count) {
 
 SamplingPlan plan_euler_ancestral(const SchedulerConfig& config, int count) {
   SchedulerConfig to_zero = config;
-  to_zero.final_sigma_is_zero = true;  // the class has no final_sigmas_type
+  to_zero.final_sigma_is_zero = true;  // the class has no final_sigmas_type, and none of the other keys
+  to_zero.unsupported_by_euler.clear();
   return plan_euler(to_zero, count);
 }
 

@@ -63,7 +63,8 @@ struct Sampler {
   std::string name;             // "ddim"
   std::string scheduler_class;  // diffusers' class of the same method
   std::string title;            // as other programs' metadata call it
-  // Throws Error(kRequest) for a number of steps that the method or the schedule cannot do.
+  // Throws Error(kRequest) for a number of steps that the method or the schedule cannot do, Error(kInput) if the config
+  // asks for what the method does not support.
   std::function<SamplingPlan(const SchedulerConfig& config, int steps)> plan;
   Tensor (*sample)(const Denoiser&, Tensor, const std::vector<Step>&, const SamplerOptions&, NoiseSource&, const StepCallback&);
 };

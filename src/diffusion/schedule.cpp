@@ -19,12 +19,23 @@ T named_value(const Config& config, const std::string& key, const std::string& f
   fail_input(config.path.string(), ": key '", key, "': ", unknown_name("value", name, known));
 }
 
-void refuse_unsupported(const Config& config) {
-  for (const std::string key : {"thresholding", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"})
-    if (config.value(key, false)) fail_input(config.path.string(), ": key '", key, "' is true, which is not supported");
-  for (const auto& [key, known] : std::map<std::string, std::string>{{"interpolation_type", "linear"}, {"timestep_type", "discrete"}})
-    if (const auto value = config.value<std::string>(key, known); value != known)
-      fail_input(config.path.string(), ": key '", key, "' is '", value, "', which is not supported ('", known, "' is)");
+void note_unsupported(const Config& config, SchedulerConfig& scheduler) {
+  for (const std::string key : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"})
+    if (config.value(key, false)) scheduler.unsupported_by_euler.push_back(key);
+  if (config.value<std::string>("interpolation_type", "linear") != "linear") scheduler.unsupported_by_euler.push_back("interpolation_type");
+  if (config.value<std::string>("timestep_type", "discrete") != "discrete") scheduler.unsupported_by_euler.push_back("timestep_type");
+  if (config.value("thresholding", false)) scheduler.unsupported_by_ddim_ddpm.push_back("thresholding");
+}
+
+void check_ranges(const Config& config, const SchedulerConfig& scheduler) {
+  if (scheduler.num_train_timesteps < 1 || scheduler.num_train_timesteps > 1'000'000)
+    fail_input(config.path.string(), ": num_train_timesteps ", scheduler.num_train_timesteps, " is out of range");
+  if (scheduler.steps_offset < 0 || scheduler.steps_offset >= scheduler.num_train_timesteps)
+    fail_input(config.path.string(), ": steps_offset ", scheduler.steps_offset, " is out of range");
+  std::vector<double> betas = scheduler.trained_betas;
+  betas.insert(betas.end(), {scheduler.beta_start, scheduler.beta_end});
+  for (const double beta : betas)
+    if (!(beta >= 0.0 && beta <= 1.0)) fail_input(config.path.string(), ": beta ", beta, " is out of range (0 to 1)");
 }
 
 at::Tensor cosine_betas(int timesteps) {  // "Improved Denoising Diffusion Probabilistic Models", eq. 17
@@ -59,9 +70,9 @@ at::Tensor rescale_zero_terminal_snr(const at::Tensor& betas) {
 }  // namespace
 
 SchedulerConfig SchedulerConfig::read(const Config& config) {
-  refuse_unsupported(config);
   SchedulerConfig scheduler;
-  scheduler.class_name = config.at<std::string>("_class_name");
+  note_unsupported(config, scheduler);
+  scheduler.class_name = config.value<std::string>("_class_name", "");
   scheduler.num_train_timesteps = config.value("num_train_timesteps", 1000);
   scheduler.beta_start = config.value("beta_start", 0.0001);
   scheduler.beta_end = config.value("beta_end", 0.02);
@@ -77,15 +88,15 @@ SchedulerConfig SchedulerConfig::read(const Config& config) {
   scheduler.rescale_betas_zero_snr = config.value("rescale_betas_zero_snr", false);
   if (config.has("clip_sample")) scheduler.clip_sample = config.at<bool>("clip_sample");
   scheduler.clip_sample_range = config.value("clip_sample_range", 1.0);
-  scheduler.variance_type = named_value<VarianceType>(config, "variance_type", "fixed_small",
-      {{"fixed_small", VarianceType::kFixedSmall}, {"fixed_small_log", VarianceType::kFixedSmallLog}, {"fixed_large", VarianceType::kFixedLarge}});
+  if (config.value<std::string>("variance_type", "").starts_with("learned"))
+    scheduler.unsupported_by_ddim_ddpm.push_back("variance_type");
+  else
+    scheduler.variance_type = named_value<VarianceType>(config, "variance_type", "fixed_small",
+        {{"fixed_small", VarianceType::kFixedSmall}, {"fixed_small_log", VarianceType::kFixedSmallLog}, {"fixed_large", VarianceType::kFixedLarge}});
   scheduler.skip_prk_steps = config.value("skip_prk_steps", false);
   scheduler.final_sigma_is_zero = named_value<bool>(config, "final_sigmas_type", "zero", {{"zero", true}, {"sigma_min", false}});
   if (!scheduler.trained_betas.empty()) scheduler.num_train_timesteps = static_cast<int>(scheduler.trained_betas.size());
-  if (scheduler.num_train_timesteps < 1 || scheduler.num_train_timesteps > 1'000'000)
-    fail_input(config.path.string(), ": num_train_timesteps ", scheduler.num_train_timesteps, " is out of range");
-  if (scheduler.steps_offset < 0 || scheduler.steps_offset >= scheduler.num_train_timesteps)
-    fail_input(config.path.string(), ": steps_offset ", scheduler.steps_offset, " is out of range");
+  check_ranges(config, scheduler);
   betas_of(scheduler);  // an unknown beta_schedule is refused here, before anything is drawn
   return scheduler;
 }
@@ -106,7 +117,7 @@ std::vector<double> spaced_timesteps(const SchedulerConfig& config, TimestepSpac
       case TimestepSpacing::kLeading:
         timesteps.push_back(static_cast<double>(steps - 1 - i) * (train / steps) + config.steps_offset);
         break;
-      case TimestepSpacing::kTrailing:
+      case TimestepSpacing::kTrailing:  // for some counts (61) the reference's float range runs one step too far, to t = -1; ours does not
         timesteps.push_back(std::nearbyint(train - i * (static_cast<double>(train) / steps)) - 1);
         break;
       case TimestepSpacing::kLinspace: {

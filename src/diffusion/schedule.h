@@ -32,9 +32,11 @@ struct SchedulerConfig {
   VarianceType variance_type = VarianceType::kFixedSmall;
   bool skip_prk_steps = false;
   bool final_sigma_is_zero = true;  // final_sigmas_type: zero or sigma_min
+  // Keys whose values only some samplers would have to honour, and cannot: refused by these when a run is planned.
+  std::vector<std::string> unsupported_by_euler;      // Karras and other spacings of sigmas
+  std::vector<std::string> unsupported_by_ddim_ddpm;  //  dynamic thresholding, learned variance
 
-  // Throws Error(kInput) naming file and key for values that are unknown or not supported (thresholding, learned
-  // variance, Karras and other sigma spacings).
+  // Throws Error(kInput) naming file and key for values that are unknown or out of range.
   static SchedulerConfig read(const Config& config);
 };
 

@@ -55,8 +55,8 @@ Unet::Block Unet::mid_block(const Weights& weights) const {
   const std::int64_t channels = config_.block_out_channels[last];
   for (int i = 0; i < 2; ++i)
     block.resnets.push_back(resnet(weights.at("resnets").at(i), channels, channels, config_.mid_block_scale_factor));
-  block.attentions.push_back(transformer(weights.at("attentions.0"), last, config_.transformer_layers_per_block[last],
-                                         config_.mid_only_cross_attention));
+  // The reference's mid block knows no only_cross_attention, whatever the config says.
+  block.attentions.push_back(transformer(weights.at("attentions.0"), last, config_.transformer_layers_per_block[last], false));
   return block;
 }
 

@@ -26,7 +26,6 @@ struct UnetConfig {
   std::vector<std::int64_t> cross_attention_dim;
   std::vector<std::int64_t> transformer_layers_per_block;
   std::vector<bool> only_cross_attention;
-  bool mid_only_cross_attention = false;
   std::int64_t groups = 32;
   double norm_eps = 1e-5;
   Activation activation = Activation::kSilu;
@@ -39,6 +38,7 @@ struct UnetConfig {
   bool center_input_sample = false;
   std::int64_t conv_in_kernel = 3;
   std::int64_t conv_out_kernel = 3;
+  bool older_than_0_9 = false;  // written by a diffusers before 0.9
 
   // Reads unet/config.json. Throws Error(kInput) naming file and key for what is missing, inconsistent or not
   // supported (class and addition embeddings, other block types).

@@ -1,9 +1,13 @@
 #include <algorithm>
+#include <cstdio>
 
 #include "diffusion/unet.h"
 
 namespace sdgen {
 namespace {
+
+constexpr std::int64_t kMostLatents = 2048;  // a side
+constexpr std::size_t kMostBlocks = 16;
 
 // A key that is one value for all blocks or a list with one a block.
 template <typename T>
@@ -64,7 +68,26 @@ void read_sample_size(const Config& config, UnetConfig& unet) {
   } else {
     unet.sample_height = unet.sample_width = config.at<std::int64_t>("sample_size");
   }
-  if (std::min(unet.sample_height, unet.sample_width) < 1) fail_input(config.path.string(), ": sample_size must be positive");
+  if (std::min(unet.sample_height, unet.sample_width) < 1 || std::max(unet.sample_height, unet.sample_width) > kMostLatents)
+    fail_input(config.path.string(), ": sample_size must be 1 to ", kMostLatents);
+}
+
+bool is_older_than_0_9(const Config& config) {
+  int major = 0, minor = 0;
+  const auto version = config.value<std::string>("_diffusers_version", "");
+  return std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2 && major == 0 && minor < 9;
+}
+
+void read_block_types(const Config& config, UnetConfig& unet) {
+  const std::size_t blocks = unet.block_out_channels.size();
+  if (blocks == 0 || blocks > kMostBlocks) fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostBlocks, " values");
+  unet.down_block_types = config.at<std::vector<std::string>>("down_block_types");
+  unet.up_block_types = config.at<std::vector<std::string>>("up_block_types");
+  check_block_types(config, "down_block_types", unet.down_block_types, blocks, {"CrossAttnDownBlock2D", "DownBlock2D"});
+  check_block_types(config, "up_block_types", unet.up_block_types, blocks, {"CrossAttnUpBlock2D", "UpBlock2D"});
+  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null()) unet.has_mid_block = false;
+  if (const auto type = config.value<std::string>("mid_block_type", "UNetMidBlock2DCrossAttn"); type != "UNetMidBlock2DCrossAttn")
+    fail_input(config.path.string(), ": mid_block_type '", type, "' is not supported (UNetMidBlock2DCrossAttn is)");
 }
 
 }  // namespace
@@ -73,26 +96,17 @@ UnetConfig UnetConfig::read(const Config& config) {
   refuse_unsupported(config);
   UnetConfig unet;
   read_sample_size(config, unet);
+  unet.older_than_0_9 = is_older_than_0_9(config);
   unet.in_channels = config.value<std::int64_t>("in_channels", 4);
   unet.out_channels = config.value<std::int64_t>("out_channels", 4);
   unet.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
+  read_block_types(config, unet);
   const std::size_t blocks = unet.block_out_channels.size();
-  if (blocks == 0) fail_input(config.path.string(), ": block_out_channels is empty");
-  unet.down_block_types = config.at<std::vector<std::string>>("down_block_types");
-  unet.up_block_types = config.at<std::vector<std::string>>("up_block_types");
-  check_block_types(config, "down_block_types", unet.down_block_types, blocks, {"CrossAttnDownBlock2D", "DownBlock2D"});
-  check_block_types(config, "up_block_types", unet.up_block_types, blocks, {"CrossAttnUpBlock2D", "UpBlock2D"});
-  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null()) unet.has_mid_block = false;
-  if (const auto type = config.value<std::string>("mid_block_type", "UNetMidBlock2DCrossAttn"); type != "UNetMidBlock2DCrossAttn")
-    fail_input(config.path.string(), ": mid_block_type '", type, "' is not supported (UNetMidBlock2DCrossAttn is)");
   unet.layers_per_block = per_block<std::int64_t>(config, "layers_per_block", blocks, 2);
   unet.heads = per_block<std::int64_t>(config, "attention_head_dim", blocks, 8);
   unet.cross_attention_dim = per_block<std::int64_t>(config, "cross_attention_dim", blocks, 1280);
   unet.transformer_layers_per_block = per_block<std::int64_t>(config, "transformer_layers_per_block", blocks, 1);
   unet.only_cross_attention = per_block<bool>(config, "only_cross_attention", blocks, false);
-  // diffusers: a single flag holds for the mid block too, a list does not.
-  unet.mid_only_cross_attention = config.value("mid_block_only_cross_attention",
-      config.has("only_cross_attention") && config.json.at("only_cross_attention").is_boolean() && unet.only_cross_attention[0]);
   unet.groups = config.value<std::int64_t>("norm_num_groups", 32);
   unet.norm_eps = config.value("norm_eps", 1e-5);
   unet.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());

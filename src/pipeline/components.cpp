@@ -34,14 +34,14 @@ Components::Components(const ModelFolder& model, const Compute& compute)
                " is more than the text encoder's max_position_embeddings ", model.text.max_position_embeddings);
   const Weights text = text_weights(Weights::Mode::kCheckOnly);
   ClipTextEncoder(text, model.text);
-  // transformers 4 stored positions as a tensor; a text encoder with projection also serves here.
-  text.require_all_used({"embeddings.position_ids", "text_projection.weight"});
+  // transformers 4 stored positions as a tensor; a projection belongs to CLIP's other use.
+  text.require_all_used({"embeddings.position_ids", "text_projection."});
   const Weights unet = unet_weights(Weights::Mode::kCheckOnly);
   Unet(unet, model.unet);
   unet.require_all_used({});
   const Weights vae = vae_weights(Weights::Mode::kCheckOnly);
   AutoencoderDecoder(vae, model.vae);
-  vae.require_all_used({"encoder.", "quant_conv.weight", "quant_conv.bias"});
+  vae.require_all_used({"encoder.", "quant_conv."});
 }
 
 Weights Components::text_weights(Weights::Mode mode) const {

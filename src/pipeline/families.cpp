@@ -6,9 +6,11 @@ namespace sdgen {
 namespace {
 
 // diffusers' StableDiffusionPipeline takes configs that say otherwise for outdated and overrides them.
-void adjust_stable_diffusion_scheduler(SchedulerConfig& config) {
-  config.steps_offset = 1;
-  config.clip_sample = false;
+void adjust_stable_diffusion(SchedulerConfig& scheduler, UnetConfig& unet) {
+  scheduler.steps_offset = 1;
+  scheduler.clip_sample = false;
+  if (unet.older_than_0_9 && unet.sample_height == unet.sample_width && unet.sample_height < 64)
+    unet.sample_height = unet.sample_width = 64;
 }
 
 const std::vector<Family>& families() {
@@ -16,7 +18,7 @@ const std::vector<Family>& families() {
       {"StableDiffusionPipeline",
        {{"text_encoder", "CLIPTextModel"}, {"unet", "UNet2DConditionModel"}, {"vae", "AutoencoderKL"}},
        {"tokenizer", "scheduler", "safety_checker", "feature_extractor", "image_encoder"},
-       adjust_stable_diffusion_scheduler},
+       adjust_stable_diffusion},
   };
   return kFamilies;
 }

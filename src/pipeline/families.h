@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diffusion/schedule.h"
+#include "diffusion/unet.h"
 
 namespace sdgen {
 
@@ -13,7 +14,7 @@ struct Family {
   std::string pipeline_class;                                  // `_class_name` of model_index.json
   std::vector<std::pair<std::string, std::string>> components;  // (name, class) that we compute with
   std::vector<std::string> ignored;                            // components that do not change the picture
-  void (*adjust_scheduler)(SchedulerConfig&);                  // what the pipeline does to its scheduler's config
+  void (*adjust)(SchedulerConfig&, UnetConfig&);               // what the pipeline does to its parts' configs
 };
 
 // Throws Error(kInput) naming `file` and the known families.

@@ -74,7 +74,8 @@ ModelFolder read_model_folder(const fs::path& path) {
   model.unet = UnetConfig::read(Config::read(path / "unet" / "config.json"));
   model.vae = AutoencoderConfig::read(Config::read(path / "vae" / "config.json"));
   model.scheduler = SchedulerConfig::read(Config::read(path / "scheduler" / "scheduler_config.json"));
-  family.adjust_scheduler(model.scheduler);
+  if (index.has("scheduler")) model.scheduler.class_name = component_class(index, "scheduler");  // as diffusers reads it
+  family.adjust(model.scheduler, model.unet);
   read_defaults(path / "sdgen.json", model);
   check_agreement(model);
   return model;

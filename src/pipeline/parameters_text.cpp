@@ -1,3 +1,5 @@
+#include <array>
+#include <charconv>
 #include <sstream>
 
 #include "base/json_file.h"
@@ -7,9 +9,15 @@
 namespace sdgen {
 namespace {
 
+// The shortest text that reads back as the same number: a picture can be repeated from it.
+std::string exact(double number) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+}
+
 // Viewers split the last line at ", " and ": "; values that hold these are quoted as JSON.
 std::string quoted(const std::string& value) {
-  return value.find_first_of(",:\n") == std::string::npos ? value : Json(value).dump();
+  return value.find_first_of(",:\n") == std::string::npos ? value : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -19,9 +27,9 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   text << request.prompt << '\n';
   if (!request.negative_prompt.empty()) text << "Negative prompt: " << request.negative_prompt << '\n';
   text << "Steps: " << *request.steps << ", Sampler: " << find_sampler(*request.sampler).title
-       << ", CFG scale: " << *request.guidance_scale << ", Seed: " << seed << ", Size: " << *request.width << 'x'
+       << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed << ", Size: " << *request.width << 'x'
        << *request.height << ", Model: " << quoted(model.name);
-  if (request.eta > 0) text << ", Eta: " << request.eta;
+  if (request.eta > 0) text << ", Eta: " << exact(request.eta);
   text << ", Version: sd-gen " << SDGEN_VERSION;
   return text.str();
 }

@@ -1,6 +1,7 @@
 #include "pipeline/run.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/torch_errors.h"
 #include "image/pixels.h"
@@ -16,23 +17,19 @@ constexpr std::int64_t kPixelsDecodedTogether = 256 * 256;
 struct Stopped {};
 
 // No picture of the batch is finite any more.
-struct NothingLeft {
-  int step = 0;
-};
+struct NothingLeft {};
+
+// The texts that drawing `request` attends to.
+std::vector<std::string> texts_of(const Request& request) {
+  if (*request.guidance_scale > 1) return {request.prompt, request.negative_prompt};
+  return {request.prompt};
+}
 
 // Notes in `failed_steps` which rows of x stopped being finite at `step`.
 void note_failed_rows(const Tensor& x, int step, std::vector<int>& failed_steps) {
   for (std::size_t row = 0; row < failed_steps.size(); ++row)
     if (failed_steps[row] == 0 && !is_finite(x[static_cast<std::int64_t>(row)])) failed_steps[row] = step;
-  if (std::find(failed_steps.begin(), failed_steps.end(), 0) == failed_steps.end()) throw NothingLeft{step};
-}
-
-// The first batches whose texts number at most kMostTexts (at least one batch).
-std::size_t batches_encoded_together(const std::vector<std::vector<Job>>& batches, std::size_t first) {
-  std::size_t texts = 0;
-  std::size_t end = first;
-  while (end < batches.size() && (end == first || texts + 2 * batches[end].size() <= kMostTexts)) texts += 2 * batches[end++].size();
-  return end;
+  if (std::find(failed_steps.begin(), failed_steps.end(), 0) == failed_steps.end()) throw NothingLeft{};
 }
 
 }  // namespace
@@ -48,14 +45,11 @@ Run::Run(const ModelFolder& model, const Compute& compute, Components& component
 
 bool Run::draw(int batch_size) {
   const std::vector<Batch> batches = plan_batches(requests_, batch_size);
-  for (const Batch& batch : batches) {
-    const Request& settings = requests_[batch.front().request_index];
-    total_ += batch.size() * find_sampler(*settings.sampler).plan(model_.scheduler, *settings.steps).steps.size();
-  }
+  for (const Batch& batch : batches) total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
   try {
     for (std::size_t begin = 0; begin < batches.size();) {
-      const std::size_t end = batches_encoded_together(batches, begin);
-      encode_texts({batches.begin() + begin, batches.begin() + end});
+      const auto [end, texts] = next_texts(batches, begin);
+      encode_texts(texts);
       for (; begin < end; ++begin) {
         if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
         if (begin + 1 == batches.size()) last_batch_ = true;
@@ -73,15 +67,29 @@ bool Run::draw(int batch_size) {
   return true;
 }
 
-void Run::encode_texts(const std::vector<Batch>& batches) {
-  contexts_.clear();
-  text_seconds_.clear();
-  for (const Batch& batch : batches) {
-    for (const Job& job : batch) {
-      const Request& request = requests_[job.request_index];
-      encode(request.prompt);
-      if (*request.guidance_scale > 1) encode(request.negative_prompt);
-    }
+std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches, std::size_t first) const {
+  std::set<std::string> known;
+  std::vector<std::string> texts;
+  std::size_t end = first;
+  for (; end < batches.size(); ++end) {
+    std::vector<std::string> added;
+    for (const Job& job : batches[end])
+      for (const std::string& text : texts_of(requests_[job.request_index]))
+        if (known.insert(text).second) added.push_back(text);
+    if (end > first && texts.size() + added.size() > kMostTexts) break;
+    texts.insert(texts.end(), added.begin(), added.end());
+  }
+  return {end, texts};
+}
+
+void Run::encode_texts(const std::vector<std::string>& texts) {
+  std::map<std::string, EncodedContext> kept;
+  for (const std::string& text : texts)
+    if (const auto known = contexts_.find(text); known != contexts_.end()) kept.insert(*known);
+  contexts_ = std::move(kept);
+  for (const std::string& text : texts) {
+    if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    encode(text);
   }
   components_.release_text_encoder();
 }
@@ -92,13 +100,13 @@ void Run::encode(const std::string& text) {
   const Stopwatch stopwatch;
   EncodedText encoded = encode_text(components_.tokenizer(), encoder, text);
   synchronize(compute_);
-  text_seconds_[text] = stopwatch.seconds();
-  report_stage("text_encode", "", text_seconds_[text]);
+  const double seconds = stopwatch.seconds();
+  report_stage("text_encode", "", seconds);
   if (!is_finite(encoded.hidden)) fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
   if (!encoded.dropped.empty() && observer_.on_warning)
     observer_.on_warning(concat("the text is longer than the model's ", components_.tokenizer().model_max_length(),
                                 " tokens; dropped: ", encoded.dropped));
-  contexts_.emplace(text, std::move(encoded.hidden));
+  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), seconds});
 }
 
 Conditioning Run::conditioning(const Batch& batch) const {
@@ -106,8 +114,8 @@ Conditioning Run::conditioning(const Batch& batch) const {
   const double guidance_scale = *requests_[batch.front().request_index].guidance_scale;
   for (const Job& job : batch) {
     const Request& request = requests_[job.request_index];
-    words.push_back(contexts_.at(request.prompt));
-    if (guidance_scale > 1) without.push_back(contexts_.at(request.negative_prompt));
+    words.push_back(contexts_.at(request.prompt).hidden);
+    if (guidance_scale > 1) without.push_back(contexts_.at(request.negative_prompt).hidden);
   }
   return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale};
 }
@@ -132,13 +140,13 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
     done_ += batch.size();
     if (observer_.on_step) observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
     if (!is_finite(x)) note_failed_rows(x, step, failed_steps);
-    if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    // After the last step only decoding is left: that picture is worth finishing.
+    if (step < static_cast<int>(plan.steps.size()) && observer_.should_stop && observer_.should_stop()) throw Stopped{};
     stopwatch = Stopwatch();
   };
   try {
     return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps, plan.options, noise, on_step);
-  } catch (const NothingLeft& nothing_left) {
-    done_ += batch.size() * (plan.steps.size() - static_cast<std::size_t>(nothing_left.step));
+  } catch (const NothingLeft&) {
     return {};
   }
 }
@@ -161,6 +169,7 @@ std::vector<Image> Run::decode(const Tensor& latents) {
 
 void Run::draw_batch(const Batch& batch) {
   const double load_before = load_seconds_;
+  const std::size_t done_after = done_ + batch.size() * evaluations(requests_[batch.front().request_index]);
   const Stopwatch stopwatch;
   std::vector<int> failed_steps(batch.size(), 0);
   std::vector<Image> images;
@@ -170,9 +179,11 @@ void Run::draw_batch(const Batch& batch) {
     if (latents.defined()) images = with_plain_errors([&] { return decode(latents); });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
+    done_ = done_after;
     for (const Job& job : batch) report_failure(job, error);
     return;
   }
+  done_ = done_after;  // also where a batch ended early
   const double seconds = (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
   const std::string remedy = compute_.dtype == at::kFloat ? "; the weights are unusable" : "; use --dtype float32";
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -180,15 +191,20 @@ void Run::draw_batch(const Batch& batch) {
     const Request& request = requests_[job.request_index];
     if (failed_steps[i] > 0) {
       report_failure(job, Error(ErrorKind::kWorking, concat("the latents of seed ", job.seed, " are not finite after step ",
-                                                           failed_steps[i], " of ", *request.steps, " (unet, ", dtype_name(compute_.dtype), ")", remedy)));
+                                                           failed_steps[i], " of ", evaluations(request), " (unet, ", dtype_name(compute_.dtype), ")", remedy)));
     } else if (images[i].rgb.empty()) {
       report_failure(job, Error(ErrorKind::kWorking, concat("the picture of seed ", job.seed, " is not finite after decoding (vae, ",
                                                            dtype_name(compute_.dtype), ")", remedy)));
     } else if (observer_.on_picture) {
-      const double text = text_seconds_.at(request.prompt);
-      observer_.on_picture({job.request_index, job.index, job.seed, std::move(images[i]), seconds + text});
+      double text_seconds = 0.0;
+      for (const std::string& text : texts_of(request)) text_seconds += contexts_.at(text).seconds;
+      observer_.on_picture({job.request_index, job.index, job.seed, std::move(images[i]), seconds + text_seconds});
     }
   }
+}
+
+std::size_t Run::evaluations(const Request& request) const {
+  return find_sampler(*request.sampler).plan(model_.scheduler, *request.steps).steps.size();
 }
 
 void Run::report_stage(const std::string& stage, const std::string& detail, double seconds) const {

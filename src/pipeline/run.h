@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/stopwatch.h"
@@ -26,13 +27,21 @@ class Run {
  private:
   using Batch = std::vector<Job>;
 
-  void encode_texts(const std::vector<Batch>& batches);
+  struct EncodedContext {
+    Tensor hidden;         // [1, L, D]
+    double seconds = 0.0;  // to encode it
+  };
+
+  // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the texts.
+  std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches, std::size_t first) const;
+  void encode_texts(const std::vector<std::string>& texts);
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);
   Conditioning conditioning(const Batch& batch) const;
   // The batch's latents; failed_steps[row] > 0 where a row is not finite, undefined latents where none is.
   Tensor denoise(const Batch& batch, std::vector<int>& failed_steps);
   std::vector<Image> decode(const Tensor& latents);
+  std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
 
@@ -42,9 +51,8 @@ class Run {
   const std::vector<Request>& requests_;
   const Observer& observer_;
   Components::LoadCallback on_load_;
-  double load_seconds_ = 0.0;                // of the components loaded so far
-  std::map<std::string, Tensor> contexts_;   // text -> [1, L, D]
-  std::map<std::string, double> text_seconds_;
+  double load_seconds_ = 0.0;  // of the components loaded so far
+  std::map<std::string, EncodedContext> contexts_;
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

@@ -45,7 +45,7 @@ ClipTextEncoder::ClipTextEncoder(const Weights& weights, const ClipTextConfig& c
   for (std::int64_t i = 0; i < config.layers; ++i) layers_.emplace_back(weights.at("encoder.layers").at(i), config);
 }
 
-TextEncoding ClipTextEncoder::operator()(const Tensor& ids) const {
+Tensor ClipTextEncoder::operator()(const Tensor& ids) const {
   const std::int64_t length = ids.size(1);
   if (length > config_.max_position_embeddings)
     fail_input(file_, ": the tokenizer gives ", length, " tokens, the text encoder has ", config_.max_position_embeddings,
@@ -56,14 +56,14 @@ TextEncoding ClipTextEncoder::operator()(const Tensor& ids) const {
   const Tensor on_device = ids.to(token_embedding_.device());
   Tensor x = at::embedding(token_embedding_, on_device) + position_embedding_.narrow(0, 0, length);
   for (const Layer& layer : layers_) x = layer(x, config_);
-  x = final_layer_norm_(x);
-  const Tensor rows = at::arange(ids.size(0), on_device.options());
-  return {x, x.index({rows, end_positions(on_device)})};
+  return final_layer_norm_(x);
 }
 
-Tensor ClipTextEncoder::end_positions(const Tensor& ids) const {
+Tensor ClipTextEncoder::pooled(const Tensor& ids, const Tensor& hidden) const {
   // Configs older than transformers 4.30 say eos_token_id 2, which is wrong; there the end token is the highest id.
-  return config_.eos_token_id == 2 ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
+  const Tensor ends = config_.eos_token_id == 2 ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
+  const Tensor rows = at::arange(ids.size(0), at::kLong);
+  return hidden.index({rows.to(hidden.device()), ends.to(hidden.device())});
 }
 
 }  // namespace sdgen

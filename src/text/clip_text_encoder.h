@@ -24,11 +24,6 @@ struct ClipTextConfig {
   static ClipTextConfig read(const Config& config);
 };
 
-struct TextEncoding {
-  Tensor hidden;  // [B, L, hidden_size] after the last LayerNorm: what the UNet attends to
-  Tensor pooled;  // [B, hidden_size] its row at the end token
-};
-
 class ClipTextEncoder {
  public:
   // Tensor names are transformers 5's (no `text_model.` prefix).
@@ -36,7 +31,11 @@ class ClipTextEncoder {
 
   // ids [B, L] int64 on any device, L at most max_position_embeddings.
   // Throws Error(kInput) for an id outside the vocabulary: tokenizer and text encoder do not belong together.
-  TextEncoding operator()(const Tensor& ids) const;
+  // Returns [B, L, hidden_size] after the last LayerNorm: what the UNet attends to.
+  Tensor operator()(const Tensor& ids) const;
+
+  // The rows of `hidden` at each text's end token: [B, hidden_size], CLIP's summary of a text.
+  Tensor pooled(const Tensor& ids, const Tensor& hidden) const;
 
  private:
   struct Layer {
@@ -48,8 +47,6 @@ class ClipTextEncoder {
     Layer(const Weights& weights, const ClipTextConfig& config);
     Tensor operator()(Tensor x, const ClipTextConfig& config) const;  // [B, L, D]
   };
-
-  Tensor end_positions(const Tensor& ids) const;  // [B, L] -> [B]
 
   ClipTextConfig config_;
   std::string file_;

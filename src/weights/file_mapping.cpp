@@ -16,9 +16,10 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail_input(path.string(), ": cannot be opened: ", std::strerror(errno));
   struct stat status {};
-  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) {
+  const bool is_file = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  if (!is_file || status.st_size == 0) {
     ::close(file);
-    fail_input(path.string(), S_ISREG(status.st_mode) ? ": is empty" : ": is not a file");
+    fail_input(path.string(), is_file ? ": is empty" : ": is not a file");
   }
   size_ = static_cast<std::size_t>(status.st_size);
   void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);

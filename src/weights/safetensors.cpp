@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "base/json_file.h"
 #include "weights/file_mapping.h"
@@ -19,7 +20,8 @@ constexpr std::size_t kMostDimensions = 8;
 std::optional<at::ScalarType> scalar_type(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kTypes = {
       {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool}};
+      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool},  {"U16", at::kUInt16},
+      {"U32", at::kUInt32}, {"U64", at::kUInt64}};
   const auto type = kTypes.find(name);
   return type == kTypes.end() ? std::nullopt : std::optional(type->second);
 }
@@ -78,6 +80,9 @@ class SafetensorsFile : public TensorSource {
     std::uint64_t length = 0;
     if (mapping_->size() < sizeof length) fail("only ", mapping_->size(), " bytes long (an interrupted download?)");
     std::memcpy(&length, mapping_->data(), sizeof length);
+    const std::string_view beginning(reinterpret_cast<const char*>(mapping_->data()), std::min<std::size_t>(64, mapping_->size()));
+    if (beginning.starts_with("version https://git-lfs"))
+      fail_input(path_, ": is a Git LFS pointer, not the weights; run git lfs pull in its folder");
     if (length > kMostHeaderBytes) fail("header of ", length, " bytes (limit ", kMostHeaderBytes, ")");
     if (length > mapping_->size() - sizeof length)
       fail("header of ", length, " bytes in a file of ", mapping_->size(), " (an interrupted download?)");

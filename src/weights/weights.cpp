@@ -22,8 +22,6 @@ Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix)
 
 Weights Weights::at(const std::string& name) const { return {shared_, prefix_ + name + "."}; }
 
-bool Weights::has(const std::string& name) const { return shared_->source->find(prefix_ + name) != nullptr; }
-
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
   const std::string key = prefix_ + name;
   const TensorInfo* const info = shared_->source->find(key);
@@ -48,9 +46,8 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
 void Weights::require_all_used(const std::vector<std::string>& ignored) const {
   std::vector<std::string> unused;
   for (const std::string& key : shared_->source->keys()) {
-    const bool ignore = std::any_of(ignored.begin(), ignored.end(), [&](const std::string& part) {
-      return key.rfind(part, 0) == 0 || (key.size() >= part.size() && key.ends_with(part));
-    });
+    const bool ignore =
+        std::any_of(ignored.begin(), ignored.end(), [&](const std::string& prefix) { return key.starts_with(prefix); });
     if (!ignore && !shared_->used.contains(key)) unused.push_back(key);
   }
   if (!unused.empty())
@@ -59,7 +56,5 @@ void Weights::require_all_used(const std::vector<std::string>& ignored) const {
 }
 
 std::string Weights::describe() const { return shared_->source->describe(); }
-
-const Compute& Weights::compute() const { return shared_->compute; }
 
 }  // namespace sdgen

@@ -28,18 +28,15 @@ class Weights {
   Weights at(const std::string& name) const;
   Weights at(int index) const { return at(std::to_string(index)); }
 
-  bool has(const std::string& name) const;
-
   // The tensor on the compute device in its dtype. Throws Error(kInput) naming file, key, expected and found shape if
   // it is missing, misshapen, or holds a number that is not finite (there or in the compute dtype).
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
 
   // Throws Error(kInput) if the file holds tensors that no layer asked for: its config belongs to another model.
-  // Keys that begin or end with one of `ignored` do not count.
+  // Keys that begin with one of `ignored` do not count.
   void require_all_used(const std::vector<std::string>& ignored) const;
 
   std::string describe() const;
-  const Compute& compute() const;
 
  private:
   struct Shared;

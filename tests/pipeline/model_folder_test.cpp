@@ -155,8 +155,53 @@ TEST_F(ModelFolderErrors, PickledWeightsAreNamedAsTheReason) {
   expect_refused("is a pickle");
 }
 
+TEST_F(ModelFolderErrors, FloatsThatPythonWritesAsInfinityAreRead) {
+  std::ofstream(folder() / "scheduler/scheduler_config.json")
+      << "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity, \"note\": \"NaN, -Infinity\"}";
+  EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu}));
+}
+
+TEST_F(ModelFolderErrors, TheIndexNamesTheSchedulersClass) {
+  edit_json("model_index.json", [](Json& index) { index["scheduler"] = {"diffusers", "DDIMScheduler"}; });
+  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().sampler, "ddim") << "as diffusers reads it";
+}
+
+TEST_F(ModelFolderErrors, SizesOfFoldersOlderThanDiffusers09AreTheReferences) {
+  edit_json("unet/config.json", [](Json& config) {
+    config["_diffusers_version"] = "0.8.1";
+    config["sample_size"] = 32;
+  });
+  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().width, 64 * 4) << "StableDiffusionPipeline takes 64 latents";
+}
+
+TEST_F(ModelFolderErrors, GitLfsPointersAreNamed) {
+  testing::write_bytes(folder() / "unet/diffusion_pytorch_model.fp16.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+  expect_refused("git lfs pull");
+}
+
+TEST_F(ModelFolderErrors, NamesThatNoFileSystemTakes) {
+  fs::remove_all(folder());
+  EXPECT_THROW(Generator(std::string(300, 'a') + "/x", {.device = Device::kCpu}), Error);
+}
+
+TEST_F(ModelFolderErrors, AConfigThatDropsAPartOfTheWeights) {
+  const fs::path sd2 = temporary_.path() / "sd2";
+  fs::copy(testing::golden_path("pipelines/sd2-tiny"), sd2, fs::copy_options::recursive);
+  Json config = read_json_file(sd2 / "vae/config.json");
+  config["use_post_quant_conv"] = false;
+  std::ofstream(sd2 / "vae/config.json") << config;
+  EXPECT_THROW(Generator(sd2, {.device = Device::kCpu}), Error);
+}
+
+TEST_F(ModelFolderErrors, AbsurdSampleSizes) {
+  for (const Json& size : std::vector<Json>{0, 536870920, 9.1e18, "64"}) {
+    edit_json("unet/config.json", [&](Json& config) { config["sample_size"] = size; });
+    expect_refused("sample_size");
+  }
+}
+
 TEST_F(ModelFolderErrors, AnUnknownSchedulerNeedsASamplerByName) {
-  edit_json("scheduler/scheduler_config.json", [](Json& config) { config["_class_name"] = "KarrasVeScheduler"; });
+  edit_json("model_index.json", [](Json& index) { index["scheduler"] = {"diffusers", "KarrasVeScheduler"}; });
   const Generator generator(folder(), {.device = Device::kCpu});
   EXPECT_THROW(generator.complete({.prompt = "x"}), Error);
   EXPECT_EQ(*generator.complete({.prompt = "x", .sampler = "ddim"}).sampler, "ddim");

@@ -103,6 +103,25 @@ TEST_F(RunTest, StagesAndProgressAddUp) {
   EXPECT_EQ(stages["decode"], 3);
 }
 
+TEST_F(RunTest, OnePromptForManyPicturesIsEncodedOnce) {
+  int encoded = 0;
+  observer_.on_stage = [&](const StageEvent& event) { encoded += event.stage == "text_encode" || event.detail == "text_encoder"; };
+  Request many = request("a", 1, 600);
+  many.steps = 1;
+  many.width = many.height = 8;
+  generator_.run({many}, {.batch_size = 64}, observer_);
+  EXPECT_EQ(pictures_.size(), 600u);
+  EXPECT_EQ(encoded, 3) << "one load, the prompt, the empty negative prompt";
+}
+
+TEST_F(RunTest, AnInterruptionAfterTheLastStepStillDecodes) {
+  int steps = 0;
+  observer_.on_step = [&](const StepProgress&) { ++steps; };
+  observer_.should_stop = [&] { return steps >= 3; };
+  EXPECT_FALSE(generator_.run({request("a", 1, 2)}, {}, observer_));
+  EXPECT_EQ(pictures_.size(), 1u);
+}
+
 TEST_F(RunTest, WordsThatDoNotFitAreNamed) {
   std::string warning;
   observer_.on_warning = [&](const std::string& text) { warning = text; };

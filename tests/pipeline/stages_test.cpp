@@ -29,7 +29,8 @@ TEST_P(Stages, TextEncoderEqualsTheReference) {
   const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder() / "tokenizer");
   const Tensor ids = tensors().at("text.input_ids");
   const Tensor hidden = tensors().at("text.last_hidden_state");
-  EXPECT_TRUE(testing::is_close(encoder(ids).hidden, hidden, 2e-5));
+  EXPECT_TRUE(testing::is_close(encoder(ids), hidden, 2e-5));
+  EXPECT_TRUE(testing::is_close(encoder.pooled(ids, hidden), tensors().at("text.pooled"), 1e-6));
   const auto prompts = cases().at("prompts").get<std::vector<std::string>>();
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     SCOPED_TRACE(prompts[i]);
