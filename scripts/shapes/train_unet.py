@@ -108,11 +108,11 @@ def alarms(unet, text, tokenizer, scheduler, vae):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=4800)
+    parser.add_argument("--steps", type=int, default=5400)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=7e-4)
     parser.add_argument("--text-lr", type=float, default=0., help="0 keeps the pre-trained text encoder as it is")
-    parser.add_argument("--decay-from", type=float, default=.7)
+    parser.add_argument("--decay-from", type=float, default=.65)
     parser.add_argument("--average", type=float, default=.999)
     parser.add_argument("--judge-every", type=int, default=600)
     parser.add_argument("--seed", type=int, default=3)

@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -152,6 +153,31 @@ TEST_F(Binary, DrawsDiffusersPictures) {
     EXPECT_EQ(at, reference.size());
     EXPECT_LT(static_cast<double>(sum) / static_cast<double>(at), 0.01);
   }
+}
+
+// How many of the pixels in columns [begin, end) are near a colour.
+int pixels_near(const Pixels& pixels, std::array<int, 3> colour, int begin_column, int end_column) {
+  int near = 0;
+  for (int y = 0; y < pixels.height; ++y)
+    for (int x = begin_column; x < end_column; ++x) {
+      int distance = 0;
+      for (int c = 0; c < 3; ++c) distance = std::max(distance, std::abs(pixels.rgb.at(3 * (y * pixels.width + x) + c) - colour[c]));
+      near += distance < 70;
+    }
+  return near;
+}
+
+TEST_F(Binary, TheBuiltInModelDrawsWhatOneAsks) {
+  const ProcessResult result = sd_gen({"-p", "a red square to the left of a blue circle on a yellow background", "--seed", "1", "-o", "x.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Pixels pixels = read_png(folder() / "x.png");
+  ASSERT_EQ(pixels.width, 64);
+  const std::array<int, 3> red = {222, 30, 36}, blue = {35, 80, 220}, yellow = {250, 220, 40};
+  EXPECT_GT(pixels_near(pixels, red, 0, 32), 60);
+  EXPECT_LT(pixels_near(pixels, red, 32, 64), 30);
+  EXPECT_GT(pixels_near(pixels, blue, 32, 64), 60);
+  EXPECT_LT(pixels_near(pixels, blue, 0, 32), 30);
+  EXPECT_GT(pixels_near(pixels, yellow, 0, 64), 1500);
 }
 
 TEST_F(Binary, WritesTheParametersIntoThePicture) {
