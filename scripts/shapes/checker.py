@@ -125,17 +125,33 @@ def judge(pixels, caption):
     return verdict
 
 
+def reconstruct():
+    """The bound that the VAE sets on any picture of this model."""
+    import torch
+    from diffusers import AutoencoderKL
+    from common import MODEL, pixels_to_tensor
+    vae = AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32)
+
+    @torch.no_grad()
+    def through(pixels):
+        out = vae.decode(vae.encode(pixels_to_tensor(pixels[None])).latent_dist.mode()).sample[0]
+        return ((out.permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+    return through
+
+
 def main():
     parser = argparse.ArgumentParser(description="the checker's own accuracy on freshly drawn scenes")
     parser.add_argument("--scenes", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--through-vae", action="store_true", help="judge the exported VAE's reconstructions instead")
     args = parser.parse_args()
     rng = random.Random(args.seed)
+    seen = reconstruct() if args.through_vae else lambda pixels: pixels
     right = refused = 0
     for i in range(args.scenes):
         scene = world.random_scene(rng, held_out=i % 2 == 1)
         caption = world.describe(scene, rng, plain=True)
-        pixels = world.draw_scene(scene, rng)
+        pixels = seen(world.draw_scene(scene, rng))
         verdict = judge(pixels, caption)
         right += verdict["strict"]
         if not verdict["strict"]:

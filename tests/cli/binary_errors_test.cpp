@@ -1,0 +1,106 @@
+// What must fail well: one line, the documented exit code, no partial file.
+#include <sys/mount.h>
+
+#include "cli/binary.h"
+
+namespace sdgen::cli {
+namespace {
+
+class BinaryErrors : public Binary {};
+
+TEST_F(BinaryErrors, OneBadLineAmongAThousandIsFoundBeforeTheFirstStep) {
+  std::string prompts;
+  for (int i = 1; i <= 1000; ++i) prompts += i == 617 ? "a cat --stepz 3\n" : "a cat\n";
+  testing::write_bytes(folder() / "_p.txt", prompts);
+  expect_one_line_error(draw({"--prompt-file", "_p.txt", "-o", "out/"}), 2, "_p.txt:617:7: ");
+}
+
+TEST_F(BinaryErrors, WrongRequestsExitWithTwo) {
+  expect_one_line_error(sd_gen({"-p", "x", "-m", kModel, "--width", "100"}), 2, "width 100");
+  expect_one_line_error(sd_gen({"-p", "x", "-m", kModel, "--steps", "0"}), 2, "steps");
+  expect_one_line_error(draw({"-p", "x", "--sampler", "dim"}), 2, "did you mean ddim?");
+  expect_one_line_error(draw({"-p", "x", "--stepps", "3"}), 2, "--steps");
+  expect_one_line_error(draw({}), 2, "--prompt");
+  expect_one_line_error(draw({"-p", "x", "-o", "none/x.png"}), 2, "none");
+  expect_one_line_error(draw({"-p", "x", "-o", "{sed}.png"}), 2, "did you mean seed?");
+}
+
+TEST_F(BinaryErrors, MissingOrDamagedInputExitsWithThree) {
+  expect_one_line_error(draw({"-p", "x", "-m", "nowhere"}), 3, "nowhere");
+  expect_one_line_error(draw({"--prompt-file", "gone.txt"}), 3, "gone.txt");
+  const fs::path weights = copied_model() / "unet/diffusion_pytorch_model.fp16.safetensors";
+  const std::vector<std::string> arguments = {"-p", "x", "-m", (folder() / "_model").string()};
+  fs::resize_file(weights, fs::file_size(weights) / 2);
+  expect_one_line_error(sd_gen(arguments), 3, weights.filename().string());
+  fs::remove(weights);
+  expect_one_line_error(sd_gen(arguments), 3, "unet");
+  fs::remove_all(folder() / "_model/unet");
+  expect_one_line_error(sd_gen(arguments), 3, "unet");
+}
+
+TEST_F(BinaryErrors, CudaWithoutSuchAGpuExitsWithOne) {
+  expect_one_line_error(draw({"-p", "x", "--device", "cuda:99"}), 1, "--device cuda");
+}
+
+TEST_F(BinaryErrors, AnOutputFolderThatCannotBeWrittenIsFoundBeforeTheFirstStep) {
+  // /proc takes no files from anybody, root included.
+  const ProcessResult result = draw({"-p", "x", "-o", "/proc/x.png", "--verbose"});
+  EXPECT_TRUE(result.exit_code == 2 || result.exit_code == 1) << result.exit_code;
+  EXPECT_NE(result.err.find("/proc"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("denoise_step"), std::string::npos) << "refused before the first step: " << result.err;
+}
+
+TEST_F(BinaryErrors, AFullDiskFailsWithoutAPartialFile) {
+  fs::create_directory(folder() / "_disk");
+  const std::string disk = (folder() / "_disk").string();
+  const bool mounted = ::mount("sd-gen-test", disk.c_str(), "tmpfs", 0, "size=4k") == 0;
+  ProcessResult result;
+  if (mounted) {
+    result = draw({"-p", "x", "-o", disk + "/x.png", "--width", "64", "--height", "64"});
+    ::umount(disk.c_str());
+  } else {  // without the right to mount: a limit on file size fails the same write
+    result = testing::run_process({"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width",
+                                   "64", "--height", "64", "--steps", "2", "-o", disk + "/x.png"});
+  }
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_NE(result.err.find("x.png"), std::string::npos) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_TRUE(mounted || fs::is_empty(disk));
+}
+
+TEST_F(BinaryErrors, AFullDiskLeavesNothingBehind) {
+  fs::create_directory(folder() / "_disk");
+  const ProcessResult result =
+      testing::run_process({"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width", "64",
+                            "--height", "64", "--steps", "2", "-o", (folder() / "_disk/x.png").string()});
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_TRUE(fs::is_empty(folder() / "_disk"));
+}
+
+TEST_F(BinaryErrors, ALatentThatTurnsNonFiniteNamesStageAndStep) {
+  edit_json(copied_model() / "scheduler/scheduler_config.json",
+            {{"_class_name", "DDIMScheduler"}, {"beta_schedule", "linear"}, {"beta_end", 1.0}, {"timestep_spacing", "trailing"}});
+  const ProcessResult result = draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
+  expect_one_line_error(result, 1, "not finite after step 1 of 2 (unet");
+}
+
+TEST_F(BinaryErrors, APictureThatTurnsNonFiniteNamesTheDecoder) {
+  edit_json(copied_model() / "vae/config.json", {{"scaling_factor", 1e-37}});
+  const ProcessResult result = draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
+  expect_one_line_error(result, 1, "not finite after decoding (vae");
+}
+
+TEST_F(BinaryErrors, ABatchWithSomeFailuresKeepsTheRestAndExitsWithFour) {
+  std::vector<double> betas(1000, 0.001);
+  betas.back() = 1.0;  // only timestep 999 has no signal at all
+  edit_json(copied_model() / "scheduler/scheduler_config.json",
+            {{"_class_name", "DDIMScheduler"}, {"trained_betas", betas}, {"timestep_spacing", "leading"}});
+  testing::write_bytes(folder() / "_p.txt", "good --seed 1\nbad --seed 2 --steps 999\ngood --seed 3\n");
+  const ProcessResult result = draw({"--prompt-file", "_p.txt", "-m", (folder() / "_model").string(), "-o", "{seed}.png"});
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  EXPECT_EQ(files(), (std::vector<std::string>{"1.png", "3.png"}));
+  EXPECT_NE(result.err.find("not finite after step 1 of 999"), std::string::npos) << result.err;
+}
+
+}  // namespace
+}  // namespace sdgen::cli
