@@ -78,9 +78,10 @@ struct RunOptions {
 
 class Generator {
  public:
-  // Opens a diffusers folder: reads its configs and weight headers and checks that they fit together, names, shapes
-  // and classes included. No weight is read before run(). Throws Error(kInput) naming file, key and remedy;
-  // Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict each other.
+  // Opens a diffusers folder: reads its configs and weight headers and checks that they fit together, names,
+  // shapes and classes included. No weight is read before run(). Throws Error(kInput) naming file, key and
+  // remedy; Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict
+  // each other.
   Generator(const std::filesystem::path& model, const ComputeOptions& compute);
   ~Generator();
   Generator(Generator&&) noexcept;
@@ -88,16 +89,16 @@ class Generator {
 
   const ModelInfo& info() const;
 
-  // The request with every optional filled in (a random seed where absent). Throws Error(kRequest) for anything that
-  // cannot be drawn: unknown sampler, steps or count < 1, sizes not multiples of 8, ...; Error(kInput) if no sampler is
-  // named and the folder's own scheduler is none of ours.
+  // The request with every optional filled in (a random seed where absent). Throws Error(kRequest) for
+  // anything that cannot be drawn: unknown sampler, steps or count < 1, sizes not multiples of 8, ...;
+  // Error(kInput) if no sampler is named and the folder's own scheduler is none of ours.
   Request complete(const Request& request) const;
 
-  // Draws every picture of every request, in order, `options.batch_size` together where settings agree. Requests are
-  // completed first, so nothing is drawn if one is wrong. Each component is loaded at its first use and freed after
-  // its last. Pictures do not depend on batch size or order but for the last bit of float arithmetic.
-  // Returns false if should_stop ended it. Throws Error(kInput) if weights cannot be read or are not finite,
-  // Error(kWorking) if the device or the memory fails.
+  // Draws every picture of every request, in order, `options.batch_size` together where settings agree.
+  // Requests are completed first, so nothing is drawn if one is wrong. Each component is loaded at its first
+  // use and freed after its last. Pictures do not depend on batch size or order but for the last bit of float
+  // arithmetic. Returns false if should_stop ended it. Throws Error(kInput) if weights cannot be read or are
+  // not finite, Error(kWorking) if the device or the memory fails.
   bool run(const std::vector<Request>& requests, const RunOptions& options, const Observer& observer);
 
  private:
@@ -105,9 +106,9 @@ class Generator {
   std::unique_ptr<Impl> impl_;
 };
 
-// The A1111-style text that viewers show, for the PNG's `parameters` chunk: prompt, `Negative prompt: ...`, then
-// `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model: ...`. `request` must be complete; `seed`
-// is the picture's own.
+// The A1111-style text that viewers show, for the PNG's `parameters` chunk: prompt, `Negative prompt: ...`,
+// then `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model: ...`. `request` must be
+// complete; `seed` is the picture's own.
 std::string parameters_text(const Request& request, std::uint64_t seed, const ModelInfo& model);
 
 // Versions of this program and of the libraries it runs on, as (name, version).

@@ -19,19 +19,20 @@ struct Image {
 // (keyword, UTF-8 text) pairs of a PNG; keywords are 1 to 79 Latin-1 characters.
 using PngText = std::vector<std::pair<std::string, std::string>>;
 
-// Encodes a PNG in memory: the picture by stb_image_write, `text` as iTXt (tEXt where it is plain Latin-1/ASCII)
-// chunks before IDAT (PNG specification, 11.3.4).
-// Throws Error(kWorking) if the picture is empty or its size does not match its bytes.
+// Encodes a PNG in memory: the picture by stb_image_write, `text` as iTXt (tEXt where it is plain
+// Latin-1/ASCII) chunks before IDAT (PNG specification, 11.3.4). Throws Error(kWorking) if the picture is
+// empty or its size does not match its bytes.
 std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text);
 
-// Writes `bytes` to `path` through a temporary file in the same folder, flushed and then renamed, so that no reader
-// ever sees half a file and a failure leaves none.
-// overwrite == false: an existing `path` is left alone and Error(kRequest) thrown, without a race.
-// Throws Error(kWorking) naming path and cause (no such folder, no permission, disk full).
-void write_file_atomically(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes, bool overwrite);
+// Writes `bytes` to `path` through a temporary file in the same folder, flushed and then renamed, so that no
+// reader ever sees half a file and a failure leaves none. overwrite == false: an existing `path` is left
+// alone and Error(kRequest) thrown, without a race. Throws Error(kWorking) naming path and cause (no such
+// folder, no permission, disk full).
+void write_file_atomically(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes,
+                           bool overwrite);
 
-// The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped, iTXt
-// uncompressed). Throws Error(kInput) if the file is missing or is no PNG.
+// The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
+// iTXt uncompressed). Throws Error(kInput) if the file is missing or is no PNG.
 PngText read_png_text(const std::filesystem::path& path);
 
 }  // namespace sdgen

@@ -15,11 +15,11 @@ struct Request {
   std::optional<int> steps{};              // sampler steps, >= 1; the model's own default, else 30
   std::optional<double> guidance_scale{};  // <= 1: off, one UNet row; the model's own default, else 7.5
   std::optional<std::string> sampler{};    // one of sampler_names(); the model's own scheduler
-  double eta = 0.0;                      // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
+  double eta = 0.0;                        // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
   std::optional<std::uint64_t> seed{};     // picture k uses seed + k; random when absent
   std::optional<int> width{};              // pixels, a multiple of 8; the model's own
   std::optional<int> height{};             // pixels, a multiple of 8; the model's own
-  int count = 1;                         // pictures of this prompt, >= 1
+  int count = 1;                           // pictures of this prompt, >= 1
 };
 
 enum class Device { kAuto, kCpu, kCuda };

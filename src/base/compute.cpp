@@ -25,17 +25,21 @@ at::Device choose_device(const ComputeOptions& options) {
                  "; use --device cpu, or build with a CUDA libtorch on a machine with a GPU");
   const int devices = at::detail::getCUDAHooks().deviceCount();
   if (options.device_index < 0 || options.device_index >= devices)
-    fail_working("--device cuda:", options.device_index, ": no such device; this machine has cuda:0 to cuda:",
-                 devices - 1);
+    fail_working("--device cuda:", options.device_index,
+                 ": no such device; this machine has cuda:0 to cuda:", devices - 1);
   return {at::kCUDA, static_cast<at::DeviceIndex>(options.device_index)};
 }
 
 at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
   switch (dtype) {
-    case DType::kFloat32: return at::kFloat;
-    case DType::kBFloat16: return at::kBFloat16;
-    case DType::kFloat16: return at::kHalf;
-    case DType::kAuto: break;
+    case DType::kFloat32:
+      return at::kFloat;
+    case DType::kBFloat16:
+      return at::kBFloat16;
+    case DType::kFloat16:
+      return at::kHalf;
+    case DType::kAuto:
+      break;
   }
   return device.is_cuda() ? at::kHalf : at::kFloat;
 }
@@ -52,14 +56,20 @@ Compute choose_compute(const ComputeOptions& options) {
   return {device, choose_dtype(options.dtype, device)};
 }
 
-std::string device_name(const Compute& compute) { return compute.device.str(); }
+std::string device_name(const Compute& compute) {
+  return compute.device.str();
+}
 
 std::string dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kBFloat16: return "bfloat16";
-    case at::kHalf: return "float16";
-    default: return at::toString(dtype);
+    case at::kFloat:
+      return "float32";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kHalf:
+      return "float16";
+    default:
+      return at::toString(dtype);
   }
 }
 
@@ -78,6 +88,8 @@ std::uint64_t peak_memory_bytes() {
   return bytes;
 }
 
-void release_freed_memory() { malloc_trim(0); }
+void release_freed_memory() {
+  malloc_trim(0);
+}
 
 }  // namespace sdgen

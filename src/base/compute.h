@@ -15,8 +15,9 @@ struct Compute {
   at::ScalarType dtype = at::kFloat;  // of weights and activations
 };
 
-// The device and dtype that `options` ask for, and the CPU thread count set (process-wide, libtorch has one pool).
-// Throws Error(kWorking) if there is no such device, Error(kRequest) for a negative or absurd thread count.
+// The device and dtype that `options` ask for, and the CPU thread count set (process-wide, libtorch has one
+// pool). Throws Error(kWorking) if there is no such device, Error(kRequest) for a negative or absurd thread
+// count.
 Compute choose_compute(const ComputeOptions& options);
 
 // "cpu", "cuda:0"
@@ -25,7 +26,8 @@ std::string device_name(const Compute& compute);
 // "float32", "bfloat16", "float16"
 std::string dtype_name(at::ScalarType dtype);
 
-// Waits until the device has done what it was given, so that a clock read next tells the truth. Nothing on the CPU.
+// Waits until the device has done what it was given, so that a clock read next tells the truth. Nothing on
+// the CPU.
 void synchronize(const Compute& compute);
 
 // The most memory the process has held (resident set, VmHWM), bytes; 0 where the system does not tell.

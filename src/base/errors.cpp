@@ -31,13 +31,15 @@ std::string join(const std::vector<std::string>& words, const std::string& separ
   return joined;
 }
 
-std::string unknown_name(const std::string& what, const std::string& whole_name, const std::vector<std::string>& known) {
+std::string unknown_name(const std::string& what, const std::string& whole_name,
+                         const std::vector<std::string>& known) {
   const std::string name = whole_name.substr(0, kLongestName);  // it may come from a hostile file
   std::string message = concat("unknown ", what, " '", name, "'; ");
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(name, a) < edit_distance(name, b);
   });
-  if (nearest != known.end() && edit_distance(name, *nearest) <= std::max<std::size_t>(1, (name.size() + 1) / 3))
+  if (nearest != known.end() &&
+      edit_distance(name, *nearest) <= std::max<std::size_t>(1, (name.size() + 1) / 3))
     message += concat("did you mean ", *nearest, "? ");
   return message + "known: " + join(known);
 }

@@ -34,8 +34,9 @@ template <typename... Parts>
 // "a, b, c"
 std::string join(const std::vector<std::string>& words, const std::string& separator = ", ");
 
-// "unknown sampler 'dim'; did you mean ddim? known: ddim, ddpm": the nearest known name is offered when it is within
-// a third of the word's length (Levenshtein distance).
-std::string unknown_name(const std::string& what, const std::string& name, const std::vector<std::string>& known);
+// "unknown sampler 'dim'; did you mean ddim? known: ddim, ddpm": the nearest known name is offered when it is
+// within a third of the word's length (Levenshtein distance).
+std::string unknown_name(const std::string& what, const std::string& name,
+                         const std::vector<std::string>& known);
 
 }  // namespace sdgen

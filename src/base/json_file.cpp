@@ -28,7 +28,8 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) fail_input(path.string(), ": cannot be read: ", error.message());
-  if (size > max_bytes) fail_input(path.string(), ": ", size, " bytes are too many for a JSON file (limit ", max_bytes, ")");
+  if (size > max_bytes)
+    fail_input(path.string(), ": ", size, " bytes are too many for a JSON file (limit ", max_bytes, ")");
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -36,7 +37,8 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   try {
     return Json::parse(without_bare_infinities(text.str()));
   } catch (const Json::parse_error& parse_error) {
-    std::string what = parse_error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    std::string what =
+        parse_error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
     const auto where = what.find("parse error");
     fail_input(path.string(), ": not JSON: ", where == std::string::npos ? what : what.substr(where));
   }

@@ -45,7 +45,8 @@ struct Config {
   template <typename T>
   static T integer(const Json& value) {
     if (!value.is_number_integer()) return value.at("integer").get<T>();  // throws
-    if (value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>()) : std::in_range<T>(value.get<std::int64_t>()))
+    if (value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>())
+                                   : std::in_range<T>(value.get<std::int64_t>()))
       return value.get<T>();
     return value.at("integer").get<T>();  // throws
   }
@@ -56,7 +57,8 @@ struct Config {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) return integer<T>(json.at(key));
       return json.at(key).get<T>();
     } catch (const Json::exception&) {
-      fail_input(path.string(), ": key '", key, "' has the unusable value ", json.at(key).dump().substr(0, 80));
+      fail_input(path.string(), ": key '", key, "' has the unusable value ",
+                 json.at(key).dump().substr(0, 80));
     }
   }
 };

@@ -10,8 +10,8 @@
 
 namespace sdgen {
 
-// One generator a picture, on the CPU and in float32: the noise of torch.Generator("cpu").manual_seed(seed), whatever
-// the device, and whatever other pictures share the batch.
+// One generator a picture, on the CPU and in float32: the noise of torch.Generator("cpu").manual_seed(seed),
+// whatever the device, and whatever other pictures share the batch.
 class NoiseSource {
  public:
   explicit NoiseSource(const std::vector<std::uint64_t>& seeds);

@@ -15,11 +15,13 @@ void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> sha
   bool same = tensor.dim() == static_cast<std::int64_t>(expected.size());
   for (std::size_t i = 0; same && i < expected.size(); ++i)
     same = expected[i] == -1 || expected[i] == tensor.size(static_cast<std::int64_t>(i));
-  if (!same) fail_working(name, ": expected shape ", shape_text(expected), ", got ", shape_text(tensor.sizes()));
+  if (!same)
+    fail_working(name, ": expected shape ", shape_text(expected), ", got ", shape_text(tensor.sizes()));
 }
 
 bool is_finite(const Tensor& tensor) {
-  // NaN and infinity survive a sum; a finite sum proves all finite. A sum that overflows is looked at closely.
+  // NaN and infinity survive a sum; a finite sum proves all finite. A sum that overflows is looked at
+  // closely.
   if (std::isfinite(at::sum(tensor, at::kFloat).item<float>())) return true;
   return at::isfinite(tensor).all().item<bool>();
 }

@@ -13,7 +13,8 @@ namespace sdgen {
 // Throws Error(kWorking) with the first line of `what`; running out of memory gets its remedy.
 [[noreturn]] void fail_from_torch(const std::string& what, bool out_of_memory);
 
-// work(), with c10::Error and std::bad_alloc turned into Error(kWorking), a path that cannot be looked at into Error(kInput).
+// work(), with c10::Error and std::bad_alloc turned into Error(kWorking), a path that cannot be looked at
+// into Error(kInput).
 template <typename Work>
 auto with_plain_errors(const Work& work) -> decltype(work()) {
   try {

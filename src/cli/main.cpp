@@ -25,14 +25,16 @@ void open_standard_streams() {
 }
 
 int fail(const sdgen::cli::Options& options, int code, std::string_view message) {
-  if (options.log_level != sdgen::cli::LogLevel::kOff) std::fputs(sdgen::cli::error_line(message).c_str(), stderr);
+  if (options.log_level != sdgen::cli::LogLevel::kOff)
+    std::fputs(sdgen::cli::error_line(message).c_str(), stderr);
   return code;
 }
 
 int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments) {
   options = sdgen::cli::parse_options(arguments);
   if (options.message.empty())
-    return options.command == sdgen::cli::Command::kBench ? sdgen::cli::bench(options) : sdgen::cli::generate(options);
+    return options.command == sdgen::cli::Command::kBench ? sdgen::cli::bench(options)
+                                                          : sdgen::cli::generate(options);
   std::fputs(options.message.c_str(), stdout);
   return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -87,7 +87,8 @@ void require_writable_folder(const fs::path& folder) {
   const fs::path shown = folder.empty() ? fs::path(".") : folder;
   if (!fs::exists(shown, error)) refuse("output folder " + shown.string() + " does not exist; make it first");
   if (!fs::is_directory(shown, error)) refuse("output folder " + shown.string() + " is not a folder");
-  // Asking for permission is not enough: root may do anything, but /proc takes no files and a disk may be read-only.
+  // Asking for permission is not enough: root may do anything, but /proc takes no files and a disk may be
+  // read-only.
   std::string probe = (shown / ".sd-gen-XXXXXX").string();
   const int file = mkstemp(probe.data());
   if (file < 0) refuse("output folder " + shown.string() + " is not writable: " + std::strerror(errno));

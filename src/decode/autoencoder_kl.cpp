@@ -9,17 +9,21 @@ namespace {
 
 constexpr double kEps = 1e-6;
 
-ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out, const AutoencoderConfig& config) {
+ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out,
+                   const AutoencoderConfig& config) {
   return {weights, {in, out, 0, config.groups, kEps, config.activation}};
 }
 
 // Only the plain convolutional blocks of AutoencoderKL are known.
-void check_block_types(const Config& config, const std::string& key, const std::string& known, std::size_t blocks) {
+void check_block_types(const Config& config, const std::string& key, const std::string& known,
+                       std::size_t blocks) {
   const auto types = config.value<std::vector<std::string>>(key, std::vector<std::string>(blocks, known));
   if (types.size() != blocks)
-    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks, " block_out_channels");
+    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks,
+               " block_out_channels");
   for (const std::string& type : types)
-    if (type != known) fail_input(config.path.string(), ": key '", key, "': ", unknown_name("block type", type, {known}));
+    if (type != known)
+      fail_input(config.path.string(), ": key '", key, "': ", unknown_name("block type", type, {known}));
 }
 
 }  // namespace
@@ -38,13 +42,16 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   vae.use_post_quant_conv = config.value("use_post_quant_conv", true);
   vae.mid_block_add_attention = config.value("mid_block_add_attention", true);
   const std::size_t blocks = vae.block_out_channels.size();
-  if (blocks == 0 || blocks > 16) fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
+  if (blocks == 0 || blocks > 16)
+    fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
   check_block_types(config, "down_block_types", "DownEncoderBlock2D", blocks);
   check_block_types(config, "up_block_types", "UpDecoderBlock2D", blocks);
   for (const std::int64_t channels : vae.block_out_channels)
     if (channels < 1 || vae.groups < 1 || channels % vae.groups != 0)
-      fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into norm_num_groups ", vae.groups);
-  if (vae.out_channels != 3) fail_input(config.path.string(), ": out_channels ", vae.out_channels, "; only RGB (3) is supported");
+      fail_input(config.path.string(), ": block_out_channels ", channels,
+                 " does not divide into norm_num_groups ", vae.groups);
+  if (vae.out_channels != 3)
+    fail_input(config.path.string(), ": out_channels ", vae.out_channels, "; only RGB (3) is supported");
   if (!(vae.scaling_factor > 0)) fail_input(config.path.string(), ": scaling_factor must be positive");
   return vae;
 }
@@ -63,8 +70,10 @@ Tensor AutoencoderMidBlock::Attention::operator()(const Tensor& x) const {
 }
 
 AutoencoderMidBlock::AutoencoderMidBlock(const Weights& weights, const AutoencoderConfig& config)
-    : resnet1(resnet(weights.at("resnets.0"), config.block_out_channels.back(), config.block_out_channels.back(), config)),
-      resnet2(resnet(weights.at("resnets.1"), config.block_out_channels.back(), config.block_out_channels.back(), config)) {
+    : resnet1(resnet(weights.at("resnets.0"), config.block_out_channels.back(),
+                     config.block_out_channels.back(), config)),
+      resnet2(resnet(weights.at("resnets.1"), config.block_out_channels.back(),
+                     config.block_out_channels.back(), config)) {
   if (config.mid_block_add_attention) attention.emplace(weights.at("attentions.0"), config);
 }
 
@@ -77,7 +86,8 @@ AutoencoderDecoder::AutoencoderDecoder(const Weights& weights, const Autoencoder
     : config_(config),
       conv_in_(weights.at("decoder.conv_in"), config.latent_channels, config.block_out_channels.back(), {}),
       mid_block_(weights.at("decoder.mid_block"), config),
-      conv_norm_out_(weights.at("decoder.conv_norm_out"), config.block_out_channels.front(), config.groups, kEps),
+      conv_norm_out_(weights.at("decoder.conv_norm_out"), config.block_out_channels.front(), config.groups,
+                     kEps),
       conv_out_(weights.at("decoder.conv_out"), config.block_out_channels.front(), config.out_channels, {}) {
   if (config.use_post_quant_conv)
     post_quant_conv_.emplace(weights.at("post_quant_conv"), config.latent_channels, config.latent_channels,
@@ -88,8 +98,10 @@ AutoencoderDecoder::AutoencoderDecoder(const Weights& weights, const Autoencoder
     const std::int64_t out = config.block_out_channels[config.block_out_channels.size() - 1 - i];
     Block& block = up_blocks_.emplace_back();
     for (std::int64_t layer = 0; layer <= config.layers_per_block; ++layer)
-      block.resnets.push_back(resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
-    if (i + 1 < config.block_out_channels.size()) block.upsample.emplace(block_weights.at("upsamplers.0"), out);
+      block.resnets.push_back(
+          resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
+    if (i + 1 < config.block_out_channels.size())
+      block.upsample.emplace(block_weights.at("upsamplers.0"), out);
   }
 }
 
@@ -108,8 +120,10 @@ AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const Autoencoder
     : config_(config),
       conv_in_(weights.at("encoder.conv_in"), config.in_channels, config.block_out_channels.front(), {}),
       mid_block_(weights.at("encoder.mid_block"), config),
-      conv_norm_out_(weights.at("encoder.conv_norm_out"), config.block_out_channels.back(), config.groups, kEps),
-      conv_out_(weights.at("encoder.conv_out"), config.block_out_channels.back(), 2 * config.latent_channels, {}) {
+      conv_norm_out_(weights.at("encoder.conv_norm_out"), config.block_out_channels.back(), config.groups,
+                     kEps),
+      conv_out_(weights.at("encoder.conv_out"), config.block_out_channels.back(), 2 * config.latent_channels,
+                {}) {
   if (config.use_quant_conv)
     quant_conv_.emplace(weights.at("quant_conv"), 2 * config.latent_channels, 2 * config.latent_channels,
                         Conv2d::Geometry{1, 1, 0});
@@ -119,8 +133,10 @@ AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const Autoencoder
     const std::int64_t out = config.block_out_channels[i];
     Block& block = down_blocks_.emplace_back();
     for (std::int64_t layer = 0; layer < config.layers_per_block; ++layer)
-      block.resnets.push_back(resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
-    if (i + 1 < config.block_out_channels.size()) block.downsample.emplace(block_weights.at("downsamplers.0"), out, 0);
+      block.resnets.push_back(
+          resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
+    if (i + 1 < config.block_out_channels.size())
+      block.downsample.emplace(block_weights.at("downsamplers.0"), out, 0);
   }
 }
 

@@ -1,5 +1,5 @@
-// AutoencoderKL: latents <-> pixels ("High-Resolution Image Synthesis with Latent Diffusion Models", section 3.1; layout
-// and names as in diffusers).
+// AutoencoderKL: latents <-> pixels ("High-Resolution Image Synthesis with Latent Diffusion Models",
+// section 3.1; layout and names as in diffusers).
 #pragma once
 
 #include <optional>
@@ -52,7 +52,8 @@ class AutoencoderDecoder {
  public:
   AutoencoderDecoder(const Weights& weights, const AutoencoderConfig& config);
 
-  // latents [N, latent_channels, h, w], already divided by scaling_factor -> pixels [N, 3, f*h, f*w], about -1 to 1
+  // latents [N, latent_channels, h, w], already divided by scaling_factor -> pixels [N, 3, f*h, f*w], about
+  // -1 to 1
   Tensor operator()(const Tensor& latents) const;
 
  private:

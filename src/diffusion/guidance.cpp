@@ -13,7 +13,8 @@ Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const
     const double norm = std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
     Tensor input = std::abs(norm - 1.0) < 1e-12 ? x : x / norm;
     if (guided) input = at::cat({input, input});
-    const Tensor timesteps = at::full({input.size(0)}, timestep, at::TensorOptions().dtype(at::kFloat).device(compute.device));
+    const Tensor timesteps =
+        at::full({input.size(0)}, timestep, at::TensorOptions().dtype(at::kFloat).device(compute.device));
     const Tensor predicted = unet(input.to(compute.device, compute.dtype), timesteps, context).to(at::kFloat);
     if (!guided) return predicted;
     const std::vector<Tensor> halves = predicted.chunk(2);  // without, words

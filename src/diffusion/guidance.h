@@ -8,15 +8,16 @@ namespace sdgen {
 
 // What the words say, and what their absence (or the negative prompt) says. float32 or the compute dtype.
 struct Conditioning {
-  Tensor words;      // [N, L, D]
-  Tensor without;    // [N, L, D]; undefined where guidance is off
+  Tensor words;    // [N, L, D]
+  Tensor without;  // [N, L, D]; undefined where guidance is off
   double guidance_scale = 1.0;
 
   bool guided() const { return without.defined(); }
 };
 
-// `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and device, both
-// rows of each picture go through one call, and eps = without + guidance_scale * (words - without)
+// `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
+// device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
+// without)
 // ("Classifier-Free Diffusion Guidance", eq. 6). `unet` must outlive the denoiser.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
                          const Compute& compute);

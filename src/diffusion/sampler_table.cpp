@@ -1,4 +1,5 @@
-// Which levels each sampler steps between. The rules are diffusers', class by class, so that timesteps and pictures agree.
+// Which levels each sampler steps between. The rules are diffusers', class by class, so that timesteps and
+// pictures agree.
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +11,9 @@ namespace {
 constexpr std::size_t kPrkEvaluations = 12;  // three groups of four
 
 // Variance-preserving: alpha^2 = alphas_cumprod, sigma^2 = 1 - alpha^2.
-Level preserving_level(double alpha_cumprod) { return {std::sqrt(alpha_cumprod), std::sqrt(1.0 - alpha_cumprod)}; }
+Level preserving_level(double alpha_cumprod) {
+  return {std::sqrt(alpha_cumprod), std::sqrt(1.0 - alpha_cumprod)};
+}
 
 struct Levels {
   std::vector<double> cumprod;  // [num_train_timesteps]
@@ -25,12 +28,15 @@ struct Levels {
 void require_steps(const SchedulerConfig& config, const std::string& sampler, int steps, int least = 1) {
   const int most = config.num_train_timesteps - config.steps_offset;
   if (steps < least || steps > most)
-    fail_request("steps ", steps, ": sampler ", sampler, " takes ", least, " to ", most, " with this model's scheduler");
+    fail_request("steps ", steps, ": sampler ", sampler, " takes ", least, " to ", most,
+                 " with this model's scheduler");
 }
 
-void require_supported(const std::vector<std::string>& unsupported, const std::string& sampler, const std::string& instead) {
+void require_supported(const std::vector<std::string>& unsupported, const std::string& sampler,
+                       const std::string& instead) {
   if (!unsupported.empty())
-    fail_input("scheduler_config.json: ", join(unsupported), ": sampler ", sampler, " does not support this yet; use --sampler ", instead);
+    fail_input("scheduler_config.json: ", join(unsupported), ": sampler ", sampler,
+               " does not support this yet; use --sampler ", instead);
 }
 
 SamplerOptions clipping(const SchedulerConfig& config) {
@@ -60,12 +66,14 @@ SamplingPlan plan_ddpm(const SchedulerConfig& config, int count) {
   const std::vector<double> timesteps = spaced_timesteps(config, spacing, count, false);
   SamplingPlan plan{{}, 1.0, clipping(config)};
   for (std::size_t i = 0; i < timesteps.size(); ++i)
-    plan.steps.push_back({timesteps[i], levels.at(timesteps[i]), levels.at(i + 1 < timesteps.size() ? timesteps[i + 1] : -1)});
+    plan.steps.push_back(
+        {timesteps[i], levels.at(timesteps[i]), levels.at(i + 1 < timesteps.size() ? timesteps[i + 1] : -1)});
   return plan;
 }
 
 // Twelve evaluations over the last four timesteps, with half steps between ("pseudo Runge-Kutta").
-void add_runge_kutta_steps(const std::vector<double>& timesteps, int half, const Levels& levels, std::vector<Step>& steps) {
+void add_runge_kutta_steps(const std::vector<double>& timesteps, int half, const Levels& levels,
+                           std::vector<Step>& steps) {
   for (int group = 0; group < 3; ++group) {
     const double start = timesteps[group];
     const double end = timesteps[group + 1];
@@ -127,7 +135,8 @@ SamplingPlan plan_euler(const SchedulerConfig& config, int count) {
     plan.steps.push_back({timesteps[i], {1.0, interpolated_sigma(cumprod, timesteps[i])}, {1.0, next}});
   }
   const double highest = plan.steps.front().from.sigma;
-  plan.initial_noise_scale = spacing == TimestepSpacing::kLeading ? std::sqrt(highest * highest + 1.0) : highest;
+  plan.initial_noise_scale =
+      spacing == TimestepSpacing::kLeading ? std::sqrt(highest * highest + 1.0) : highest;
   return plan;
 }
 

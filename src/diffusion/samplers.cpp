@@ -7,16 +7,23 @@
 namespace sdgen {
 namespace {
 
-double squared(double value) { return value * value; }
+double squared(double value) {
+  return value * value;
+}
 
-Tensor clip(const Tensor& x0, double range) { return range > 0 ? x0.clamp(-range, range) : x0; }
+Tensor clip(const Tensor& x0, double range) {
+  return range > 0 ? x0.clamp(-range, range) : x0;
+}
 
 Estimate estimate(const Denoiser& denoiser, const Tensor& x, const Step& step) {
-  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step.from, step.timestep), x, step.from);
+  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step.from, step.timestep), x,
+                              step.from);
 }
 
 // Picture noise for a step, on x's device.
-Tensor noise_like(const Tensor& x, NoiseSource& noise) { return noise.draw(x.sizes().slice(1)).to(x.device()); }
+Tensor noise_like(const Tensor& x, NoiseSource& noise) {
+  return noise.draw(x.sizes().slice(1)).to(x.device());
+}
 
 // Variance of x_{t-1} given x_t and x_0: DDPM eq. 7, DDIM eq. 16 with eta 1.
 double posterior_variance(const Level& from, const Level& to) {
@@ -27,14 +34,17 @@ double ddpm_noise_scale(const Step& step, VarianceType type) {
   const double variance = std::max(posterior_variance(step.from, step.to), 1e-20);
   switch (type) {
     case VarianceType::kFixedSmall:
-    case VarianceType::kFixedSmallLog: return std::sqrt(variance);
-    case VarianceType::kFixedLarge: return std::sqrt(1.0 - squared(step.from.alpha) / squared(step.to.alpha));
+    case VarianceType::kFixedSmallLog:
+      return std::sqrt(variance);
+    case VarianceType::kFixedLarge:
+      return std::sqrt(1.0 - squared(step.from.alpha) / squared(step.to.alpha));
   }
   return 0.0;
 }
 
 // x at `to` from x at `from` along eps: PNDM eq. 9, which is DDIM's step written so that no x_0 is needed.
-Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from, const Level& to) {
+Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from,
+                     const Level& to) {
   // diffusers turns v into eps by the level stepped from, after mixing outputs; a sample prediction likewise.
   const Tensor eps = estimate_from_output(denoiser.prediction_type, output, x, from).eps;
   const double denominator = squared(from.alpha) * to.sigma + from.alpha * from.sigma * to.alpha;
@@ -45,20 +55,27 @@ Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tenso
 Tensor linear_multistep(const std::deque<Tensor>& outputs) {
   const auto past = [&](std::size_t age) -> const Tensor& { return outputs[outputs.size() - 1 - age]; };
   switch (outputs.size()) {
-    case 1: return past(0);
-    case 2: return (3 * past(0) - past(1)) / 2;
-    case 3: return (23 * past(0) - 16 * past(1) + 5 * past(2)) / 12;
-    default: return (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
+    case 1:
+      return past(0);
+    case 2:
+      return (3 * past(0) - past(1)) / 2;
+    case 3:
+      return (23 * past(0) - 16 * past(1) + 5 * past(2)) / 12;
+    default:
+      return (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
   }
 }
 
 }  // namespace
 
-Estimate estimate_from_output(PredictionType type, const Tensor& output, const Tensor& x, const Level& level) {
+Estimate estimate_from_output(PredictionType type, const Tensor& output, const Tensor& x,
+                              const Level& level) {
   const double norm = std::sqrt(squared(level.alpha) + squared(level.sigma));
   switch (type) {
-    case PredictionType::kEpsilon: return {(x - level.sigma * output) / level.alpha, output};
-    case PredictionType::kSample: return {output, (x - level.alpha * output) / level.sigma};
+    case PredictionType::kEpsilon:
+      return {(x - level.sigma * output) / level.alpha, output};
+    case PredictionType::kSample:
+      return {output, (x - level.alpha * output) / level.sigma};
     case PredictionType::kVPrediction:
       // With unit norm x0 = alpha x - sigma v and eps = alpha v + sigma x; other scales are brought to it.
       return {(level.alpha / squared(norm)) * x - (level.sigma / norm) * output,
@@ -67,8 +84,8 @@ Estimate estimate_from_output(PredictionType type, const Tensor& output, const T
   return {};
 }
 
-Tensor sample_ddim(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const SamplerOptions& options,
-                   NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_ddim(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                   const SamplerOptions& options, NoiseSource& noise, const StepCallback& on_step) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     const auto [x0, eps] = estimate(denoiser, x, step);
@@ -81,8 +98,8 @@ Tensor sample_ddim(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
   return x;
 }
 
-Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const SamplerOptions& options,
-                   NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                   const SamplerOptions& options, NoiseSource& noise, const StepCallback& on_step) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     const Tensor x0 = clip(estimate(denoiser, x, step).x0, options.clip_x0);
@@ -96,8 +113,8 @@ Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
   return x;
 }
 
-Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const SamplerOptions& options,
-                   NoiseSource&, const StepCallback& on_step) {
+Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                   const SamplerOptions& options, NoiseSource&, const StepCallback& on_step) {
   std::deque<Tensor> outputs;  // the newest four that linear_multistep looks at
   Tensor anchor;               // x where a Runge-Kutta group, or the doubled first PLMS step, set out
   Tensor group_sum;            // weighted outputs of a Runge-Kutta group
@@ -138,8 +155,8 @@ Tensor sample_euler(const Denoiser& denoiser, Tensor x, const std::vector<Step>&
   return x;
 }
 
-Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const SamplerOptions&,
-                              NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                              const SamplerOptions&, NoiseSource& noise, const StepCallback& on_step) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     const double from = step.from.sigma;

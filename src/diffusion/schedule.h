@@ -10,11 +10,15 @@
 namespace sdgen {
 
 enum class PredictionType { kEpsilon, kVPrediction, kSample };
-enum class TimestepSpacing { kLeading, kTrailing, kLinspace };  // "Common Diffusion Noise Schedules ...", table 2
+enum class TimestepSpacing {
+  kLeading,
+  kTrailing,
+  kLinspace
+};  // "Common Diffusion Noise Schedules ...", table 2
 enum class VarianceType { kFixedSmall, kFixedSmallLog, kFixedLarge };
 
-// scheduler/scheduler_config.json. Empty optionals: the folder is silent, so each sampler has its own default, which is
-// what diffusers' from_config does.
+// scheduler/scheduler_config.json. Empty optionals: the folder is silent, so each sampler has its own
+// default, which is what diffusers' from_config does.
 struct SchedulerConfig {
   std::string class_name = "DDIMScheduler";
   int num_train_timesteps = 1000;
@@ -32,7 +36,8 @@ struct SchedulerConfig {
   VarianceType variance_type = VarianceType::kFixedSmall;
   bool skip_prk_steps = false;
   bool final_sigma_is_zero = true;  // final_sigmas_type: zero or sigma_min
-  // Keys whose values only some samplers would have to honour, and cannot: refused by these when a run is planned.
+  // Keys whose values only some samplers would have to honour, and cannot: refused by these when a run is
+  // planned.
   std::vector<std::string> unsupported_by_euler;      // Karras and other spacings of sigmas
   std::vector<std::string> unsupported_by_ddim_ddpm;  //  dynamic thresholding, learned variance
 
@@ -40,7 +45,8 @@ struct SchedulerConfig {
   static SchedulerConfig read(const Config& config);
 };
 
-// x_t = alpha x_0 + sigma eps. Variance-preserving samplers keep alpha^2 + sigma^2 = 1, Euler's keep alpha = 1.
+// x_t = alpha x_0 + sigma eps. Variance-preserving samplers keep alpha^2 + sigma^2 = 1, Euler's keep alpha
+// = 1.
 struct Level {
   double alpha = 1.0;
   double sigma = 0.0;
@@ -53,11 +59,13 @@ struct Step {
   Level to;
 };
 
-// The cumulative product of 1 - beta at each training timestep, computed in float32 as the reference does, so that
-// tables agree to the last bit. Throws Error(kInput) for an unknown beta_schedule.
+// The cumulative product of 1 - beta at each training timestep, computed in float32 as the reference does, so
+// that tables agree to the last bit. Throws Error(kInput) for an unknown beta_schedule.
 std::vector<double> alphas_cumprod(const SchedulerConfig& config, bool rescale_zero_snr);
 
-// The timesteps a run of `steps` visits, from noise to picture; whole numbers but for fractional linspace (Euler's).
-std::vector<double> spaced_timesteps(const SchedulerConfig& config, TimestepSpacing spacing, int steps, bool fractional);
+// The timesteps a run of `steps` visits, from noise to picture; whole numbers but for fractional linspace
+// (Euler's).
+std::vector<double> spaced_timesteps(const SchedulerConfig& config, TimestepSpacing spacing, int steps,
+                                     bool fractional);
 
 }  // namespace sdgen

@@ -3,9 +3,13 @@
 namespace sdgen {
 namespace {
 
-std::int64_t time_width(const UnetConfig& config) { return 4 * config.block_out_channels.front(); }
+std::int64_t time_width(const UnetConfig& config) {
+  return 4 * config.block_out_channels.front();
+}
 
-bool has_attention(const std::string& block_type) { return block_type.starts_with("CrossAttn"); }
+bool has_attention(const std::string& block_type) {
+  return block_type.starts_with("CrossAttn");
+}
 
 }  // namespace
 
@@ -13,25 +17,32 @@ Unet::Unet(const Weights& weights, const UnetConfig& config)
     : config_(config),
       conv_in_(weights.at("conv_in"), config.in_channels, config.block_out_channels.front(),
                {config.conv_in_kernel, 1, (config.conv_in_kernel - 1) / 2}),
-      time_linear1_(weights.at("time_embedding.linear_1"), config.block_out_channels.front(), time_width(config)),
+      time_linear1_(weights.at("time_embedding.linear_1"), config.block_out_channels.front(),
+                    time_width(config)),
       time_linear2_(weights.at("time_embedding.linear_2"), time_width(config), time_width(config)),
-      conv_norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.groups, config.norm_eps),
+      conv_norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.groups,
+                     config.norm_eps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels,
                 {config.conv_out_kernel, 1, (config.conv_out_kernel - 1) / 2}) {
   const std::size_t blocks = config.block_out_channels.size();
-  for (std::size_t i = 0; i < blocks; ++i) down_blocks_.push_back(down_block(weights.at("down_blocks").at(i), i));
+  for (std::size_t i = 0; i < blocks; ++i)
+    down_blocks_.push_back(down_block(weights.at("down_blocks").at(i), i));
   if (config.has_mid_block) mid_block_ = mid_block(weights.at("mid_block"));
   for (std::size_t i = 0; i < blocks; ++i) up_blocks_.push_back(up_block(weights.at("up_blocks").at(i), i));
 }
 
-ResnetBlock Unet::resnet(const Weights& weights, std::int64_t in, std::int64_t out, double output_scale) const {
-  return {weights, {in, out, time_width(config_), config_.groups, config_.norm_eps, config_.activation,
-                    config_.scale_shift, output_scale}};
+ResnetBlock Unet::resnet(const Weights& weights, std::int64_t in, std::int64_t out,
+                         double output_scale) const {
+  return {weights,
+          {in, out, time_width(config_), config_.groups, config_.norm_eps, config_.activation,
+           config_.scale_shift, output_scale}};
 }
 
-Transformer2d Unet::transformer(const Weights& weights, std::size_t level, std::int64_t depth, bool only_cross) const {
-  return {weights, {config_.block_out_channels[level], config_.cross_attention_dim[level], config_.heads[level], depth,
-                    config_.groups, config_.linear_projection, only_cross}};
+Transformer2d Unet::transformer(const Weights& weights, std::size_t level, std::int64_t depth,
+                                bool only_cross) const {
+  return {weights,
+          {config_.block_out_channels[level], config_.cross_attention_dim[level], config_.heads[level], depth,
+           config_.groups, config_.linear_projection, only_cross}};
 }
 
 Unet::Block Unet::down_block(const Weights& weights, std::size_t index) const {
@@ -42,7 +53,8 @@ Unet::Block Unet::down_block(const Weights& weights, std::size_t index) const {
     block.resnets.push_back(resnet(weights.at("resnets").at(i), std::exchange(in, out), out));
     if (has_attention(config_.down_block_types[index]))
       block.attentions.push_back(transformer(weights.at("attentions").at(i), index,
-                                             config_.transformer_layers_per_block[index], config_.only_cross_attention[index]));
+                                             config_.transformer_layers_per_block[index],
+                                             config_.only_cross_attention[index]));
   }
   if (index + 1 < config_.block_out_channels.size())
     block.downsample.emplace(weights.at("downsamplers.0"), out, config_.downsample_padding);
@@ -54,9 +66,11 @@ Unet::Block Unet::mid_block(const Weights& weights) const {
   const std::size_t last = config_.block_out_channels.size() - 1;
   const std::int64_t channels = config_.block_out_channels[last];
   for (int i = 0; i < 2; ++i)
-    block.resnets.push_back(resnet(weights.at("resnets").at(i), channels, channels, config_.mid_block_scale_factor));
+    block.resnets.push_back(
+        resnet(weights.at("resnets").at(i), channels, channels, config_.mid_block_scale_factor));
   // The reference's mid block knows no only_cross_attention, whatever the config says.
-  block.attentions.push_back(transformer(weights.at("attentions.0"), last, config_.transformer_layers_per_block[last], false));
+  block.attentions.push_back(
+      transformer(weights.at("attentions.0"), last, config_.transformer_layers_per_block[last], false));
   return block;
 }
 
@@ -73,19 +87,22 @@ Unet::Block Unet::up_block(const Weights& weights, std::size_t index) const {
     block.resnets.push_back(resnet(weights.at("resnets").at(i), std::exchange(in, out) + skip, out));
     if (has_attention(config_.up_block_types[index]))
       block.attentions.push_back(transformer(weights.at("attentions").at(i), level,
-                                             config_.transformer_layers_per_block[level], config_.only_cross_attention[level]));
+                                             config_.transformer_layers_per_block[level],
+                                             config_.only_cross_attention[level]));
   }
   if (level != 0) block.upsample.emplace(weights.at("upsamplers.0"), out);
   return block;
 }
 
 Tensor Unet::time_embedding(const Tensor& timesteps) const {
-  const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(), config_.flip_sin_to_cos,
-                                              config_.freq_shift);
-  return time_linear2_(activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.weight.dtype()))));
+  const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
+                                              config_.flip_sin_to_cos, config_.freq_shift);
+  return time_linear2_(
+      activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.weight.dtype()))));
 }
 
-Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context, Trace* trace) const {
+Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context,
+                        Trace* trace) const {
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
   require_shape(timesteps, {rows}, "UNet timesteps");
@@ -116,7 +133,8 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Ten
       skips.pop_back();
       if (!block.attentions.empty()) x = block.attentions[i](x, context);
     }
-    if (block.upsample) x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly
+    if (block.upsample)
+      x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly
   }
   return conv_out_(activate(config_.activation, conv_norm_out_(x)));
 }

@@ -1,5 +1,5 @@
-// UNet2DConditionModel: latents and timestep in, words beside them, the prediction out ("High-Resolution Image Synthesis
-// with Latent Diffusion Models", section 3.3; layout and names as in diffusers).
+// UNet2DConditionModel: latents and timestep in, words beside them, the prediction out ("High-Resolution
+// Image Synthesis with Latent Diffusion Models", section 3.3; layout and names as in diffusers).
 #pragma once
 
 #include <optional>
@@ -56,8 +56,10 @@ class Unet {
     Tensor mid;             // after mid_block
   };
 
-  // sample [N, in_channels, h, w], timesteps [N] float32, context [N, L, cross_attention_dim] -> [N, out_channels, h, w]
-  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context, Trace* trace = nullptr) const;
+  // sample [N, in_channels, h, w], timesteps [N] float32, context [N, L, cross_attention_dim] -> [N,
+  // out_channels, h, w]
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context,
+                    Trace* trace = nullptr) const;
 
  private:
   struct Block {
@@ -71,8 +73,10 @@ class Unet {
   Block down_block(const Weights& weights, std::size_t index) const;
   Block up_block(const Weights& weights, std::size_t index) const;
   Block mid_block(const Weights& weights) const;
-  ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out, double output_scale = 1.0) const;
-  Transformer2d transformer(const Weights& weights, std::size_t level, std::int64_t depth, bool only_cross) const;
+  ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out,
+                     double output_scale = 1.0) const;
+  Transformer2d transformer(const Weights& weights, std::size_t level, std::int64_t depth,
+                            bool only_cross) const;
 
   UnetConfig config_;
   Conv2d conv_in_;

@@ -11,25 +11,28 @@ constexpr std::size_t kMostBlocks = 16;
 
 // A key that is one value for all blocks or a list with one a block.
 template <typename T>
-std::vector<T> per_block(const Config& config, const std::string& key, std::size_t blocks, const T& fallback) {
+std::vector<T> per_block(const Config& config, const std::string& key, std::size_t blocks,
+                         const T& fallback) {
   if (!config.has(key)) return std::vector<T>(blocks, fallback);
   if (!config.json.at(key).is_array()) return std::vector<T>(blocks, config.at<T>(key));
   const auto values = config.at<std::vector<T>>(key);
   if (values.size() != blocks)
-    fail_input(config.path.string(), ": key '", key, "' has ", values.size(), " values for ", blocks, " blocks");
+    fail_input(config.path.string(), ": key '", key, "' has ", values.size(), " values for ", blocks,
+               " blocks");
   return values;
 }
 
 void refuse_unsupported(const Config& config) {
   for (const std::string key :
-       {"class_embed_type", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
-        "num_class_embeds", "timestep_post_act", "time_embedding_act_fn", "reverse_transformer_layers_per_block",
-        "time_embedding_dim", "num_attention_heads"})
+       {"class_embed_type", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type",
+        "time_cond_proj_dim", "num_class_embeds", "timestep_post_act", "time_embedding_act_fn",
+        "reverse_transformer_layers_per_block", "time_embedding_dim", "num_attention_heads"})
     if (config.has(key))
       fail_input(config.path.string(), ": key '", key, "' is ", config.json.at(key).dump().substr(0, 60),
                  "; only Stable Diffusion 1.x-like UNets are supported (null there)");
   for (const std::string key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
-    if (config.value(key, false)) fail_input(config.path.string(), ": key '", key, "' is true, which is not supported");
+    if (config.value(key, false))
+      fail_input(config.path.string(), ": key '", key, "' is true, which is not supported");
   if (const auto type = config.value<std::string>("time_embedding_type", "positional"); type != "positional")
     fail_input(config.path.string(), ": time_embedding_type '", type, "' is not supported (positional is)");
   if (const auto type = config.value<std::string>("attention_type", "default"); type != "default")
@@ -39,7 +42,8 @@ void refuse_unsupported(const Config& config) {
 void check_block_types(const Config& config, const std::string& key, const std::vector<std::string>& types,
                        std::size_t blocks, const std::vector<std::string>& known) {
   if (types.size() != blocks)
-    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks, " block_out_channels");
+    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks,
+               " block_out_channels");
   for (const std::string& type : types)
     if (std::find(known.begin(), known.end(), type) == known.end())
       fail_input(config.path.string(), ": key '", key, "': ", unknown_name("block type", type, known));
@@ -49,12 +53,14 @@ void check_divisions(const Config& config, const UnetConfig& unet) {
   for (std::size_t i = 0; i < unet.block_out_channels.size(); ++i) {
     const std::int64_t channels = unet.block_out_channels[i];
     if (channels < 1 || unet.groups < 1 || channels % unet.groups != 0)
-      fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into norm_num_groups ", unet.groups);
+      fail_input(config.path.string(), ": block_out_channels ", channels,
+                 " does not divide into norm_num_groups ", unet.groups);
     if (unet.heads[i] < 1 || channels % unet.heads[i] != 0)
-      fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into ", unet.heads[i],
-                 " heads (attention_head_dim)");
+      fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into ",
+                 unet.heads[i], " heads (attention_head_dim)");
     if (unet.layers_per_block[i] < 1 || unet.transformer_layers_per_block[i] < 1)
-      fail_input(config.path.string(), ": layers_per_block and transformer_layers_per_block must be positive");
+      fail_input(config.path.string(),
+                 ": layers_per_block and transformer_layers_per_block must be positive");
   }
 }
 
@@ -62,13 +68,15 @@ void read_sample_size(const Config& config, UnetConfig& unet) {
   if (!config.has("sample_size")) return;
   if (config.json.at("sample_size").is_array()) {
     const auto size = config.at<std::vector<std::int64_t>>("sample_size");
-    if (size.size() != 2) fail_input(config.path.string(), ": sample_size must be a number or [height, width]");
+    if (size.size() != 2)
+      fail_input(config.path.string(), ": sample_size must be a number or [height, width]");
     unet.sample_height = size[0];
     unet.sample_width = size[1];
   } else {
     unet.sample_height = unet.sample_width = config.at<std::int64_t>("sample_size");
   }
-  if (std::min(unet.sample_height, unet.sample_width) < 1 || std::max(unet.sample_height, unet.sample_width) > kMostLatents)
+  if (std::min(unet.sample_height, unet.sample_width) < 1 ||
+      std::max(unet.sample_height, unet.sample_width) > kMostLatents)
     fail_input(config.path.string(), ": sample_size must be 1 to ", kMostLatents);
 }
 
@@ -80,14 +88,20 @@ bool is_older_than_0_9(const Config& config) {
 
 void read_block_types(const Config& config, UnetConfig& unet) {
   const std::size_t blocks = unet.block_out_channels.size();
-  if (blocks == 0 || blocks > kMostBlocks) fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostBlocks, " values");
+  if (blocks == 0 || blocks > kMostBlocks)
+    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostBlocks, " values");
   unet.down_block_types = config.at<std::vector<std::string>>("down_block_types");
   unet.up_block_types = config.at<std::vector<std::string>>("up_block_types");
-  check_block_types(config, "down_block_types", unet.down_block_types, blocks, {"CrossAttnDownBlock2D", "DownBlock2D"});
-  check_block_types(config, "up_block_types", unet.up_block_types, blocks, {"CrossAttnUpBlock2D", "UpBlock2D"});
-  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null()) unet.has_mid_block = false;
-  if (const auto type = config.value<std::string>("mid_block_type", "UNetMidBlock2DCrossAttn"); type != "UNetMidBlock2DCrossAttn")
-    fail_input(config.path.string(), ": mid_block_type '", type, "' is not supported (UNetMidBlock2DCrossAttn is)");
+  check_block_types(config, "down_block_types", unet.down_block_types, blocks,
+                    {"CrossAttnDownBlock2D", "DownBlock2D"});
+  check_block_types(config, "up_block_types", unet.up_block_types, blocks,
+                    {"CrossAttnUpBlock2D", "UpBlock2D"});
+  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null())
+    unet.has_mid_block = false;
+  if (const auto type = config.value<std::string>("mid_block_type", "UNetMidBlock2DCrossAttn");
+      type != "UNetMidBlock2DCrossAttn")
+    fail_input(config.path.string(), ": mid_block_type '", type,
+               "' is not supported (UNetMidBlock2DCrossAttn is)");
 }
 
 }  // namespace
@@ -105,7 +119,8 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.layers_per_block = per_block<std::int64_t>(config, "layers_per_block", blocks, 2);
   unet.heads = per_block<std::int64_t>(config, "attention_head_dim", blocks, 8);
   unet.cross_attention_dim = per_block<std::int64_t>(config, "cross_attention_dim", blocks, 1280);
-  unet.transformer_layers_per_block = per_block<std::int64_t>(config, "transformer_layers_per_block", blocks, 1);
+  unet.transformer_layers_per_block =
+      per_block<std::int64_t>(config, "transformer_layers_per_block", blocks, 1);
   unet.only_cross_attention = per_block<bool>(config, "only_cross_attention", blocks, false);
   unet.groups = config.value<std::int64_t>("norm_num_groups", 32);
   unet.norm_eps = config.value("norm_eps", 1e-5);
@@ -115,7 +130,8 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.freq_shift = config.value("freq_shift", 0.0);
   const auto scale_shift = config.value<std::string>("resnet_time_scale_shift", "default");
   if (scale_shift != "default" && scale_shift != "scale_shift")
-    fail_input(config.path.string(), ": resnet_time_scale_shift '", scale_shift, "' is not supported (default and scale_shift are)");
+    fail_input(config.path.string(), ": resnet_time_scale_shift '", scale_shift,
+               "' is not supported (default and scale_shift are)");
   unet.scale_shift = scale_shift == "scale_shift";
   unet.downsample_padding = config.value<std::int64_t>("downsample_padding", 1);
   unet.mid_block_scale_factor = config.value("mid_block_scale_factor", 1.0);

@@ -9,9 +9,11 @@ Tensor split_heads(const Tensor& x, std::int64_t heads) {  // [N, L, heads*d] ->
 
 }  // namespace
 
-Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads, bool causal) {
-  const Tensor mixed = at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads),
-                                                        split_heads(v, heads), {}, 0.0, causal);  // [N, heads, L, d]
+Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
+                            bool causal) {
+  const Tensor mixed =
+      at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads),
+                                       {}, 0.0, causal);  // [N, heads, L, d]
   return mixed.transpose(1, 2).reshape(q.sizes());
 }
 
@@ -35,8 +37,9 @@ Tensor GegluFeedForward::operator()(const Tensor& x) const {
   return proj_out(halves[0] * at::gelu(halves[1]));
 }
 
-BasicTransformerBlock::BasicTransformerBlock(const Weights& weights, std::int64_t width, std::int64_t context_width,
-                                             std::int64_t heads, bool only_cross_attention)
+BasicTransformerBlock::BasicTransformerBlock(const Weights& weights, std::int64_t width,
+                                             std::int64_t context_width, std::int64_t heads,
+                                             bool only_cross_attention)
     : norm1(weights.at("norm1"), width),
       attn1(weights.at("attn1"), width, only_cross_attention ? context_width : width, heads),
       norm2(weights.at("norm2"), width),

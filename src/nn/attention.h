@@ -10,9 +10,11 @@ namespace sdgen {
 
 // softmax(Q K^T / sqrt(d)) V over `heads` heads ("Attention Is All You Need", section 3.2).
 // q [N, L, heads*d], k and v [N, S, heads*d] -> [N, L, heads*d]
-Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads, bool causal = false);
+Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
+                            bool causal = false);
 
-// Image patches ask, words answer: queries from x, keys and values from the text. Self-attention where context is x.
+// Image patches ask, words answer: queries from x, keys and values from the text. Self-attention where
+// context is x.
 struct CrossAttention {
   Linear to_q, to_k, to_v, to_out;
   std::int64_t heads;
@@ -30,7 +32,8 @@ struct GegluFeedForward {
   Tensor operator()(const Tensor& x) const;  // [N, L, width]
 };
 
-// diffusers' BasicTransformerBlock: self-attention, cross-attention, feed-forward, each after a LayerNorm, each added.
+// diffusers' BasicTransformerBlock: self-attention, cross-attention, feed-forward, each after a LayerNorm,
+// each added.
 struct BasicTransformerBlock {
   LayerNorm norm1;
   CrossAttention attn1;
@@ -40,13 +43,13 @@ struct BasicTransformerBlock {
   GegluFeedForward ff;
   bool only_cross_attention;  // attn1 also asks the text
 
-  BasicTransformerBlock(const Weights& weights, std::int64_t width, std::int64_t context_width, std::int64_t heads,
-                        bool only_cross_attention);
+  BasicTransformerBlock(const Weights& weights, std::int64_t width, std::int64_t context_width,
+                        std::int64_t heads, bool only_cross_attention);
   Tensor operator()(Tensor x, const Tensor& context) const;  // [N, L, width], [N, S, context_width]
 };
 
-// diffusers' Transformer2DModel: patches of a feature map through transformer blocks, projected in and out by 1x1
-// convolutions (SD 1) or linears (SD 2), and added.
+// diffusers' Transformer2DModel: patches of a feature map through transformer blocks, projected in and out by
+// 1x1 convolutions (SD 1) or linears (SD 2), and added.
 struct Transformer2d {
   struct Config {
     std::int64_t channels = 0;

@@ -55,7 +55,8 @@ struct LayerNorm {
 
 enum class Activation { kSilu, kGelu, kQuickGelu, kMish, kRelu };
 
-// `name` as in configs: silu, swish, gelu, quick_gelu, mish, relu. Throws Error(kInput) naming `file` for another.
+// `name` as in configs: silu, swish, gelu, quick_gelu, mish, relu. Throws Error(kInput) naming `file` for
+// another.
 Activation activation_from_name(const std::string& name, const std::string& file);
 
 Tensor activate(Activation activation, const Tensor& x);

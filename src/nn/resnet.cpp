@@ -43,13 +43,15 @@ Tensor Downsample::operator()(const Tensor& x) const {
   return conv(conv.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
 }
 
-Upsample::Upsample(const Weights& weights, std::int64_t channels) : conv(weights.at("conv"), channels, channels, {}) {}
+Upsample::Upsample(const Weights& weights, std::int64_t channels)
+    : conv(weights.at("conv"), channels, channels, {}) {}
 
 Tensor Upsample::operator()(const Tensor& x, at::IntArrayRef size) const {
   return conv(at::upsample_nearest2d(x, size));
 }
 
-Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos, double freq_shift) {
+Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos,
+                          double freq_shift) {
   const std::int64_t half = width / 2;
   const auto options = timesteps.options().dtype(at::kFloat);
   const Tensor exponent = -std::log(10000.0) * at::arange(0, half, options) / (half - freq_shift);

@@ -16,7 +16,7 @@ struct ResnetBlock {
     std::int64_t groups = 32;
     double eps = 1e-5;
     Activation activation = Activation::kSilu;
-    bool scale_shift = false;  // the timestep scales and shifts the second norm instead of being added
+    bool scale_shift = false;   // the timestep scales and shifts the second norm instead of being added
     double output_scale = 1.0;  // the sum is divided by it
   };
   GroupNorm norm1;
@@ -34,7 +34,8 @@ struct ResnetBlock {
   Tensor operator()(const Tensor& x, const Tensor& time_embedding = {}) const;
 };
 
-// Halves a map by a strided convolution. Padding 0 means the autoencoder's: one row and column, right and below only.
+// Halves a map by a strided convolution. Padding 0 means the autoencoder's: one row and column, right and
+// below only.
 struct Downsample {
   Conv2d conv;
 
@@ -50,8 +51,9 @@ struct Upsample {
   Tensor operator()(const Tensor& x, at::IntArrayRef size) const;  // [N, C, h, w] -> [N, C, size]
 };
 
-// Sinusoids of a timestep ("Denoising Diffusion Probabilistic Models", appendix B): [N] float32 -> [N, width] float32.
-// flip_sin_to_cos puts the cosines first; freq_shift is diffusers' downscale_freq_shift.
-Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos, double freq_shift);
+// Sinusoids of a timestep ("Denoising Diffusion Probabilistic Models", appendix B): [N] float32 -> [N, width]
+// float32. flip_sin_to_cos puts the cosines first; freq_shift is diffusers' downscale_freq_shift.
+Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos,
+                          double freq_shift);
 
 }  // namespace sdgen

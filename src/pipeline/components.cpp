@@ -31,7 +31,8 @@ Components::Components(const ModelFolder& model, const Compute& compute)
     : model_(model), compute_(compute), tokenizer_(open_tokenizer(model.path / "tokenizer")) {
   if (tokenizer_->model_max_length() > model.text.max_position_embeddings)
     fail_input((model.path / "tokenizer").string(), ": model_max_length ", tokenizer_->model_max_length(),
-               " is more than the text encoder's max_position_embeddings ", model.text.max_position_embeddings);
+               " is more than the text encoder's max_position_embeddings ",
+               model.text.max_position_embeddings);
   const Weights text = text_weights(Weights::Mode::kCheckOnly);
   ClipTextEncoder(text, model.text);
   // transformers 4 stored positions as a tensor; a projection belongs to CLIP's other use.
@@ -45,7 +46,8 @@ Components::Components(const ModelFolder& model, const Compute& compute)
 }
 
 Weights Components::text_weights(Weights::Mode mode) const {
-  return {rename_keys(open_model_files(model_.path / "text_encoder", "model"), current_clip_name), compute_, mode};
+  return {rename_keys(open_model_files(model_.path / "text_encoder", "model"), current_clip_name), compute_,
+          mode};
 }
 
 Weights Components::unet_weights(Weights::Mode mode) const {
@@ -53,7 +55,8 @@ Weights Components::unet_weights(Weights::Mode mode) const {
 }
 
 Weights Components::vae_weights(Weights::Mode mode) const {
-  return {rename_keys(open_model_files(model_.path / "vae", "diffusion_pytorch_model"), current_vae_name), compute_, mode};
+  return {rename_keys(open_model_files(model_.path / "vae", "diffusion_pytorch_model"), current_vae_name),
+          compute_, mode};
 }
 
 const ClipTextEncoder& Components::text_encoder(const LoadCallback& on_load) {
@@ -62,7 +65,8 @@ const ClipTextEncoder& Components::text_encoder(const LoadCallback& on_load) {
 }
 
 const Unet& Components::unet(const LoadCallback& on_load) {
-  return loaded(unet_, "unet", compute_, on_load, [&] { return Unet(unet_weights(Weights::Mode::kRead), model_.unet); });
+  return loaded(unet_, "unet", compute_, on_load,
+                [&] { return Unet(unet_weights(Weights::Mode::kRead), model_.unet); });
 }
 
 const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
@@ -70,8 +74,12 @@ const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
                 [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead), model_.vae); });
 }
 
-void Components::release_text_encoder() { release(text_encoder_); }
-void Components::release_unet() { release(unet_); }
+void Components::release_text_encoder() {
+  release(text_encoder_);
+}
+void Components::release_unet() {
+  release(unet_);
+}
 
 void Components::release_all() {
   release_text_encoder();

@@ -11,10 +11,10 @@
 namespace sdgen {
 
 struct Family {
-  std::string pipeline_class;                                  // `_class_name` of model_index.json
+  std::string pipeline_class;                                   // `_class_name` of model_index.json
   std::vector<std::pair<std::string, std::string>> components;  // (name, class) that we compute with
-  std::vector<std::string> ignored;                            // components that do not change the picture
-  void (*adjust)(SchedulerConfig&, UnetConfig&);               // what the pipeline does to its parts' configs
+  std::vector<std::string> ignored;                             // components that do not change the picture
+  void (*adjust)(SchedulerConfig&, UnetConfig&);  // what the pipeline does to its parts' configs
 };
 
 // Throws Error(kInput) naming `file` and the known families.

@@ -21,8 +21,16 @@ struct Generator::Impl {
   Impl(const std::filesystem::path& path, const ComputeOptions& options)
       : compute(choose_compute(options)), model(read_model_folder(path)), components(model, compute) {
     const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
-    info = {model.name, model.family, model.native_width(), model.native_height(), own ? own->name : "",
-            model.guidance_scale, model.steps, device_name(compute), dtype_name(compute.dtype), at::get_num_threads()};
+    info = {model.name,
+            model.family,
+            model.native_width(),
+            model.native_height(),
+            own ? own->name : "",
+            model.guidance_scale,
+            model.steps,
+            device_name(compute),
+            dtype_name(compute.dtype),
+            at::get_num_threads()};
   }
 };
 
@@ -36,13 +44,16 @@ Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
 
-const ModelInfo& Generator::info() const { return impl_->info; }
+const ModelInfo& Generator::info() const {
+  return impl_->info;
+}
 
 Request Generator::complete(const Request& request) const {
   return with_plain_errors([&] { return complete_request(request, impl_->model); });
 }
 
-bool Generator::run(const std::vector<Request>& requests, const RunOptions& options, const Observer& observer) {
+bool Generator::run(const std::vector<Request>& requests, const RunOptions& options,
+                    const Observer& observer) {
   const c10::InferenceMode inference;
   std::vector<Request> completed;
   for (const Request& request : requests) completed.push_back(complete(request));

@@ -23,18 +23,21 @@ void check_components(const Config& index, const Family& family) {
     if (!index.has(name)) fail_input(index.path.string(), ": component '", name, "' is missing");
     if (const std::string found = component_class(index, name); found != expected)
       fail_input(index.path.string(), ": component '", name, "': ",
-                 found.empty() ? "it was left out; " + expected + " is needed" : unknown_name("class", found, {expected}));
+                 found.empty() ? "it was left out; " + expected + " is needed"
+                               : unknown_name("class", found, {expected}));
     if (!fs::is_directory(index.path.parent_path() / name))
-      fail_input((index.path.parent_path() / name).string(), ": no such folder, but model_index.json names it");
+      fail_input((index.path.parent_path() / name).string(),
+                 ": no such folder, but model_index.json names it");
   }
   for (const auto& item : index.json.items()) {
     const std::string& name = item.key();
-    const bool known = std::find(family.ignored.begin(), family.ignored.end(), name) != family.ignored.end() ||
-                       std::any_of(family.components.begin(), family.components.end(),
-                                   [&](const auto& component) { return component.first == name; });
+    const bool known =
+        std::find(family.ignored.begin(), family.ignored.end(), name) != family.ignored.end() ||
+        std::any_of(family.components.begin(), family.components.end(),
+                    [&](const auto& component) { return component.first == name; });
     if (!known && item.value().is_array() && !component_class(index, name).empty())
-      fail_input(index.path.string(), ": component '", name, "' (", component_class(index, name), ") is not part of ",
-                 family.pipeline_class, " as we know it");
+      fail_input(index.path.string(), ": component '", name, "' (", component_class(index, name),
+                 ") is not part of ", family.pipeline_class, " as we know it");
   }
 }
 
@@ -42,12 +45,17 @@ void check_agreement(const ModelFolder& model) {
   const std::string unet_file = (model.path / "unet" / "config.json").string();
   for (const std::int64_t width : model.unet.cross_attention_dim)
     if (width != model.text.hidden_size)
-      fail_input(unet_file, ": cross_attention_dim ", width, " contradicts the text encoder's hidden_size ", model.text.hidden_size);
+      fail_input(unet_file, ": cross_attention_dim ", width, " contradicts the text encoder's hidden_size ",
+                 model.text.hidden_size);
   if (model.unet.in_channels != model.vae.latent_channels)
     fail_input(unet_file, ": in_channels ", model.unet.in_channels, " contradicts the VAE's latent_channels ",
-               model.vae.latent_channels, model.unet.in_channels > 4 ? " (inpainting and other models with image inputs are not supported)" : "");
+               model.vae.latent_channels,
+               model.unet.in_channels > 4
+                   ? " (inpainting and other models with image inputs are not supported)"
+                   : "");
   if (model.unet.out_channels != model.vae.latent_channels)
-    fail_input(unet_file, ": out_channels ", model.unet.out_channels, " contradicts the VAE's latent_channels ", model.vae.latent_channels);
+    fail_input(unet_file, ": out_channels ", model.unet.out_channels,
+               " contradicts the VAE's latent_channels ", model.vae.latent_channels);
 }
 
 void read_defaults(const fs::path& path, ModelFolder& model) {
@@ -55,14 +63,16 @@ void read_defaults(const fs::path& path, ModelFolder& model) {
   const Config defaults = Config::read(path);
   model.guidance_scale = defaults.value("guidance_scale", model.guidance_scale);
   model.steps = defaults.value("steps", model.steps);
-  if (model.steps < 1 || !std::isfinite(model.guidance_scale)) fail_input(path.string(), ": steps and guidance_scale must be sensible");
+  if (model.steps < 1 || !std::isfinite(model.guidance_scale))
+    fail_input(path.string(), ": steps and guidance_scale must be sensible");
 }
 
 }  // namespace
 
 ModelFolder read_model_folder(const fs::path& path) {
   if (!fs::exists(path)) fail_input(path.string(), ": no such model folder");
-  if (!fs::is_directory(path)) fail_input(path.string(), ": not a folder; a model is a diffusers folder with model_index.json");
+  if (!fs::is_directory(path))
+    fail_input(path.string(), ": not a folder; a model is a diffusers folder with model_index.json");
   const Config index = Config::read(path / "model_index.json");
   const Family& family = find_family(index.at<std::string>("_class_name"), index.path.string());
   check_components(index, family);
@@ -74,7 +84,8 @@ ModelFolder read_model_folder(const fs::path& path) {
   model.unet = UnetConfig::read(Config::read(path / "unet" / "config.json"));
   model.vae = AutoencoderConfig::read(Config::read(path / "vae" / "config.json"));
   model.scheduler = SchedulerConfig::read(Config::read(path / "scheduler" / "scheduler_config.json"));
-  if (index.has("scheduler")) model.scheduler.class_name = component_class(index, "scheduler");  // as diffusers reads it
+  if (index.has("scheduler"))
+    model.scheduler.class_name = component_class(index, "scheduler");  // as diffusers reads it
   family.adjust(model.scheduler, model.unet);
   read_defaults(path / "sdgen.json", model);
   check_agreement(model);

@@ -23,12 +23,16 @@ struct ModelFolder {
   double guidance_scale = 7.5;
   int steps = 30;
 
-  int native_width() const { return static_cast<int>(unet.sample_width * vae.pixels_per_latent()); }    // pixels
-  int native_height() const { return static_cast<int>(unet.sample_height * vae.pixels_per_latent()); }  // pixels
+  int native_width() const {
+    return static_cast<int>(unet.sample_width * vae.pixels_per_latent());
+  }  // pixels
+  int native_height() const {
+    return static_cast<int>(unet.sample_height * vae.pixels_per_latent());
+  }  // pixels
 };
 
-// Throws Error(kInput) naming file and key: no such folder, no model_index.json, an unknown family or component class, a
-// missing component, a config that is damaged, unsupported or contradicts another.
+// Throws Error(kInput) naming file and key: no such folder, no model_index.json, an unknown family or
+// component class, a missing component, a config that is damaged, unsupported or contradicts another.
 ModelFolder read_model_folder(const std::filesystem::path& path);
 
 }  // namespace sdgen

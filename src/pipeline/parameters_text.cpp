@@ -17,7 +17,9 @@ std::string exact(double number) {
 
 // Viewers split the last line at ", " and ": "; values that hold these are quoted as JSON.
 std::string quoted(const std::string& value) {
-  return value.find_first_of(",:\n") == std::string::npos ? value : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.find_first_of(",:\n") == std::string::npos
+             ? value
+             : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -27,8 +29,8 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   text << request.prompt << '\n';
   if (!request.negative_prompt.empty()) text << "Negative prompt: " << request.negative_prompt << '\n';
   text << "Steps: " << *request.steps << ", Sampler: " << find_sampler(*request.sampler).title
-       << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed << ", Size: " << *request.width << 'x'
-       << *request.height << ", Model: " << quoted(model.name);
+       << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed
+       << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
   if (request.eta > 0) text << ", Eta: " << exact(request.eta);
   text << ", Version: sd-gen " << SDGEN_VERSION;
   return text.str();

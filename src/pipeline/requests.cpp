@@ -16,19 +16,24 @@ int checked_size(const char* name, int pixels, int multiple) {
   if (pixels < multiple || pixels > kMostPixels || pixels % multiple != 0) {
     const int lower = std::max(pixels / multiple * multiple, multiple);
     const std::string nearest = pixels > multiple && pixels < kMostPixels
-                                    ? concat("; nearest: ", lower, " and ", lower + multiple) : "";
-    fail_request(name, " ", pixels, ": expected a multiple of ", multiple, ", at most ", kMostPixels, nearest);
+                                    ? concat("; nearest: ", lower, " and ", lower + multiple)
+                                    : "";
+    fail_request(name, " ", pixels, ": expected a multiple of ", multiple, ", at most ", kMostPixels,
+                 nearest);
   }
   return pixels;
 }
 
 std::string own_sampler(const ModelFolder& model) {
   if (const Sampler* sampler = find_sampler_of_class(model.scheduler.class_name)) return sampler->name;
-  fail_input((model.path / "scheduler" / "scheduler_config.json").string(), ": scheduler ", model.scheduler.class_name,
+  fail_input((model.path / "scheduler" / "scheduler_config.json").string(), ": scheduler ",
+             model.scheduler.class_name,
              " is not supported; name one with --sampler: ", join(sampler_names()));
 }
 
-std::uint64_t random_seed() { return std::random_device{}(); }
+std::uint64_t random_seed() {
+  return std::random_device{}();
+}
 
 }  // namespace
 
@@ -48,14 +53,16 @@ Request complete_request(const Request& request, const ModelFolder& model) {
     fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
-  find_sampler(*complete.sampler).plan(model.scheduler, *complete.steps);  // too many or too few steps are refused here
+  find_sampler(*complete.sampler)
+      .plan(model.scheduler, *complete.steps);  // too many or too few steps are refused here
   return complete;
 }
 
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
-    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width, *request.height);
+    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
+                      *request.height);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

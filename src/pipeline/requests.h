@@ -9,8 +9,8 @@
 
 namespace sdgen {
 
-// The request with the model's own values where it is silent. Throws Error(kRequest), or Error(kInput) if the folder's
-// own scheduler is one we do not know and no sampler is named.
+// The request with the model's own values where it is silent. Throws Error(kRequest), or Error(kInput) if the
+// folder's own scheduler is one we do not know and no sampler is named.
 Request complete_request(const Request& request, const ModelFolder& model);
 
 // One picture to draw.
@@ -20,8 +20,8 @@ struct Job {
   std::uint64_t seed = 0;
 };
 
-// All pictures of complete `requests` in order, up to `batch_size` together where steps, sampler, eta, guidance and size
-// agree. Throws Error(kRequest) for a batch_size < 1.
+// All pictures of complete `requests` in order, up to `batch_size` together where steps, sampler, eta,
+// guidance and size agree. Throws Error(kRequest) for a batch_size < 1.
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size);
 
 }  // namespace sdgen

@@ -34,8 +34,8 @@ void note_failed_rows(const Tensor& x, int step, std::vector<int>& failed_steps)
 
 }  // namespace
 
-Run::Run(const ModelFolder& model, const Compute& compute, Components& components, const std::vector<Request>& requests,
-         const Observer& observer)
+Run::Run(const ModelFolder& model, const Compute& compute, Components& components,
+         const std::vector<Request>& requests, const Observer& observer)
     : model_(model), compute_(compute), components_(components), requests_(requests), observer_(observer) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
@@ -45,7 +45,8 @@ Run::Run(const ModelFolder& model, const Compute& compute, Components& component
 
 bool Run::draw(int batch_size) {
   const std::vector<Batch> batches = plan_batches(requests_, batch_size);
-  for (const Batch& batch : batches) total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
+  for (const Batch& batch : batches)
+    total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
   try {
     for (std::size_t begin = 0; begin < batches.size();) {
       const auto [end, texts] = next_texts(batches, begin);
@@ -67,7 +68,8 @@ bool Run::draw(int batch_size) {
   return true;
 }
 
-std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches, std::size_t first) const {
+std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
+                                                                 std::size_t first) const {
   std::set<std::string> known;
   std::vector<std::string> texts;
   std::size_t end = first;
@@ -102,9 +104,11 @@ void Run::encode(const std::string& text) {
   synchronize(compute_);
   const double seconds = stopwatch.seconds();
   report_stage("text_encode", "", seconds);
-  if (!is_finite(encoded.hidden)) fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
+  if (!is_finite(encoded.hidden))
+    fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
   if (!encoded.dropped.empty() && observer_.on_warning)
-    observer_.on_warning(concat("the text is longer than the model's ", components_.tokenizer().model_max_length(),
+    observer_.on_warning(concat("the text is longer than the model's ",
+                                components_.tokenizer().model_max_length(),
                                 " tokens; dropped: ", encoded.dropped));
   contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), seconds});
 }
@@ -129,8 +133,10 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
   for (const Job& job : batch) seeds.push_back(job.seed);
   NoiseSource noise(seeds);
   const std::int64_t scale = model_.vae.pixels_per_latent();
-  const Tensor start = noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
-  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type, conditioning(batch), compute_);
+  const Tensor start =
+      noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
+  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
+                                            conditioning(batch), compute_);
 
   Stopwatch stopwatch;
   const auto on_step = [&](int step, const Tensor& x) {
@@ -138,14 +144,17 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
     const double seconds = stopwatch.seconds();
     report_stage("denoise_step", "", seconds);
     done_ += batch.size();
-    if (observer_.on_step) observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
+    if (observer_.on_step)
+      observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
     if (!is_finite(x)) note_failed_rows(x, step, failed_steps);
     // After the last step only decoding is left: that picture is worth finishing.
-    if (step < static_cast<int>(plan.steps.size()) && observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    if (step < static_cast<int>(plan.steps.size()) && observer_.should_stop && observer_.should_stop())
+      throw Stopped{};
     stopwatch = Stopwatch();
   };
   try {
-    return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps, plan.options, noise, on_step);
+    return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps,
+                          plan.options, noise, on_step);
   } catch (const NothingLeft&) {
     return {};
   }
@@ -161,7 +170,8 @@ std::vector<Image> Run::decode(const Tensor& latents) {
   for (const Tensor& rows : scaled.split(std::max<std::int64_t>(1, kPixelsDecodedTogether / pixels))) {
     const Tensor decoded = decoder(rows);
     for (std::int64_t row = 0; row < decoded.size(0); ++row)
-      images.push_back(is_finite(decoded[row]) ? images_from_pixels(decoded.narrow(0, row, 1)).front() : Image{});
+      images.push_back(is_finite(decoded[row]) ? images_from_pixels(decoded.narrow(0, row, 1)).front()
+                                               : Image{});
   }
   report_stage("decode", "", stopwatch.seconds());
   return images;
@@ -184,21 +194,27 @@ void Run::draw_batch(const Batch& batch) {
     return;
   }
   done_ = done_after;  // also where a batch ended early
-  const double seconds = (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
-  const std::string remedy = compute_.dtype == at::kFloat ? "; the weights are unusable" : "; use --dtype float32";
+  const double seconds =
+      (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+  const std::string remedy =
+      compute_.dtype == at::kFloat ? "; the weights are unusable" : "; use --dtype float32";
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Job& job = batch[i];
     const Request& request = requests_[job.request_index];
     if (failed_steps[i] > 0) {
-      report_failure(job, Error(ErrorKind::kWorking, concat("the latents of seed ", job.seed, " are not finite after step ",
-                                                           failed_steps[i], " of ", evaluations(request), " (unet, ", dtype_name(compute_.dtype), ")", remedy)));
+      report_failure(job, Error(ErrorKind::kWorking,
+                                concat("the latents of seed ", job.seed, " are not finite after step ",
+                                       failed_steps[i], " of ", evaluations(request), " (unet, ",
+                                       dtype_name(compute_.dtype), ")", remedy)));
     } else if (images[i].rgb.empty()) {
-      report_failure(job, Error(ErrorKind::kWorking, concat("the picture of seed ", job.seed, " is not finite after decoding (vae, ",
-                                                           dtype_name(compute_.dtype), ")", remedy)));
+      report_failure(job, Error(ErrorKind::kWorking, concat("the picture of seed ", job.seed,
+                                                            " is not finite after decoding (vae, ",
+                                                            dtype_name(compute_.dtype), ")", remedy)));
     } else if (observer_.on_picture) {
       double text_seconds = 0.0;
       for (const std::string& text : texts_of(request)) text_seconds += contexts_.at(text).seconds;
-      observer_.on_picture({job.request_index, job.index, job.seed, std::move(images[i]), seconds + text_seconds});
+      observer_.on_picture(
+          {job.request_index, job.index, job.seed, std::move(images[i]), seconds + text_seconds});
     }
   }
 }

@@ -18,8 +18,8 @@ namespace sdgen {
 class Run {
  public:
   // `requests` are complete. All references must outlive the run.
-  Run(const ModelFolder& model, const Compute& compute, Components& components, const std::vector<Request>& requests,
-      const Observer& observer);
+  Run(const ModelFolder& model, const Compute& compute, Components& components,
+      const std::vector<Request>& requests, const Observer& observer);
 
   // Returns false if the observer ended it.
   bool draw(int batch_size);
@@ -32,8 +32,10 @@ class Run {
     double seconds = 0.0;  // to encode it
   };
 
-  // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the texts.
-  std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches, std::size_t first) const;
+  // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
+  // texts.
+  std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches,
+                                                              std::size_t first) const;
   void encode_texts(const std::vector<std::string>& texts);
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);

@@ -12,9 +12,11 @@ ClipTextConfig ClipTextConfig::read(const Config& config) {
   clip.max_position_embeddings = config.value<std::int64_t>("max_position_embeddings", 77);
   clip.eos_token_id = config.value<std::int64_t>("eos_token_id", 49407);
   clip.layer_norm_eps = config.value("layer_norm_eps", 1e-5);
-  clip.activation = activation_from_name(config.value<std::string>("hidden_act", "quick_gelu"), config.path.string());
+  clip.activation =
+      activation_from_name(config.value<std::string>("hidden_act", "quick_gelu"), config.path.string());
   if (clip.heads < 1 || clip.hidden_size < 1 || clip.hidden_size % clip.heads != 0)
-    fail_input(config.path.string(), ": hidden_size ", clip.hidden_size, " does not divide into num_attention_heads ", clip.heads);
+    fail_input(config.path.string(), ": hidden_size ", clip.hidden_size,
+               " does not divide into num_attention_heads ", clip.heads);
   return clip;
 }
 
@@ -31,28 +33,32 @@ ClipTextEncoder::Layer::Layer(const Weights& weights, const ClipTextConfig& conf
 Tensor ClipTextEncoder::Layer::operator()(Tensor x, const ClipTextConfig& config) const {
   const Tensor normed = layer_norm1(x);
   // A word sees the words before it only.
-  x = x + out_proj(multi_head_attention(q_proj(normed), k_proj(normed), v_proj(normed), config.heads, /*causal=*/true));
+  x = x + out_proj(multi_head_attention(q_proj(normed), k_proj(normed), v_proj(normed), config.heads,
+                                        /*causal=*/true));
   return x + fc2(activate(config.activation, fc1(layer_norm2(x))));
 }
 
 ClipTextEncoder::ClipTextEncoder(const Weights& weights, const ClipTextConfig& config)
     : config_(config),
       file_(weights.describe()),
-      token_embedding_(weights.tensor("embeddings.token_embedding.weight", {config.vocab_size, config.hidden_size})),
-      position_embedding_(
-          weights.tensor("embeddings.position_embedding.weight", {config.max_position_embeddings, config.hidden_size})),
+      token_embedding_(
+          weights.tensor("embeddings.token_embedding.weight", {config.vocab_size, config.hidden_size})),
+      position_embedding_(weights.tensor("embeddings.position_embedding.weight",
+                                         {config.max_position_embeddings, config.hidden_size})),
       final_layer_norm_(weights.at("final_layer_norm"), config.hidden_size, config.layer_norm_eps) {
-  for (std::int64_t i = 0; i < config.layers; ++i) layers_.emplace_back(weights.at("encoder.layers").at(i), config);
+  for (std::int64_t i = 0; i < config.layers; ++i)
+    layers_.emplace_back(weights.at("encoder.layers").at(i), config);
 }
 
 Tensor ClipTextEncoder::operator()(const Tensor& ids) const {
   const std::int64_t length = ids.size(1);
   if (length > config_.max_position_embeddings)
-    fail_input(file_, ": the tokenizer gives ", length, " tokens, the text encoder has ", config_.max_position_embeddings,
-               " positions (model_max_length of tokenizer_config.json)");
-  if (const auto highest = ids.max().item<std::int64_t>(); highest >= config_.vocab_size || ids.min().item<std::int64_t>() < 0)
-    fail_input(file_, ": the tokenizer gives token ", highest, ", the text encoder knows ", config_.vocab_size,
-               "; they do not belong together");
+    fail_input(file_, ": the tokenizer gives ", length, " tokens, the text encoder has ",
+               config_.max_position_embeddings, " positions (model_max_length of tokenizer_config.json)");
+  if (const auto highest = ids.max().item<std::int64_t>();
+      highest >= config_.vocab_size || ids.min().item<std::int64_t>() < 0)
+    fail_input(file_, ": the tokenizer gives token ", highest, ", the text encoder knows ",
+               config_.vocab_size, "; they do not belong together");
   const Tensor on_device = ids.to(token_embedding_.device());
   Tensor x = at::embedding(token_embedding_, on_device) + position_embedding_.narrow(0, 0, length);
   for (const Layer& layer : layers_) x = layer(x, config_);
@@ -60,8 +66,10 @@ Tensor ClipTextEncoder::operator()(const Tensor& ids) const {
 }
 
 Tensor ClipTextEncoder::pooled(const Tensor& ids, const Tensor& hidden) const {
-  // Configs older than transformers 4.30 say eos_token_id 2, which is wrong; there the end token is the highest id.
-  const Tensor ends = config_.eos_token_id == 2 ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
+  // Configs older than transformers 4.30 say eos_token_id 2, which is wrong; there the end token is the
+  // highest id.
+  const Tensor ends =
+      config_.eos_token_id == 2 ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
   const Tensor rows = at::arange(ids.size(0), at::kLong);
   return hidden.index({rows.to(hidden.device()), ends.to(hidden.device())});
 }

@@ -1,5 +1,5 @@
-// CLIP's text transformer ("Learning Transferable Visual Models From Natural Language Supervision", section 2.4), as
-// transformers' CLIPTextModel computes it.
+// CLIP's text transformer ("Learning Transferable Visual Models From Natural Language Supervision",
+// section 2.4), as transformers' CLIPTextModel computes it.
 #pragma once
 
 #include <vector>

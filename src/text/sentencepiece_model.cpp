@@ -93,8 +93,8 @@ std::string read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
-// Refuses a piece that libsentencepiece must not be given: its trie takes texts that end in NUL, and it does not look at
-// scores.
+// Refuses a piece that libsentencepiece must not be given: its trie takes texts that end in NUL, and it does
+// not look at scores.
 void check_piece(const std::filesystem::path& path, std::string_view bytes,
                  std::set<std::string, std::less<>>& seen) {
   const auto refuse = [&](const char* why) { fail_input(path.string(), ": piece ", seen.size(), why); };
@@ -123,14 +123,16 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
 
 }  // namespace
 
-std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(const std::filesystem::path& path) {
+std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(
+    const std::filesystem::path& path) {
   const std::string bytes = read_file(path);
   const std::size_t pieces = check_file(path, bytes);
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   if (const auto status = processor->LoadFromSerializedProto(bytes); !status.ok())
     fail_input(path.string(), ": not a SentencePiece model: ", status.message());
   if (processor->GetPieceSize() != static_cast<int>(pieces))
-    fail_input(path.string(), ": not a SentencePiece model: ", processor->GetPieceSize(), " pieces could be read of ", pieces);
+    fail_input(path.string(), ": not a SentencePiece model: ", processor->GetPieceSize(),
+               " pieces could be read of ", pieces);
   return processor;
 }
 

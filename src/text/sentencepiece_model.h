@@ -8,8 +8,9 @@
 
 namespace sdgen {
 
-// Opens `path`; nothing is printed. Throws Error(kInput) naming the file: missing, damaged, cut short, no pieces, a piece
-// that is empty, repeated or no text, a score that is not finite.
-std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(const std::filesystem::path& path);
+// Opens `path`; nothing is printed. Throws Error(kInput) naming the file: missing, damaged, cut short, no
+// pieces, a piece that is empty, repeated or no text, a score that is not finite.
+std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(
+    const std::filesystem::path& path);
 
 }  // namespace sdgen

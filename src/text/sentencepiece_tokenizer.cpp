@@ -20,7 +20,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& fold
     return model_->IdToPiece(id) == token ? std::optional<int>(id) : std::nullopt;
   };
   for (int id = 0; id < model_->GetPieceSize(); ++id)
-    if (model_->IsControl(id) || model_->IsUnknown(id)) control_pieces_.add(decode_utf8(model_->IdToPiece(id)).chars, id, {});
+    if (model_->IsControl(id) || model_->IsUnknown(id))
+      control_pieces_.add(decode_utf8(model_->IdToPiece(id)).chars, id, {});
   window_.length = settings.model_max_length;
   window_.end = special_token_id(settings, "eos_token", token_id);
   window_.pad = special_token_id(settings, "pad_token", token_id);
@@ -43,7 +44,8 @@ Tokens SentencePieceTokenizer::encode(const std::string& text) const {
     const auto pieces = model_->EncodeAsImmutableProto(utf8);
     for (std::size_t i = 0; i < pieces.pieces_size(); ++i) {
       const auto piece = pieces.pieces(static_cast<int>(i));
-      if (piece.begin() < origin.size()) tokens.push_back({static_cast<int>(piece.id()), origin[piece.begin()]});
+      if (piece.begin() < origin.size())
+        tokens.push_back({static_cast<int>(piece.id()), origin[piece.begin()]});
     }
   }
   return fit_tokens(tokens, window_, raw);

@@ -1,4 +1,5 @@
-// SentencePiece (Kudo and Richardson 2018) through libsentencepiece, then </s> and padding, as transformers' T5Tokenizer.
+// SentencePiece (Kudo and Richardson 2018) through libsentencepiece, then </s> and padding, as transformers'
+// T5Tokenizer.
 #pragma once
 
 #include <filesystem>
@@ -15,11 +16,13 @@ namespace sdgen {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // Reads spiece.model and tokenizer_config.json. Throws Error(kInput) naming the file and what is wrong with it.
+  // Reads spiece.model and tokenizer_config.json. Throws Error(kInput) naming the file and what is wrong with
+  // it.
   explicit SentencePieceTokenizer(const std::filesystem::path& folder);
 
-  // Control pieces that the text spells out ("</s>") become their ids, as in the reference. Where transformers 5's own
-  // copy of the algorithm differs from libsentencepiece (rare stacked accents, U+0085), this is libsentencepiece.
+  // Control pieces that the text spells out ("</s>") become their ids, as in the reference. Where
+  // transformers 5's own copy of the algorithm differs from libsentencepiece (rare stacked accents, U+0085),
+  // this is libsentencepiece.
   Tokens encode(const std::string& text) const override;
   int model_max_length() const override { return window_.length; }
 

@@ -11,7 +11,7 @@ namespace sdgen {
 
 struct Tokens {
   std::vector<std::int64_t> ids;  // [model_max_length]: begin (CLIP only), words, end, padding
-  std::string dropped;            // the end of the text that did not fit, as the user wrote it; empty if all did
+  std::string dropped;  // the end of the text that did not fit, as the user wrote it; empty if all did
 };
 
 class Tokenizer {
@@ -24,9 +24,9 @@ class Tokenizer {
   virtual int model_max_length() const = 0;
 };
 
-// Opens the tokenizer that `folder` (a pipeline's tokenizer/) holds: spiece.model -> SentencePiece; tokenizer.json, or
-// vocab.json and merges.txt -> CLIP's byte-level BPE; tokenizer_config.json names special tokens and lengths.
-// Throws Error(kInput) naming the file and what is wrong with it.
+// Opens the tokenizer that `folder` (a pipeline's tokenizer/) holds: spiece.model -> SentencePiece;
+// tokenizer.json, or vocab.json and merges.txt -> CLIP's byte-level BPE; tokenizer_config.json names special
+// tokens and lengths. Throws Error(kInput) naming the file and what is wrong with it.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace sdgen

@@ -12,7 +12,6 @@ namespace {
 constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
 
-
 int checked_id(const std::filesystem::path& path, const std::string& key, const Json& value) {
   const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
   if (id < 0 || id >= std::numeric_limits<int>::max())

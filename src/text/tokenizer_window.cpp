@@ -10,7 +10,8 @@ constexpr std::size_t kLongestWord = 32;  // characters
 std::string dropped_text(const Text& raw, std::size_t origin) {
   const auto at = std::lower_bound(raw.origin.begin(), raw.origin.end(), origin);
   auto cut = static_cast<std::size_t>(at - raw.origin.begin());
-  while (cut < raw.size() && is_space(raw.chars[cut])) ++cut;  // a SentencePiece piece begins at the space before it
+  while (cut < raw.size() && is_space(raw.chars[cut]))
+    ++cut;  // a SentencePiece piece begins at the space before it
   std::size_t begin = cut;
   while (begin > 0 && cut - begin < kLongestWord && !is_space(raw.chars[begin - 1])) --begin;
   if (begin > 0 && !is_space(raw.chars[begin - 1])) begin = cut;

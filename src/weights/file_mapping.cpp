@@ -29,7 +29,9 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   data_ = static_cast<const std::uint8_t*>(memory);
 }
 
-FileMapping::~FileMapping() { ::munmap(const_cast<std::uint8_t*>(data_), size_); }
+FileMapping::~FileMapping() {
+  ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
 
 void FileMapping::release(const std::uint8_t* begin, std::size_t bytes) const {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));

@@ -18,8 +18,8 @@ class FileMapping {
   const std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }  // bytes
 
-  // Tells the system that these bytes of data() are not needed soon, so that they do not count as our memory. They can
-  // still be read.
+  // Tells the system that these bytes of data() are not needed soon, so that they do not count as our memory.
+  // They can still be read.
   void release(const std::uint8_t* begin, std::size_t bytes) const;
 
  private:

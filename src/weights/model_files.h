@@ -9,15 +9,18 @@
 
 namespace sdgen {
 
-// Opens the weights of `folder` whose files begin with `stem` ("diffusion_pytorch_model", "model"): STEM.safetensors,
-// its shards (STEM.safetensors.index.json), or the same as an fp16 or bf16 variant.
-// Throws Error(kInput) listing what was looked for; pickled .bin files are named as the reason where they are all there is.
-std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder, const std::string& stem);
+// Opens the weights of `folder` whose files begin with `stem` ("diffusion_pytorch_model", "model"):
+// STEM.safetensors, its shards (STEM.safetensors.index.json), or the same as an fp16 or bf16 variant. Throws
+// Error(kInput) listing what was looked for; pickled .bin files are named as the reason where they are all
+// there is.
+std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder,
+                                                     const std::string& stem);
 
 // transformers 4 put CLIP's text tensors under `text_model.`; transformers 5 does not, and that is our name.
 std::string current_clip_name(const std::string& key);
 
-// Autoencoders before diffusers 0.18 named attention `query, key, value, proj_attn`; now `to_q, to_k, to_v, to_out.0`.
+// Autoencoders before diffusers 0.18 named attention `query, key, value, proj_attn`; now `to_q, to_k, to_v,
+// to_out.0`.
 std::string current_vae_name(const std::string& key);
 
 }  // namespace sdgen

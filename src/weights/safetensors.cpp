@@ -19,9 +19,10 @@ constexpr std::size_t kMostDimensions = 8;
 
 std::optional<at::ScalarType> scalar_type(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kTypes = {
-      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool},  {"U16", at::kUInt16},
-      {"U32", at::kUInt32}, {"U64", at::kUInt64}};
+      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},   {"BF16", at::kBFloat16},
+      {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort},  {"I8", at::kChar},
+      {"U8", at::kByte},    {"BOOL", at::kBool}, {"U16", at::kUInt16}, {"U32", at::kUInt32},
+      {"U64", at::kUInt64}};
   const auto type = kTypes.find(name);
   return type == kTypes.end() ? std::nullopt : std::optional(type->second);
 }
@@ -59,11 +60,13 @@ class SafetensorsFile : public TensorSource {
     const auto options = at::TensorOptions().dtype(entry.info.dtype);
     if (entry.begin == entry.end) return at::empty(entry.info.shape, options);
     if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(entry.info.dtype) != 0) {
-      at::Tensor copy = at::empty(entry.info.shape, options);  // a header of odd length misaligns what follows
+      at::Tensor copy =
+          at::empty(entry.info.shape, options);  // a header of odd length misaligns what follows
       std::memcpy(copy.data_ptr(), data, entry.end - entry.begin);
       return copy;
     }
-    // The file's pages go when the view goes: at once where it was only converted, with the layer where it is the weight.
+    // The file's pages go when the view goes: at once where it was only converted, with the layer where it is
+    // the weight.
     const auto release = [mapping = mapping_, bytes = entry.end - entry.begin](void* view) {
       mapping->release(static_cast<const std::uint8_t*>(view), bytes);
     };
@@ -78,9 +81,11 @@ class SafetensorsFile : public TensorSource {
 
   void read_header() {
     std::uint64_t length = 0;
-    if (mapping_->size() < sizeof length) fail("only ", mapping_->size(), " bytes long (an interrupted download?)");
+    if (mapping_->size() < sizeof length)
+      fail("only ", mapping_->size(), " bytes long (an interrupted download?)");
     std::memcpy(&length, mapping_->data(), sizeof length);
-    const std::string_view beginning(reinterpret_cast<const char*>(mapping_->data()), std::min<std::size_t>(64, mapping_->size()));
+    const std::string_view beginning(reinterpret_cast<const char*>(mapping_->data()),
+                                     std::min<std::size_t>(64, mapping_->size()));
     if (beginning.starts_with("version https://git-lfs"))
       fail_input(path_, ": is a Git LFS pointer, not the weights; run git lfs pull in its folder");
     if (length > kMostHeaderBytes) fail("header of ", length, " bytes (limit ", kMostHeaderBytes, ")");
@@ -125,7 +130,9 @@ class SafetensorsFile : public TensorSource {
       fail("tensor '", key, "': expected dtype, shape and data_offsets");
     }
     const auto type = scalar_type(dtype);
-    if (!type) fail_input(path_, ": tensor '", key, "': dtype ", dtype, " is not supported; convert the weights to F16 or F32");
+    if (!type)
+      fail_input(path_, ": tensor '", key, "': dtype ", dtype,
+                 " is not supported; convert the weights to F16 or F32");
     entry.info.dtype = *type;
     entry.info.file = path_;
     entry.info.stored_key = key;
@@ -150,9 +157,11 @@ class SafetensorsFile : public TensorSource {
            " (an interrupted download?)");
     std::uint64_t bytes = c10::elementSize(entry.info.dtype);
     for (const std::int64_t size : entry.info.shape)
-      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) fail("tensor '", key, "': its size overflows");
+      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes))
+        fail("tensor '", key, "': its size overflows");
     if (bytes != entry.end - entry.begin)
-      fail("tensor '", key, "': its shape needs ", bytes, " bytes, its data_offsets hold ", entry.end - entry.begin);
+      fail("tensor '", key, "': its shape needs ", bytes, " bytes, its data_offsets hold ",
+           entry.end - entry.begin);
   }
 
   // The format allows neither overlaps nor holes: both let a file say two things at once.
@@ -193,7 +202,9 @@ std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesyste
       fail_input(index_path.string(), ": key '", key, "': shard '", name, "' is not a plain file name");
     auto& shard = shards[name];
     if (!shard) shard = open_safetensors(index_path.parent_path() / name);
-    if (!shard->find(key)) fail_input(shard->describe(), ": tensor '", key, "' is missing, which ", index_path.string(), " promises");
+    if (!shard->find(key))
+      fail_input(shard->describe(), ": tensor '", key, "' is missing, which ", index_path.string(),
+                 " promises");
   }
   std::vector<std::shared_ptr<const TensorSource>> parts;
   for (const auto& [name, shard] : shards) parts.push_back(shard);

@@ -9,9 +9,9 @@
 
 namespace sdgen {
 
-// Maps `path` into memory and checks its whole header: lengths, dtypes, shapes, that tensors neither overlap nor leave
-// holes nor reach past the end. Tensors are read as views of the mapping.
-// Throws Error(kInput) naming the file and, where there is one, the key.
+// Maps `path` into memory and checks its whole header: lengths, dtypes, shapes, that tensors neither overlap
+// nor leave holes nor reach past the end. Tensors are read as views of the mapping. Throws Error(kInput)
+// naming the file and, where there is one, the key.
 std::shared_ptr<const TensorSource> open_safetensors(const std::filesystem::path& path);
 
 // The shards that `index_path` (*.safetensors.index.json) names, which must lie beside it.

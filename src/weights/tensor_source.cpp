@@ -15,7 +15,8 @@ class MappedSource : public TensorSource {
   void add(const std::string& name, std::shared_ptr<const TensorSource> part, const std::string& key) {
     const auto [existing, added] = entries_.try_emplace(name, Entry{std::move(part), key});
     if (!added)
-      fail_input(description_, ": tensor '", name, "' is there twice (as '", existing->second.key, "' and '", key, "')");
+      fail_input(description_, ": tensor '", name, "' is there twice (as '", existing->second.key, "' and '",
+                 key, "')");
   }
 
   std::string describe() const override { return description_; }
@@ -47,8 +48,9 @@ class MappedSource : public TensorSource {
 
 }  // namespace
 
-std::shared_ptr<const TensorSource> rename_keys(std::shared_ptr<const TensorSource> source,
-                                                const std::function<std::string(const std::string&)>& rename) {
+std::shared_ptr<const TensorSource> rename_keys(
+    std::shared_ptr<const TensorSource> source,
+    const std::function<std::string(const std::string&)>& rename) {
   auto renamed = std::make_shared<MappedSource>(source->describe());
   for (const std::string& key : source->keys()) renamed->add(rename(key), source, key);
   return renamed;

@@ -27,8 +27,8 @@ class TensorSource {
   virtual std::vector<std::string> keys() const = 0;
   // nullptr if there is no such tensor.
   virtual const TensorInfo* find(const std::string& key) const = 0;
-  // The tensor as stored, on the CPU; it may be a view of a file mapping that it keeps alive: never write to it.
-  // `key` must be known to find(). Throws Error(kInput) if the file cannot deliver it.
+  // The tensor as stored, on the CPU; it may be a view of a file mapping that it keeps alive: never write to
+  // it. `key` must be known to find(). Throws Error(kInput) if the file cannot deliver it.
   virtual at::Tensor read(const std::string& key) const = 0;
 };
 

@@ -20,7 +20,9 @@ Weights::Weights(std::shared_ptr<const TensorSource> source, const Compute& comp
 Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix)
     : shared_(std::move(shared)), prefix_(std::move(prefix)) {}
 
-Weights Weights::at(const std::string& name) const { return {shared_, prefix_ + name + "."}; }
+Weights Weights::at(const std::string& name) const {
+  return {shared_, prefix_ + name + "."};
+}
 
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
   const std::string key = prefix_ + name;
@@ -29,8 +31,8 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
     fail_input(shared_->source->describe(), ": tensor '", key, "' ", shape_text(shape),
                " is missing; the config beside it asks for it");
   if (at::IntArrayRef(info->shape) != shape)
-    fail_input(info->file, ": tensor '", info->stored_key, "': the config asks for shape ", shape_text(shape), ", found ",
-               shape_text(info->shape));
+    fail_input(info->file, ": tensor '", info->stored_key, "': the config asks for shape ", shape_text(shape),
+               ", found ", shape_text(info->shape));
   shared_->used.insert(key);
   if (shared_->mode == Mode::kCheckOnly)
     return at::empty(shape, at::TensorOptions().device(at::kMeta).dtype(shared_->compute.dtype));
@@ -46,15 +48,18 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
 void Weights::require_all_used(const std::vector<std::string>& ignored) const {
   std::vector<std::string> unused;
   for (const std::string& key : shared_->source->keys()) {
-    const bool ignore =
-        std::any_of(ignored.begin(), ignored.end(), [&](const std::string& prefix) { return key.starts_with(prefix); });
+    const bool ignore = std::any_of(ignored.begin(), ignored.end(),
+                                    [&](const std::string& prefix) { return key.starts_with(prefix); });
     if (!ignore && !shared_->used.contains(key)) unused.push_back(key);
   }
   if (!unused.empty())
-    fail_input(shared_->source->describe(), ": ", unused.size(), " tensors are not part of the model its config describes, e.g. '",
-               unused.front(), "'; config and weights do not belong together");
+    fail_input(shared_->source->describe(), ": ", unused.size(),
+               " tensors are not part of the model its config describes, e.g. '", unused.front(),
+               "'; config and weights do not belong together");
 }
 
-std::string Weights::describe() const { return shared_->source->describe(); }
+std::string Weights::describe() const {
+  return shared_->source->describe();
+}
 
 }  // namespace sdgen

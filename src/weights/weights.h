@@ -1,4 +1,5 @@
-// The weights of a component as its layers see them: a view below a prefix, checked against the shape a layer expects.
+// The weights of a component as its layers see them: a view below a prefix, checked against the shape a layer
+// expects.
 //
 //   Weights unet(source, compute);
 //   Tensor weight = unet.at("mid_block").at("attentions.0").tensor("norm.weight", {1280});
@@ -19,7 +20,8 @@ class Weights {
  public:
   enum class Mode {
     kRead,       // tensors are read, converted and checked to be finite
-    kCheckOnly,  // tensors have the right shape and no memory (meta device): a whole model is checked in milliseconds
+    kCheckOnly,  // tensors have the right shape and no memory (meta device): a whole model is checked in
+                 // milliseconds
   };
 
   Weights(std::shared_ptr<const TensorSource> source, const Compute& compute, Mode mode);
@@ -28,12 +30,12 @@ class Weights {
   Weights at(const std::string& name) const;
   Weights at(int index) const { return at(std::to_string(index)); }
 
-  // The tensor on the compute device in its dtype. Throws Error(kInput) naming file, key, expected and found shape if
-  // it is missing, misshapen, or holds a number that is not finite (there or in the compute dtype).
+  // The tensor on the compute device in its dtype. Throws Error(kInput) naming file, key, expected and found
+  // shape if it is missing, misshapen, or holds a number that is not finite (there or in the compute dtype).
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
 
-  // Throws Error(kInput) if the file holds tensors that no layer asked for: its config belongs to another model.
-  // Keys that begin with one of `ignored` do not count.
+  // Throws Error(kInput) if the file holds tensors that no layer asked for: its config belongs to another
+  // model. Keys that begin with one of `ignored` do not count.
   void require_all_used(const std::vector<std::string>& ignored) const;
 
   std::string describe() const;

@@ -32,7 +32,8 @@ Weights random_weights(const std::map<std::string, std::vector<std::int64_t>>& s
 }
 
 void report_flops(benchmark::State& state, double flop) {
-  state.counters["FLOP/s"] = benchmark::Counter(flop * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(flop * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // Arguments: channels, height = width.
@@ -43,7 +44,12 @@ void conv3x3(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(conv(x));
   report_flops(state, 2.0 * 2 * 9 * c * c * size * size);
 }
-BENCHMARK(conv3x3)->Args({320, 64})->Args({640, 32})->Args({1280, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(conv3x3)
+    ->Args({320, 64})
+    ->Args({640, 32})
+    ->Args({1280, 16})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void linear(benchmark::State& state) {
   const std::int64_t c = state.range(0), patches = state.range(1);
@@ -61,7 +67,12 @@ void attention(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(multi_head_attention(q, k, v, 8));
   report_flops(state, 2.0 * 4 * patches * keys * c);
 }
-BENCHMARK(attention)->Args({320, 4096, 4096})->Args({320, 4096, 77})->Args({1280, 256, 256})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(attention)
+    ->Args({320, 4096, 4096})
+    ->Args({320, 4096, 77})
+    ->Args({1280, 256, 256})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void group_norm_silu(benchmark::State& state) {
   const std::int64_t c = state.range(0), size = state.range(1);

@@ -67,7 +67,8 @@ inline std::string golden_bytes(const fs::path& path, const std::string& key) {
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   const Json offsets = Json::parse(file.substr(8, length)).at(key).at("data_offsets");
-  return file.substr(8 + length + offsets[0].get<std::size_t>(), offsets[1].get<std::size_t>() - offsets[0].get<std::size_t>());
+  return file.substr(8 + length + offsets[0].get<std::size_t>(),
+                     offsets[1].get<std::size_t>() - offsets[0].get<std::size_t>());
 }
 
 class Binary : public ::testing::Test {
@@ -83,7 +84,8 @@ class Binary : public ::testing::Test {
 
   // A small, quick picture; `further` arguments win over the small ones.
   ProcessResult draw(const std::vector<std::string>& further, const ProcessOptions& options = {}) const {
-    std::vector<std::string> arguments = {"--model", kModel, "--width", "32", "--height", "32", "--steps", "2"};
+    std::vector<std::string> arguments = {"--model",  kModel, "--width", "32",
+                                          "--height", "32",   "--steps", "2"};
     arguments.insert(arguments.end(), further.begin(), further.end());
     return sd_gen(arguments, options);
   }

@@ -47,7 +47,8 @@ TEST_F(BinaryErrors, AnOutputFolderThatCannotBeWrittenIsFoundBeforeTheFirstStep)
   const ProcessResult result = draw({"-p", "x", "-o", "/proc/x.png", "--verbose"});
   EXPECT_TRUE(result.exit_code == 2 || result.exit_code == 1) << result.exit_code;
   EXPECT_NE(result.err.find("/proc"), std::string::npos) << result.err;
-  EXPECT_EQ(result.err.find("denoise_step"), std::string::npos) << "refused before the first step: " << result.err;
+  EXPECT_EQ(result.err.find("denoise_step"), std::string::npos)
+      << "refused before the first step: " << result.err;
 }
 
 TEST_F(BinaryErrors, AFullDiskFailsWithoutAPartialFile) {
@@ -59,8 +60,9 @@ TEST_F(BinaryErrors, AFullDiskFailsWithoutAPartialFile) {
     result = draw({"-p", "x", "-o", disk + "/x.png", "--width", "64", "--height", "64"});
     ::umount(disk.c_str());
   } else {  // without the right to mount: a limit on file size fails the same write
-    result = testing::run_process({"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width",
-                                   "64", "--height", "64", "--steps", "2", "-o", disk + "/x.png"});
+    result = testing::run_process({"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY,
+                                   "-p", "x", "-m", kModel, "--width", "64", "--height", "64", "--steps", "2",
+                                   "-o", disk + "/x.png"});
   }
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_NE(result.err.find("x.png"), std::string::npos) << result.err;
@@ -70,23 +72,27 @@ TEST_F(BinaryErrors, AFullDiskFailsWithoutAPartialFile) {
 
 TEST_F(BinaryErrors, AFullDiskLeavesNothingBehind) {
   fs::create_directory(folder() / "_disk");
-  const ProcessResult result =
-      testing::run_process({"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width", "64",
-                            "--height", "64", "--steps", "2", "-o", (folder() / "_disk/x.png").string()});
+  const ProcessResult result = testing::run_process(
+      {"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel,
+       "--width", "64", "--height", "64", "--steps", "2", "-o", (folder() / "_disk/x.png").string()});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_TRUE(fs::is_empty(folder() / "_disk"));
 }
 
 TEST_F(BinaryErrors, ALatentThatTurnsNonFiniteNamesStageAndStep) {
-  edit_json(copied_model() / "scheduler/scheduler_config.json",
-            {{"_class_name", "DDIMScheduler"}, {"beta_schedule", "linear"}, {"beta_end", 1.0}, {"timestep_spacing", "trailing"}});
-  const ProcessResult result = draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
+  edit_json(copied_model() / "scheduler/scheduler_config.json", {{"_class_name", "DDIMScheduler"},
+                                                                 {"beta_schedule", "linear"},
+                                                                 {"beta_end", 1.0},
+                                                                 {"timestep_spacing", "trailing"}});
+  const ProcessResult result =
+      draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
   expect_one_line_error(result, 1, "not finite after step 1 of 2 (unet");
 }
 
 TEST_F(BinaryErrors, APictureThatTurnsNonFiniteNamesTheDecoder) {
   edit_json(copied_model() / "vae/config.json", {{"scaling_factor", 1e-37}});
-  const ProcessResult result = draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
+  const ProcessResult result =
+      draw({"-p", "x", "--seed", "5", "-m", (folder() / "_model").string(), "--quiet"});
   expect_one_line_error(result, 1, "not finite after decoding (vae");
 }
 
@@ -96,7 +102,8 @@ TEST_F(BinaryErrors, ABatchWithSomeFailuresKeepsTheRestAndExitsWithFour) {
   edit_json(copied_model() / "scheduler/scheduler_config.json",
             {{"_class_name", "DDIMScheduler"}, {"trained_betas", betas}, {"timestep_spacing", "leading"}});
   testing::write_bytes(folder() / "_p.txt", "good --seed 1\nbad --seed 2 --steps 999\ngood --seed 3\n");
-  const ProcessResult result = draw({"--prompt-file", "_p.txt", "-m", (folder() / "_model").string(), "-o", "{seed}.png"});
+  const ProcessResult result =
+      draw({"--prompt-file", "_p.txt", "-m", (folder() / "_model").string(), "-o", "{seed}.png"});
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_EQ(files(), (std::vector<std::string>{"1.png", "3.png"}));
   EXPECT_NE(result.err.find("not finite after step 1 of 999"), std::string::npos) << result.err;

@@ -8,17 +8,22 @@ namespace {
 
 TEST_F(Binary, DrawsDiffusersPictures) {
   const Json cases = Json::parse(read_text(kGolden / "pictures/pictures.json")).at("cases");
-  for (const std::string name : {"sd15-batch3", "sd15-unguided", "sd2-exclaim", "variant-default", "variant-emoji", "sd15-ddim"}) {
+  for (const std::string name :
+       {"sd15-batch3", "sd15-unguided", "sd2-exclaim", "variant-default", "variant-emoji", "sd15-ddim"}) {
     SCOPED_TRACE(name);
-    const Json expected = *std::find_if(cases.begin(), cases.end(), [&](const Json& one) { return one["name"] == name; });
-    std::vector<std::string> arguments = {"--prompt", expected["prompt"], "--model", (kGolden / "pipelines" / expected["pipeline"].get<std::string>()).string(),
-                                          "--output", name + "/"};
+    const Json expected =
+        *std::find_if(cases.begin(), cases.end(), [&](const Json& one) { return one["name"] == name; });
+    std::vector<std::string> arguments = {
+        "--prompt", expected["prompt"],
+        "--model",  (kGolden / "pipelines" / expected["pipeline"].get<std::string>()).string(),
+        "--output", name + "/"};
     for (const char* key : {"steps", "guidance_scale", "seed", "width", "height", "eta", "count"}) {
       std::string flag = std::string("--") + key;
       std::replace(flag.begin(), flag.end(), '_', '-');
       arguments.insert(arguments.end(), {flag, expected[key].dump()});
     }
-    if (!expected["negative_prompt"].is_null()) arguments.insert(arguments.end(), {"--negative-prompt", expected["negative_prompt"]});
+    if (!expected["negative_prompt"].is_null())
+      arguments.insert(arguments.end(), {"--negative-prompt", expected["negative_prompt"]});
     if (!expected["sampler"].is_null()) arguments.insert(arguments.end(), {"--sampler", expected["sampler"]});
     const ProcessResult result = sd_gen(arguments);
     ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -45,14 +50,17 @@ int pixels_near(const Pixels& pixels, std::array<int, 3> colour, int begin_colum
   for (int y = 0; y < pixels.height; ++y)
     for (int x = begin_column; x < end_column; ++x) {
       int distance = 0;
-      for (int c = 0; c < 3; ++c) distance = std::max(distance, std::abs(pixels.rgb.at(3 * (y * pixels.width + x) + c) - colour[c]));
+      for (int c = 0; c < 3; ++c)
+        distance = std::max(distance, std::abs(pixels.rgb.at(3 * (y * pixels.width + x) + c) - colour[c]));
       near += distance < 70;
     }
   return near;
 }
 
 TEST_F(Binary, TheBuiltInModelDrawsWhatOneAsks) {
-  const ProcessResult result = sd_gen({"-p", "a red square to the left of a blue circle on a yellow background", "--seed", "1", "-o", "x.png"});
+  const ProcessResult result =
+      sd_gen({"-p", "a red square to the left of a blue circle on a yellow background", "--seed", "1", "-o",
+              "x.png"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Pixels pixels = read_png(folder() / "x.png");
   ASSERT_EQ(pixels.width, 64);
@@ -72,7 +80,8 @@ TEST_F(Binary, WritesTheParametersIntoThePicture) {
   const PngText text = read_png_text(folder() / "sd-gen-18446744073709551615.png");
   ASSERT_FALSE(text.empty());
   EXPECT_EQ(text[0].first, "parameters");
-  EXPECT_EQ(text[0].second.find(prompt + "\nNegative prompt: blur\nSteps: 2, Sampler: "), 0u) << text[0].second;
+  EXPECT_EQ(text[0].second.find(prompt + "\nNegative prompt: blur\nSteps: 2, Sampler: "), 0u)
+      << text[0].second;
   EXPECT_NE(text[0].second.find("Seed: 18446744073709551615, Size: 32x32"), std::string::npos);
 }
 
@@ -85,8 +94,8 @@ TEST_F(Binary, JsonHasOneObjectAPictureAndStdoutNothingElse) {
     const Json picture = Json::parse(lines[i]);
     std::vector<std::string> keys;
     for (const auto& [key, value] : picture.items()) keys.push_back(key);
-    EXPECT_EQ(keys, (std::vector<std::string>{"guidance_scale", "height", "model", "negative_prompt", "path", "prompt", "sampler", "seconds",
-                                              "seed", "steps", "width"}));
+    EXPECT_EQ(keys, (std::vector<std::string>{"guidance_scale", "height", "model", "negative_prompt", "path",
+                                              "prompt", "sampler", "seconds", "seed", "steps", "width"}));
     EXPECT_EQ(picture["seed"], 7 + i);
     EXPECT_EQ(picture["sampler"], "euler");
     EXPECT_TRUE(fs::exists(folder() / picture["path"].get<std::string>()));
@@ -104,7 +113,8 @@ TEST_F(Binary, ARandomSeedIsPrintedAndRepeatable) {
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const Json picture = Json::parse(first.out);
   ASSERT_EQ(draw({"-p", "a cat", "--seed", picture["seed"].dump(), "-o", "again.png"}).exit_code, 0);
-  EXPECT_EQ(read_png(folder() / "again.png").rgb, read_png(folder() / picture["path"].get<std::string>()).rgb);
+  EXPECT_EQ(read_png(folder() / "again.png").rgb,
+            read_png(folder() / picture["path"].get<std::string>()).rgb);
 }
 
 TEST_F(Binary, NeverOverwritesSilently) {
@@ -118,8 +128,12 @@ TEST_F(Binary, NeverOverwritesSilently) {
 }
 
 TEST_F(Binary, PromptsFromStandardInputAndFiles) {
-  ASSERT_EQ(draw({"-p", "-", "--seed", "1", "-o", "in/"}, {.input = "a cat\n\n# no\na dog --seed 9\n"}).exit_code, 0);
-  testing::write_bytes(folder() / "_prompts.jsonl", "{\"prompt\": \"a cat\", \"seed\": 12345678901234567890}\n{\"prompt\": \"b\", \"width\": 64}\n");
+  ASSERT_EQ(
+      draw({"-p", "-", "--seed", "1", "-o", "in/"}, {.input = "a cat\n\n# no\na dog --seed 9\n"}).exit_code,
+      0);
+  testing::write_bytes(
+      folder() / "_prompts.jsonl",
+      "{\"prompt\": \"a cat\", \"seed\": 12345678901234567890}\n{\"prompt\": \"b\", \"width\": 64}\n");
   const ProcessResult result = draw({"--prompt-file", "_prompts.jsonl", "--json", "-o", "out/"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto lines = lines_of(result.out);
@@ -130,17 +144,21 @@ TEST_F(Binary, PromptsFromStandardInputAndFiles) {
 
 TEST_F(Binary, ABatchPictureEqualsTheOneDrawnAlone) {
   testing::write_bytes(folder() / "_p.txt", "a dog --seed 3\na cat --seed 7\na bird --seed 4\n");
-  ASSERT_EQ(draw({"--prompt-file", "_p.txt", "--batch-size", "3", "-o", "batch-{seed}.png", "--threads", "2"}).exit_code, 0);
+  ASSERT_EQ(draw({"--prompt-file", "_p.txt", "--batch-size", "3", "-o", "batch-{seed}.png", "--threads", "2"})
+                .exit_code,
+            0);
   ASSERT_EQ(draw({"-p", "a cat", "--seed", "7", "-o", "alone.png", "--threads", "1"}).exit_code, 0);
   const Pixels batch = read_png(folder() / "batch-7.png"), alone = read_png(folder() / "alone.png");
   ASSERT_EQ(batch.rgb.size(), alone.rgb.size());
-  for (std::size_t i = 0; i < alone.rgb.size(); ++i) ASSERT_LE(std::abs(int{batch.rgb[i]} - int{alone.rgb[i]}), 1);
+  for (std::size_t i = 0; i < alone.rgb.size(); ++i)
+    ASSERT_LE(std::abs(int{batch.rgb[i]} - int{alone.rgb[i]}), 1);
 }
 
 TEST_F(Binary, CtrlCKeepsWhatIsFinished) {
   ProcessOptions options;
   options.interrupt_when = [](const ProcessResult& so_far) { return !so_far.out.empty(); };
-  const ProcessResult result = draw({"-p", "x", "--seed", "1", "--count", "100000", "-o", "{index}.png"}, options);
+  const ProcessResult result =
+      draw({"-p", "x", "--seed", "1", "--count", "100000", "-o", "{index}.png"}, options);
   EXPECT_EQ(result.exit_code, 130) << result.err;
   const auto printed = lines_of(result.out);
   EXPECT_GE(printed.size(), 1u);
@@ -175,11 +193,12 @@ TEST_F(Binary, AConfigFileIsReadAndFlagsWin) {
 }
 
 TEST_F(Binary, BenchReportsEveryStage) {
-  const ProcessResult result = sd_gen({"bench", "-m", kModel, "--width", "32", "--height", "32", "--steps", "3", "--repetitions", "2", "--warmup", "1", "--json"});
+  const ProcessResult result = sd_gen({"bench", "-m", kModel, "--width", "32", "--height", "32", "--steps",
+                                       "3", "--repetitions", "2", "--warmup", "1", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json bench = Json::parse(result.out);
-  for (const char* key : {"model", "device", "dtype", "threads", "width", "height", "batch_size", "stages", "pictures_per_minute",
-                          "peak_memory_bytes", "versions"})
+  for (const char* key : {"model", "device", "dtype", "threads", "width", "height", "batch_size", "stages",
+                          "pictures_per_minute", "peak_memory_bytes", "versions"})
     EXPECT_TRUE(bench.contains(key)) << key;
   EXPECT_EQ(bench["stages"]["denoise_step"]["n"], 6);
   for (const char* stage : {"load", "text_encode", "denoise_step", "decode", "total"}) {
@@ -195,7 +214,8 @@ TEST_F(Binary, VersionAndHelpPrintToStdout) {
   EXPECT_NE(sd_gen({"--version"}).out.find("libtorch"), std::string::npos);
   const ProcessResult help = sd_gen({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* flag : {"--prompt", "--sampler", "--steps", "--guidance-scale", "--json"}) EXPECT_NE(help.out.find(flag), std::string::npos);
+  for (const char* flag : {"--prompt", "--sampler", "--steps", "--guidance-scale", "--json"})
+    EXPECT_NE(help.out.find(flag), std::string::npos);
   EXPECT_EQ(help.err, "");
 }
 

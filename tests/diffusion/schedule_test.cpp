@@ -21,8 +21,10 @@ TEST(Schedule, BetaTablesEqualTheReference) {
   ASSERT_GT(cases.size(), 5u);
   for (const Json& table : cases) {
     SCOPED_TRACE(table.dump().substr(0, 160));
-    const SchedulerConfig config = config_from(
-        {{"beta_schedule", table["beta_schedule"]}, {"beta_start", table["beta_start"]}, {"beta_end", table["beta_end"]}}, table["class"]);
+    const SchedulerConfig config = config_from({{"beta_schedule", table["beta_schedule"]},
+                                                {"beta_start", table["beta_start"]},
+                                                {"beta_end", table["beta_end"]}},
+                                               table["class"]);
     const std::vector<double> cumprod = alphas_cumprod(config, table["rescale_betas_zero_snr"].get<bool>());
     for (std::size_t i = 0; i < table["index"].size(); ++i) {
       const auto index = table["index"][i].get<std::size_t>();
@@ -38,16 +40,21 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
   const Json cases = testing::golden_json("schedules.json").at("cases");
   ASSERT_GT(cases.size(), 100u);
   for (const Json& expected : cases) {
-    SCOPED_TRACE(expected["class"].get<std::string>() + " " + expected["config"].dump() + " steps " + expected["steps"].dump());
+    SCOPED_TRACE(expected["class"].get<std::string>() + " " + expected["config"].dump() + " steps " +
+                 expected["steps"].dump());
     const Sampler* const sampler = find_sampler_of_class(expected["class"]);
     ASSERT_NE(sampler, nullptr);
-    if (expected["config"].contains("use_karras_sigmas") || expected["config"].contains("interpolation_type")) {
+    if (expected["config"].contains("use_karras_sigmas") ||
+        expected["config"].contains("interpolation_type")) {
       // Not offered yet: refused, never drawn with other sigmas.
-      EXPECT_THROW(sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]), Error);
+      EXPECT_THROW(sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]),
+                   Error);
       continue;
     }
-    const SamplingPlan plan = sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]);
-    EXPECT_NEAR(plan.initial_noise_scale, expected["init_noise_sigma"].get<double>(), 1e-5 * plan.initial_noise_scale);
+    const SamplingPlan plan =
+        sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]);
+    EXPECT_NEAR(plan.initial_noise_scale, expected["init_noise_sigma"].get<double>(),
+                1e-5 * plan.initial_noise_scale);
     ASSERT_EQ(plan.steps.size(), expected["timesteps"].size());
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
       EXPECT_NEAR(plan.steps[i].timestep, expected["timesteps"][i].get<double>(), 1e-4);
@@ -76,7 +83,9 @@ TEST(Schedule, EpsilonVAndSampleSayTheSame) {
   const Tensor x0 = at::full({1, 1, 2, 2}, 0.5), eps = at::full({1, 1, 2, 2}, -1.5);
   const Tensor x = level.alpha * x0 + level.sigma * eps;
   const Tensor v = level.alpha * eps - level.sigma * x0;
-  for (const auto& [type, output] : {std::pair{PredictionType::kEpsilon, eps}, {PredictionType::kSample, x0}, {PredictionType::kVPrediction, v}}) {
+  for (const auto& [type, output] : {std::pair{PredictionType::kEpsilon, eps},
+                                     {PredictionType::kSample, x0},
+                                     {PredictionType::kVPrediction, v}}) {
     const Estimate estimate = estimate_from_output(type, output, x, level);
     EXPECT_TRUE(testing::is_close(estimate.x0, x0, 1e-6));
     EXPECT_TRUE(testing::is_close(estimate.eps, eps, 1e-6));

@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 class ModelFolderErrors : public ::testing::Test {
  protected:
-  ModelFolderErrors() { fs::copy(testing::golden_path("pipelines/variant-tiny"), folder(), fs::copy_options::recursive); }
+  ModelFolderErrors() {
+    fs::copy(testing::golden_path("pipelines/variant-tiny"), folder(), fs::copy_options::recursive);
+  }
   fs::path folder() const { return temporary_.path() / "model"; }
 
   void edit_json(const std::string& file, const std::function<void(Json&)>& edit) const {
@@ -39,7 +41,9 @@ class ModelFolderErrors : public ::testing::Test {
   testing::TemporaryFolder temporary_;
 };
 
-TEST_F(ModelFolderErrors, TheUntouchedCopyOpens) { EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu})); }
+TEST_F(ModelFolderErrors, TheUntouchedCopyOpens) {
+  EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu}));
+}
 
 TEST_F(ModelFolderErrors, MissingFolder) {
   fs::remove_all(folder());
@@ -77,7 +81,8 @@ TEST_F(ModelFolderErrors, UnknownPipelineClassIsSuggested) {
 
 TEST_F(ModelFolderErrors, UnknownComponentClass) {
   edit_json("model_index.json", [](Json& index) { index["unet"] = {"diffusers", "UNet3DConditionModel"}; });
-  expect_refused("component 'unet': unknown class 'UNet3DConditionModel'; did you mean UNet2DConditionModel?");
+  expect_refused(
+      "component 'unet': unknown class 'UNet3DConditionModel'; did you mean UNet2DConditionModel?");
 }
 
 TEST_F(ModelFolderErrors, ComponentThatIsNotPartOfTheFamily) {
@@ -96,7 +101,9 @@ TEST_F(ModelFolderErrors, DamagedJsonNamesLineAndColumn) {
 }
 
 TEST_F(ModelFolderErrors, ConfigThatContradictsTheWeights) {
-  edit_json("unet/config.json", [](Json& config) { config["cross_attention_dim"] = config["cross_attention_dim"].get<int>() * 2; });
+  edit_json("unet/config.json", [](Json& config) {
+    config["cross_attention_dim"] = config["cross_attention_dim"].get<int>() * 2;
+  });
   expect_refused("contradicts the text encoder's hidden_size");
 }
 
@@ -108,7 +115,8 @@ TEST_F(ModelFolderErrors, WeightsOfAnotherShape) {
 }
 
 TEST_F(ModelFolderErrors, ConfigWithFewerLayersThanTheWeights) {
-  edit_json("text_encoder/config.json", [](Json& config) { config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() - 1; });
+  edit_json("text_encoder/config.json",
+            [](Json& config) { config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() - 1; });
   expect_refused("tensors are not part of the model its config describes");
 }
 
@@ -151,13 +159,15 @@ TEST_F(ModelFolderErrors, OversizedWeights) {
 }
 
 TEST_F(ModelFolderErrors, PickledWeightsAreNamedAsTheReason) {
-  fs::rename(folder() / "unet/diffusion_pytorch_model.fp16.safetensors", folder() / "unet/diffusion_pytorch_model.bin");
+  fs::rename(folder() / "unet/diffusion_pytorch_model.fp16.safetensors",
+             folder() / "unet/diffusion_pytorch_model.bin");
   expect_refused("is a pickle");
 }
 
 TEST_F(ModelFolderErrors, FloatsThatPythonWritesAsInfinityAreRead) {
   std::ofstream(folder() / "scheduler/scheduler_config.json")
-      << "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity, \"note\": \"NaN, -Infinity\"}";
+      << "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity, \"note\": "
+         "\"NaN, -Infinity\"}";
   EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu}));
 }
 
@@ -171,11 +181,13 @@ TEST_F(ModelFolderErrors, SizesOfFoldersOlderThanDiffusers09AreTheReferences) {
     config["_diffusers_version"] = "0.8.1";
     config["sample_size"] = 32;
   });
-  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().width, 64 * 4) << "StableDiffusionPipeline takes 64 latents";
+  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().width, 64 * 4)
+      << "StableDiffusionPipeline takes 64 latents";
 }
 
 TEST_F(ModelFolderErrors, GitLfsPointersAreNamed) {
-  testing::write_bytes(folder() / "unet/diffusion_pytorch_model.fp16.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+  testing::write_bytes(folder() / "unet/diffusion_pytorch_model.fp16.safetensors",
+                       "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
   expect_refused("git lfs pull");
 }
 
@@ -245,7 +257,8 @@ TEST_F(ModelFolderErrors, RequestsThatCannotBeDrawn) {
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   };
-  refused({.prompt = "x", .width = 100}, "width 100: expected a multiple of 8, at most 16384; nearest: 96 and 104");
+  refused({.prompt = "x", .width = 100},
+          "width 100: expected a multiple of 8, at most 16384; nearest: 96 and 104");
   refused({.prompt = "x", .height = 0}, "height 0");
   refused({.prompt = "x", .height = 1 << 20}, "height 1048576");
   refused({.prompt = "x", .steps = 0}, "steps 0");
@@ -260,8 +273,10 @@ TEST_F(ModelFolderErrors, RequestsThatCannotBeDrawn) {
 TEST(ModelFiles, OlderNamesAreMapped) {
   EXPECT_EQ(current_clip_name("text_model.final_layer_norm.bias"), "final_layer_norm.bias");
   EXPECT_EQ(current_clip_name("final_layer_norm.bias"), "final_layer_norm.bias");
-  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.query.weight"), "decoder.mid_block.attentions.0.to_q.weight");
-  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.proj_attn.bias"), "decoder.mid_block.attentions.0.to_out.0.bias");
+  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.query.weight"),
+            "decoder.mid_block.attentions.0.to_q.weight");
+  EXPECT_EQ(current_vae_name("decoder.mid_block.attentions.0.proj_attn.bias"),
+            "decoder.mid_block.attentions.0.to_out.0.bias");
   EXPECT_EQ(current_vae_name("decoder.conv_in.weight"), "decoder.conv_in.weight");
 }
 

@@ -27,7 +27,8 @@ Request request_of(const Json& expected) {
 Tensor tensor_of(const std::vector<Image>& images) {  // [N, H, W, 3]
   std::vector<Tensor> rows;
   for (const Image& image : images)
-    rows.push_back(at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
+    rows.push_back(
+        at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
   return at::stack(rows);
 }
 
@@ -51,12 +52,15 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
   for (const Json& expected : cases) {
     SCOPED_TRACE(expected["name"].get<std::string>());
     const std::string pipeline = expected["pipeline"];
-    Generator& generator =
-        generators.try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline), ComputeOptions{.device = Device::kCpu}).first->second;
+    Generator& generator = generators
+                               .try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline),
+                                            ComputeOptions{.device = Device::kCpu})
+                               .first->second;
     const Request request = request_of(expected);
     EXPECT_TRUE(testing::is_same_picture(draw(generator, request, 1), pictures.at(expected["name"])));
     if (request.count > 1) {
-      EXPECT_TRUE(testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
+      EXPECT_TRUE(
+          testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
     }
   }
 }

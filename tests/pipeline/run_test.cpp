@@ -11,7 +11,8 @@ namespace {
 
 class RunTest : public ::testing::Test {
  protected:
-  Generator generator_{testing::golden_path("pipelines/variant-tiny"), {.device = Device::kCpu, .threads = 1}};
+  Generator generator_{testing::golden_path("pipelines/variant-tiny"),
+                       {.device = Device::kCpu, .threads = 1}};
   std::vector<Picture> pictures_;
   Observer observer_{.on_picture = [this](const Picture& picture) { pictures_.push_back(picture); }};
 
@@ -23,7 +24,8 @@ class RunTest : public ::testing::Test {
 int largest_difference(const Image& a, const Image& b) {
   if (a.rgb.size() != b.rgb.size()) return 256;
   int largest = 0;
-  for (std::size_t i = 0; i < a.rgb.size(); ++i) largest = std::max(largest, std::abs(int{a.rgb[i]} - int{b.rgb[i]}));
+  for (std::size_t i = 0; i < a.rgb.size(); ++i)
+    largest = std::max(largest, std::abs(int{a.rgb[i]} - int{b.rgb[i]}));
   return largest;
 }
 
@@ -34,9 +36,11 @@ TEST_F(RunTest, ThePictureOfASeedDoesNotDependOnItsCompany) {
   for (const int threads : {1, 2}) {
     for (const int batch_size : {1, 2, 4}) {
       SCOPED_TRACE(concat("threads ", threads, " batch size ", batch_size));
-      Generator generator(testing::golden_path("pipelines/variant-tiny"), {.device = Device::kCpu, .threads = threads});
+      Generator generator(testing::golden_path("pipelines/variant-tiny"),
+                          {.device = Device::kCpu, .threads = threads});
       pictures_.clear();
-      generator.run({request("a dog", 3), request("a cat", 5, 3), request("two", 9)}, {.batch_size = batch_size}, observer_);
+      generator.run({request("a dog", 3), request("a cat", 5, 3), request("two", 9)},
+                    {.batch_size = batch_size}, observer_);
       ASSERT_EQ(pictures_.size(), 5u);
       EXPECT_EQ(pictures_[3].seed, 7u);
       EXPECT_LE(largest_difference(pictures_[3].image, alone), 1);
@@ -48,7 +52,8 @@ TEST_F(RunTest, ThePictureOfASeedDoesNotDependOnItsCompany) {
 TEST_F(RunTest, PicturesComeInOrderWithTheirSeeds) {
   generator_.run({request("a", 10, 2), request("b", 20, 3)}, {.batch_size = 4}, observer_);
   std::vector<std::tuple<std::size_t, int, std::uint64_t>> order;
-  for (const Picture& picture : pictures_) order.emplace_back(picture.request_index, picture.index, picture.seed);
+  for (const Picture& picture : pictures_)
+    order.emplace_back(picture.request_index, picture.index, picture.seed);
   EXPECT_EQ(order, (decltype(order){{0, 0, 10}, {0, 1, 11}, {1, 0, 20}, {1, 1, 21}, {1, 2, 22}}));
 }
 
@@ -97,7 +102,8 @@ TEST_F(RunTest, StagesAndProgressAddUp) {
   generator_.run({request("a", 1, 2), request("b", 1)}, {}, observer_);
   EXPECT_EQ(last_done, 9u);
   EXPECT_EQ(total, 9u);
-  EXPECT_EQ(loaded, (std::vector<std::string>{"text_encoder", "unet", "vae"})) << "each component is loaded once a run";
+  EXPECT_EQ(loaded, (std::vector<std::string>{"text_encoder", "unet", "vae"}))
+      << "each component is loaded once a run";
   EXPECT_EQ(stages["text_encode"], 3) << "a, b and the empty negative prompt";
   EXPECT_EQ(stages["denoise_step"], 9);
   EXPECT_EQ(stages["decode"], 3);
@@ -105,7 +111,9 @@ TEST_F(RunTest, StagesAndProgressAddUp) {
 
 TEST_F(RunTest, OnePromptForManyPicturesIsEncodedOnce) {
   int encoded = 0;
-  observer_.on_stage = [&](const StageEvent& event) { encoded += event.stage == "text_encode" || event.detail == "text_encoder"; };
+  observer_.on_stage = [&](const StageEvent& event) {
+    encoded += event.stage == "text_encode" || event.detail == "text_encoder";
+  };
   Request many = request("a", 1, 600);
   many.steps = 1;
   many.width = many.height = 8;
@@ -135,11 +143,18 @@ TEST_F(RunTest, WordsThatDoNotFitAreNamed) {
 }
 
 TEST_F(RunTest, ParametersTextIsWhatViewersParse) {
-  Request request = generator_.complete({.prompt = "a cat", .negative_prompt = "blur", .steps = 5, .guidance_scale = 7.5,
-                                         .sampler = "ddim", .seed = 3, .width = 64, .height = 32});
+  Request request = generator_.complete({.prompt = "a cat",
+                                         .negative_prompt = "blur",
+                                         .steps = 5,
+                                         .guidance_scale = 7.5,
+                                         .sampler = "ddim",
+                                         .seed = 3,
+                                         .width = 64,
+                                         .height = 32});
   ModelInfo info = generator_.info();
   EXPECT_EQ(parameters_text(request, 4, info).substr(0, 111),
-            "a cat\nNegative prompt: blur\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 4, Size: 64x32, Model: variant-tiny,");
+            "a cat\nNegative prompt: blur\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 4, Size: 64x32, "
+            "Model: variant-tiny,");
   info.name = "odd, name: x";
   EXPECT_NE(parameters_text(request, 4, info).find("Model: \"odd, name: x\""), std::string::npos);
 }

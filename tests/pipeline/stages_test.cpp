@@ -16,11 +16,15 @@ class Stages : public ::testing::TestWithParam<std::string> {
  protected:
   std::filesystem::path folder() const { return testing::golden_path("pipelines/" + GetParam()); }
   ModelFolder model() const { return read_model_folder(folder()); }
-  testing::GoldenTensors tensors() const { return testing::GoldenTensors("stages/" + GetParam() + ".safetensors"); }
+  testing::GoldenTensors tensors() const {
+    return testing::GoldenTensors("stages/" + GetParam() + ".safetensors");
+  }
   Json cases() const { return testing::golden_json("stages/stages.json").at("pipelines").at(GetParam()); }
 
-  Weights weights(const std::string& component, const std::string& stem, std::string (*rename)(const std::string&)) const {
-    return {rename_keys(open_model_files(folder() / component, stem), rename), Compute{}, Weights::Mode::kRead};
+  Weights weights(const std::string& component, const std::string& stem,
+                  std::string (*rename)(const std::string&)) const {
+    return {rename_keys(open_model_files(folder() / component, stem), rename), Compute{},
+            Weights::Mode::kRead};
   }
 };
 
@@ -41,7 +45,8 @@ TEST_P(Stages, TextEncoderEqualsTheReference) {
 }
 
 TEST_P(Stages, OneUnetCallEqualsTheReference) {
-  const Unet unet(weights("unet", "diffusion_pytorch_model", [](const std::string& key) { return key; }), model().unet);
+  const Unet unet(weights("unet", "diffusion_pytorch_model", [](const std::string& key) { return key; }),
+                  model().unet);
   const Json unet_cases = cases().at("unet_cases");
   ASSERT_GE(unet_cases.size(), 5u);
   for (const Json& unet_case : unet_cases) {
@@ -66,7 +71,8 @@ TEST_P(Stages, VaeDecodesToTheReferencesPixels) {
     EXPECT_TRUE(testing::is_close(pixels, tensors().at("vae.decode." + size + ".image"), 1e-4));
     const Tensor rgb = tensors().at("vae.decode." + size + ".rgb");
     const Image image = images_from_pixels(tensors().at("vae.decode." + size + ".image")).front();
-    const Tensor ours = at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({1, image.height, image.width, 3});
+    const Tensor ours =
+        at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({1, image.height, image.width, 3});
     EXPECT_TRUE(testing::is_close(ours, rgb, 0)) << "the same floats must round to the same bytes";
   }
 }

@@ -15,9 +15,13 @@ std::string first_pairs(const Tensor& actual, const Tensor& expected) {
 
 }  // namespace
 
-std::filesystem::path golden_path(const std::string& name) { return std::filesystem::path(SDGEN_GOLDEN_DIR) / name; }
+std::filesystem::path golden_path(const std::string& name) {
+  return std::filesystem::path(SDGEN_GOLDEN_DIR) / name;
+}
 
-Json golden_json(const std::string& name) { return read_json_file(golden_path(name)); }
+Json golden_json(const std::string& name) {
+  return read_json_file(golden_path(name));
+}
 
 GoldenTensors::GoldenTensors(const std::string& name) : source_(open_safetensors(golden_path(name))) {}
 
@@ -28,13 +32,14 @@ Tensor GoldenTensors::at(const std::string& key) const {
 
 ::testing::AssertionResult is_close(const Tensor& actual, const Tensor& expected, double bound) {
   if (actual.sizes() != expected.sizes())
-    return ::testing::AssertionFailure() << "shape " << shape_text(actual.sizes()) << ", expected " << shape_text(expected.sizes());
+    return ::testing::AssertionFailure()
+           << "shape " << shape_text(actual.sizes()) << ", expected " << shape_text(expected.sizes());
   const Tensor difference = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs().flatten();
   const double worst = difference.max().item<double>();
   if (worst <= bound) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "differs by " << worst << " (bound " << bound << ") at flat index "
-                                       << difference.argmax().item<std::int64_t>() << " of shape " << shape_text(actual.sizes())
-                                       << first_pairs(actual, expected);
+                                       << difference.argmax().item<std::int64_t>() << " of shape "
+                                       << shape_text(actual.sizes()) << first_pairs(actual, expected);
 }
 
 ::testing::AssertionResult is_same_picture(const Tensor& actual, const Tensor& expected) {

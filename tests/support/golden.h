@@ -27,11 +27,12 @@ class GoldenTensors {
   std::shared_ptr<const TensorSource> source_;
 };
 
-// Passes if |actual - expected| <= bound everywhere and shapes agree. A failure shows the worst index and the first five
-// pairs.
+// Passes if |actual - expected| <= bound everywhere and shapes agree. A failure shows the worst index and the
+// first five pairs.
 ::testing::AssertionResult is_close(const Tensor& actual, const Tensor& expected, double bound);
 
-// 8-bit pictures [N, H, W, 3]: no pixel off by more than 1, the mean difference under 0.01 (design, section 5).
+// 8-bit pictures [N, H, W, 3]: no pixel off by more than 1, the mean difference under 0.01 (design, section
+// 5).
 ::testing::AssertionResult is_same_picture(const Tensor& actual, const Tensor& expected);
 
 }  // namespace sdgen::testing

@@ -23,8 +23,8 @@ struct Pipe {
   }
 };
 
-[[noreturn]] void become(const std::vector<std::string>& command, const ProcessOptions& options, const Pipe& in, const Pipe& out,
-                         const Pipe& err) {
+[[noreturn]] void become(const std::vector<std::string>& command, const ProcessOptions& options,
+                         const Pipe& in, const Pipe& out, const Pipe& err) {
   ::dup2(in.read_end, 0);
   ::dup2(out.write_end, 1);
   ::dup2(err.write_end, 2);
@@ -66,7 +66,8 @@ ProcessResult run_process(const std::vector<std::string>& command, const Process
   while (files[0].fd >= 0 || files[1].fd >= 0) {
     ::poll(files, 2, -1);
     for (int i = 0; i < 2; ++i)
-      if (files[i].fd >= 0 && files[i].revents != 0 && !read_some(files[i].fd, i == 0 ? result.out : result.err)) {
+      if (files[i].fd >= 0 && files[i].revents != 0 &&
+          !read_some(files[i].fd, i == 0 ? result.out : result.err)) {
         ::close(files[i].fd);
         files[i].fd = -1;
       }

@@ -14,9 +14,9 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  std::string input{};                          // standard input
-  std::string folder{};                         // working directory; empty: the caller's
-  std::vector<std::string> environment{};       // NAME=value, added
+  std::string input{};                     // standard input
+  std::string folder{};                    // working directory; empty: the caller's
+  std::vector<std::string> environment{};  // NAME=value, added
   // Called whenever output arrived; true sends SIGINT (once).
   std::function<bool(const ProcessResult& so_far)> interrupt_when{};
 };

@@ -20,7 +20,9 @@ using Ids = std::vector<std::int64_t>;
 
 const fs::path kGolden = SDGEN_GOLDEN_DIR;
 const fs::path kFolder = kGolden / "pipelines" / "variant-tiny" / "tokenizer";
-const std::string kNextLine = "a\xC2\x85" "b";                       // U+0085 between two letters
+const std::string kNextLine =
+    "a\xC2\x85"
+    "b";                                                          // U+0085 between two letters
 const std::string kStackedAccents = "e\xCC\x81\xCC\x81\xCC\x96";  // e and three combining marks
 constexpr std::int64_t kPad = 0, kEnd = 1, kUnknown = 2;
 
@@ -75,7 +77,8 @@ TEST(SentencePieceTokenizer, GivesTheReferencesIdsForEveryGoldenPrompt) {
     const std::string text = expected.at("text").get<std::string>();
     const Tokens tokens = tokenizer->encode(text);
     const Ids wanted = expected.at("ids").get<Ids>();
-    // Two texts that transformers' own copy of the algorithm cuts otherwise than libsentencepiece, which we use.
+    // Two texts that transformers' own copy of the algorithm cuts otherwise than libsentencepiece, which we
+    // use.
     if (text == kNextLine || text == kStackedAccents) {
       Ids plain = expected.at("plain_ids").get<Ids>();
       plain.push_back(kEnd);
@@ -84,8 +87,10 @@ TEST(SentencePieceTokenizer, GivesTheReferencesIdsForEveryGoldenPrompt) {
       continue;
     }
     if (text.find("...") != std::string::npos || text.find("\xE2\x80\xA6") != std::string::npos) {
-      // ".." "." and "." ".." are equally probable, and sums in float and in double break the tie differently.
-      EXPECT_TRUE(std::is_permutation(tokens.ids.begin(), tokens.ids.end(), wanted.begin(), wanted.end())) << text;
+      // ".." "." and "." ".." are equally probable, and sums in float and in double break the tie
+      // differently.
+      EXPECT_TRUE(std::is_permutation(tokens.ids.begin(), tokens.ids.end(), wanted.begin(), wanted.end()))
+          << text;
       continue;
     }
     EXPECT_EQ(tokens.ids, wanted) << text;

@@ -35,14 +35,16 @@ class Safetensors : public ::testing::Test {
 
 TEST_F(Safetensors, ReadsEveryDtype) {
   const std::vector<std::pair<std::string, at::ScalarType>> types = {
-      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte}};
+      {"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},
+      {"BF16", at::kBFloat16}, {"I64", at::kLong},  {"I32", at::kInt},
+      {"I16", at::kShort},     {"I8", at::kChar},   {"U8", at::kByte}};
   for (const auto& [name, type] : types) {
     SCOPED_TRACE(name);
     const at::Tensor values = at::arange(6, type).view({2, 3});
     const std::size_t bytes = values.nbytes();
     write_bytes(path(), safetensors_bytes("{\"__metadata__\":{\"format\":\"pt\"},\"t\":{\"dtype\":\"" + name +
-                                              "\",\"shape\":[2,3],\"data_offsets\":[0," + std::to_string(bytes) + "]}}",
+                                              "\",\"shape\":[2,3],\"data_offsets\":[0," +
+                                              std::to_string(bytes) + "]}}",
                                           {static_cast<const char*>(values.data_ptr()), bytes}));
     const auto source = open_safetensors(path());
     EXPECT_EQ(source->keys(), std::vector<std::string>{"t"});
@@ -56,7 +58,9 @@ TEST_F(Safetensors, ReadsTensorsAfterAHeaderOfOddLength) {
   const float values[2] = {1.5f, -2.0f};
   const std::string data(reinterpret_cast<const char*>(values), sizeof values);
   for (const std::string padding : {"", " ", "  ", "   "}) {
-    write_bytes(path(), safetensors_bytes("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}" + padding, data));
+    write_bytes(path(),
+                safetensors_bytes(
+                    "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}" + padding, data));
     EXPECT_EQ(open_safetensors(path())->read("t")[1].item<float>(), -2.0f);
   }
 }
@@ -73,8 +77,10 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
   const std::string one = "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
   EXPECT_EQ(refusal(safetensors_bytes(one, "1234")), "");
   const auto header = [](const std::string& body) { return safetensors_bytes(body, "12345678"); };
-  const auto entry = [&](const std::string& shape, const std::string& offsets, const std::string& dtype = "F32") {
-    return header("{\"t\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}}");
+  const auto entry = [&](const std::string& shape, const std::string& offsets,
+                         const std::string& dtype = "F32") {
+    return header("{\"t\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets +
+                  "}}");
   };
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"empty", ""},
@@ -87,7 +93,8 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
       {"expected dtype, shape", header("{\"t\":5}")},
       {"expected dtype, shape", header("{\"t\":{\"dtype\":\"F32\"}}")},
       {"there twice", safetensors_bytes("{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                                        "\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "1234")},
+                                        "\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+                                        "1234")},
       {"dtype F8_E4M3 is not supported", entry("[8]", "[0,8]", "F8_E4M3")},
       {"interrupted download", entry("[4]", "[0,16]")},
       {"its shape needs 4 bytes", entry("[1]", "[0,8]")},
@@ -103,12 +110,15 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
       {"belong to no tensor", entry("[1]", "[4,8]")},
       {"after the last tensor", entry("[1]", "[0,4]")},
   };
-  for (const auto& [reason, bytes] : cases) EXPECT_NE(refusal(bytes).find(reason), std::string::npos) << reason << " | " << refusal(bytes);
+  for (const auto& [reason, bytes] : cases)
+    EXPECT_NE(refusal(bytes).find(reason), std::string::npos) << reason << " | " << refusal(bytes);
 }
 
 TEST_F(Safetensors, EveryTruncationIsRefused) {
-  const std::string whole = safetensors_bytes("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "12345678");
-  for (std::size_t length = 0; length < whole.size(); ++length) EXPECT_NE(refusal(whole.substr(0, length)), "") << length;
+  const std::string whole =
+      safetensors_bytes("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "12345678");
+  for (std::size_t length = 0; length < whole.size(); ++length)
+    EXPECT_NE(refusal(whole.substr(0, length)), "") << length;
 }
 
 TEST_F(Safetensors, MissingFilesAndFoldersAreRefused) {
@@ -117,7 +127,8 @@ TEST_F(Safetensors, MissingFilesAndFoldersAreRefused) {
 }
 
 TEST_F(Safetensors, ShardsMustLieBesideTheIndexAndHoldWhatItPromises) {
-  const std::string tensor = safetensors_bytes("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", std::string(4, '\0'));
+  const std::string tensor = safetensors_bytes(
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", std::string(4, '\0'));
   write_bytes(folder_.path() / "shard", tensor);
   const auto index = folder_.path() / "m.safetensors.index.json";
   const auto refused = [&](const std::string& text) {
@@ -131,17 +142,20 @@ TEST_F(Safetensors, ShardsMustLieBesideTheIndexAndHoldWhatItPromises) {
     }
   };
   EXPECT_EQ(refused("{\"weight_map\":{\"a\":\"shard\"}}"), "");
-  EXPECT_NE(refused("{\"weight_map\":{\"a\":\"shard\",\"b\":\"shard\"}}").find("tensor 'b' is missing"), std::string::npos);
+  EXPECT_NE(refused("{\"weight_map\":{\"a\":\"shard\",\"b\":\"shard\"}}").find("tensor 'b' is missing"),
+            std::string::npos);
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"gone\"}}").find("gone"), std::string::npos);
-  EXPECT_NE(refused("{\"weight_map\":{\"a\":\"../shard\"}}").find("not a plain file name"), std::string::npos);
+  EXPECT_NE(refused("{\"weight_map\":{\"a\":\"../shard\"}}").find("not a plain file name"),
+            std::string::npos);
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"\"}}").find("not a plain file name"), std::string::npos);
   EXPECT_NE(refused("{}").find("weight_map"), std::string::npos);
 }
 
 TEST_F(Safetensors, WeightsNameKeyExpectedAndFoundShape) {
   const float values[2] = {1, std::numeric_limits<float>::quiet_NaN()};
-  write_bytes(path(), safetensors_bytes("{\"conv.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
-                                        {reinterpret_cast<const char*>(values), 8}));
+  write_bytes(path(),
+              safetensors_bytes("{\"conv.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+                                {reinterpret_cast<const char*>(values), 8}));
   const auto message = [&](const std::string& name, at::IntArrayRef shape) {
     try {
       Weights(open_safetensors(path()), Compute{}, Weights::Mode::kRead).at("conv").tensor(name, shape);
@@ -150,14 +164,17 @@ TEST_F(Safetensors, WeightsNameKeyExpectedAndFoundShape) {
       return std::string(error.what());
     }
   };
-  EXPECT_NE(message("weight", {3}).find("'conv.weight': the config asks for shape [3], found [2]"), std::string::npos);
+  EXPECT_NE(message("weight", {3}).find("'conv.weight': the config asks for shape [3], found [2]"),
+            std::string::npos);
   EXPECT_NE(message("bias", {3}).find("'conv.bias' [3] is missing"), std::string::npos);
   EXPECT_NE(message("weight", {2}).find("not finite"), std::string::npos);
 }
 
 TEST_F(Safetensors, TensorsNobodyAskedForAreReported) {
-  write_bytes(path(), safetensors_bytes("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                                        "\"skip.b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", std::string(8, '\0')));
+  write_bytes(path(),
+              safetensors_bytes("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                                "\"skip.b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                                std::string(8, '\0')));
   const Weights weights(open_safetensors(path()), Compute{}, Weights::Mode::kCheckOnly);
   EXPECT_THROW(weights.require_all_used({"skip."}), Error);
   EXPECT_EQ(weights.tensor("a", {1}).device().type(), at::kMeta);
