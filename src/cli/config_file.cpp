@@ -46,7 +46,7 @@ std::string quoted_value(std::string_view text, const Place& place) {
   if (!rest.empty() && rest[0] != '#')
     refuse(place, "unexpected text behind the value: " + std::string(rest));
   if (text[0] == '\'') return std::string(text.substr(1, close - 1));
-  try {  // the escapes of a basic TOML string are JSON's, but for \UXXXXXXXX
+  try {  // the escapes of a basic TOML string are JSON's, but for \U and eight digits
     return nlohmann::json::parse(text.substr(0, close + 1)).get<std::string>();
   } catch (const nlohmann::json::exception&) {
     refuse(place, "wrong escape in " + std::string(text.substr(0, close + 1)) +

@@ -10,8 +10,8 @@ std::size_t wrong_column(const CompleteRequest& complete, const PromptLine& line
     copy_field(line.job, alone, *field);
     try {
       complete(alone);
-    } catch (const Error&) {
-      return column;
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kRequest) return column;
     }
   }
   return 1;
@@ -31,7 +31,12 @@ PromptFile read_requests(const Options& options) {
 void complete_requests(const CompleteRequest& complete, const Options& options, PromptFile& file) {
   Request own = options.job;
   own.prompt.clear();
-  complete(own);
+  try {
+    complete(own);
+  } catch (const Error& error) {
+    // What only the model lacks (a scheduler we know) each line may still make up for (its own sampler).
+    if (error.kind() == ErrorKind::kRequest) throw;
+  }
   for (PromptLine& line : file.lines) {
     try {
       static_cast<Request&>(line.job) = complete(line.job);

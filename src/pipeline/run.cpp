@@ -196,27 +196,31 @@ void Run::draw_batch(const Batch& batch) {
   done_ = done_after;  // also where a batch ended early
   const double seconds =
       (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
-  const std::string remedy =
-      compute_.dtype == at::kFloat ? "; the weights are unusable" : "; use --dtype float32";
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Job& job = batch[i];
-    const Request& request = requests_[job.request_index];
-    if (failed_steps[i] > 0) {
-      report_failure(job, Error(ErrorKind::kWorking,
-                                concat("the latents of seed ", job.seed, " are not finite after step ",
-                                       failed_steps[i], " of ", evaluations(request), " (unet, ",
-                                       dtype_name(compute_.dtype), ")", remedy)));
-    } else if (images[i].rgb.empty()) {
-      report_failure(job, Error(ErrorKind::kWorking, concat("the picture of seed ", job.seed,
-                                                            " is not finite after decoding (vae, ",
-                                                            dtype_name(compute_.dtype), ")", remedy)));
-    } else if (observer_.on_picture) {
-      double text_seconds = 0.0;
-      for (const std::string& text : texts_of(request)) text_seconds += contexts_.at(text).seconds;
-      observer_.on_picture(
-          {job.request_index, job.index, job.seed, std::move(images[i]), seconds + text_seconds});
-    }
+    if (failed_steps[i] > 0)
+      report_failure(batch[i], not_finite(concat("the latents of seed ", batch[i].seed), "unet",
+                                          concat("step ", failed_steps[i], " of ",
+                                                 evaluations(requests_[batch[i].request_index]))));
+    else if (images[i].rgb.empty())
+      report_failure(batch[i], not_finite(concat("the pixels of seed ", batch[i].seed), "vae", "decoding"));
+    else
+      report_picture(batch[i], std::move(images[i]), seconds);
   }
+}
+
+Error Run::not_finite(const std::string& what, const std::string& component, const std::string& stage) const {
+  return {
+      ErrorKind::kWorking,
+      concat(what, " are not finite after ", stage, " (", component, ", ", dtype_name(compute_.dtype), ")",
+             compute_.dtype == at::kFloat ? "; the model's weights or its scheduler config are unusable"
+                                          : "; use --dtype float32")};
+}
+
+void Run::report_picture(const Job& job, Image image, double seconds) const {
+  if (!observer_.on_picture) return;
+  for (const std::string& text : texts_of(requests_[job.request_index]))
+    seconds += contexts_.at(text).seconds;
+  observer_.on_picture({job.request_index, job.index, job.seed, std::move(image), seconds});
 }
 
 std::size_t Run::evaluations(const Request& request) const {

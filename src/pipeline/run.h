@@ -45,6 +45,10 @@ class Run {
   std::vector<Image> decode(const Tensor& latents);
   std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
+  // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
+  Error not_finite(const std::string& what, const std::string& component, const std::string& stage) const;
+  // `seconds`: of steps and decoding; its texts are added.
+  void report_picture(const Job& job, Image image, double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
 
   const ModelFolder& model_;

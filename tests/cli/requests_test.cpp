@@ -36,6 +36,20 @@ TEST(CompleteRequests, CommandLinesOwnMistakeIsReportedOnce) {
             "steps must be at least 1");
 }
 
+TEST(CompleteRequests, LinesMayNameTheSamplerThatTheModelLacks) {
+  // A folder whose scheduler we do not have: only a named sampler helps.
+  const auto needs_sampler = [](const Request& request) {
+    if (!request.sampler)
+      throw Error(ErrorKind::kInput, "scheduler X is not supported; name one with --sampler");
+    return complete(request);
+  };
+  PromptFile named = parse_prompt_text("p.txt", "a --sampler ddim\n", {});
+  EXPECT_NO_THROW(complete_requests(needs_sampler, {}, named));
+  PromptFile silent = parse_prompt_text("p.txt", "a\n", {});
+  EXPECT_EQ(error_of(ErrorKind::kInput, [&] { complete_requests(needs_sampler, {}, silent); }),
+            "scheduler X is not supported; name one with --sampler");
+}
+
 TEST(CompleteRequests, FillsInPlace) {
   PromptFile file = parse_prompt_text("p.txt", "a\nb --seed 3\n", {});
   complete_requests(complete, {}, file);
