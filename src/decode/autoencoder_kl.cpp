@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "nn/attention.h"
-
 namespace sdgen {
 namespace {
 
@@ -58,15 +56,13 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
 
 AutoencoderMidBlock::Attention::Attention(const Weights& weights, const AutoencoderConfig& config)
     : group_norm(weights.at("group_norm"), config.block_out_channels.back(), config.groups, kEps),
-      to_q(weights.at("to_q"), config.block_out_channels.back(), config.block_out_channels.back()),
-      to_k(weights.at("to_k"), config.block_out_channels.back(), config.block_out_channels.back()),
-      to_v(weights.at("to_v"), config.block_out_channels.back(), config.block_out_channels.back()),
-      to_out(weights.at("to_out.0"), config.block_out_channels.back(), config.block_out_channels.back()) {}
+      attention(weights, config.block_out_channels.back(), /*heads=*/1, Bias::kYes) {}
 
 Tensor AutoencoderMidBlock::Attention::operator()(const Tensor& x) const {
-  const Tensor patches = group_norm(x).flatten(2).transpose(1, 2);  // [N, h*w, C]
-  const Tensor mixed = to_out(multi_head_attention(to_q(patches), to_k(patches), to_v(patches), /*heads=*/1));
-  return x + mixed.transpose(1, 2).reshape(x.sizes());
+  const auto to_patches = [](const Tensor& map) { return map.permute({0, 2, 3, 1}).flatten(1, 2); };
+  return attention(to_patches(group_norm(x)), to_patches(x))  // [N, h*w, C]
+      .view({x.size(0), x.size(2), x.size(3), x.size(1)})
+      .permute({0, 3, 1, 2});
 }
 
 AutoencoderMidBlock::AutoencoderMidBlock(const Weights& weights, const AutoencoderConfig& config)
@@ -113,7 +109,7 @@ Tensor AutoencoderDecoder::operator()(const Tensor& latents) const {
     for (const ResnetBlock& resnet_block : block.resnets) x = resnet_block(x);
     if (block.upsample) x = (*block.upsample)(x, {2 * x.size(2), 2 * x.size(3)});
   }
-  return conv_out_(activate(config_.activation, conv_norm_out_(x)));
+  return conv_out_(conv_norm_out_.activated(x, config_.activation));
 }
 
 AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const AutoencoderConfig& config)
@@ -147,7 +143,7 @@ LatentDistribution AutoencoderEncoder::operator()(const Tensor& pixels) const {
     for (const ResnetBlock& resnet_block : block.resnets) x = resnet_block(x);
     if (block.downsample) x = (*block.downsample)(x);
   }
-  x = conv_out_(activate(config_.activation, conv_norm_out_(mid_block_(x))));
+  x = conv_out_(conv_norm_out_.activated(mid_block_(x), config_.activation));
   const std::vector<Tensor> moments = (quant_conv_ ? (*quant_conv_)(x) : x).chunk(2, 1);
   return {moments[0], moments[1].clamp(-30.0, 20.0)};
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_file.h"
+#include "nn/attention.h"
 #include "nn/resnet.h"
 
 namespace sdgen {
@@ -35,7 +36,7 @@ struct AutoencoderConfig {
 struct AutoencoderMidBlock {
   struct Attention {
     GroupNorm group_norm;
-    Linear to_q, to_k, to_v, to_out;
+    SelfAttention attention;
 
     Attention(const Weights& weights, const AutoencoderConfig& config);
     Tensor operator()(const Tensor& x) const;  // [N, C, h, w]

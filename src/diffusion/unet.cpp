@@ -98,45 +98,59 @@ Tensor Unet::time_embedding(const Tensor& timesteps) const {
   const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
                                               config_.flip_sin_to_cos, config_.freq_shift);
   return time_linear2_(
-      activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.weight.dtype()))));
+      activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.bias.dtype()))));
 }
 
-Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context,
-                        Trace* trace) const {
+Unet::Text Unet::text(const Tensor& context) const {
+  require_shape(context, {-1, -1, config_.cross_attention_dim.front()}, "UNet context");
+  Text text{context.size(0), {}};
+  const auto add = [&](const Block& block) {
+    for (const Transformer2d& transformer : block.attentions)
+      text.transformers.push_back(transformer.text(context));
+  };
+  for (const Block& block : down_blocks_) add(block);
+  if (mid_block_) add(*mid_block_);
+  for (const Block& block : up_blocks_) add(block);
+  return text;
+}
+
+Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace) const {
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
-  require_shape(timesteps, {rows}, "UNet timesteps");
-  require_shape(context, {rows, -1, config_.cross_attention_dim.front()}, "UNet context");
+  if (timesteps.size(0) != 1) require_shape(timesteps, {rows}, "UNet timesteps");
   const Tensor time = time_embedding(timesteps);
   if (trace) trace->time_embedding = time;
+  auto seen = text.transformers.begin();
 
+  // The time of as many rows as x has by now.
+  const auto time_of = [&](const Tensor& x) { return time.size(0) == 1 ? time : repeat_rows(time, x.size(0)); };
   Tensor x = conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
   std::vector<Tensor> skips = {x};
   for (const Block& block : down_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
-      x = block.resnets[i](x, time);
-      if (!block.attentions.empty()) x = block.attentions[i](x, context);
+      x = block.resnets[i](x, time_of(x));
+      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
       skips.push_back(x);
     }
     if (block.downsample) skips.push_back(x = (*block.downsample)(x));
     if (trace && &block == &down_blocks_.front()) trace->first_down = x;
   }
   if (mid_block_) {
-    x = mid_block_->resnets[0](x, time);
-    x = mid_block_->attentions[0](x, context);
-    x = mid_block_->resnets[1](x, time);
+    x = mid_block_->resnets[0](x, time_of(x));
+    x = mid_block_->attentions[0](x, *seen++);
+    x = mid_block_->resnets[1](x, time_of(x));
   }
   if (trace) trace->mid = x;
   for (const Block& block : up_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
-      x = block.resnets[i](at::cat({x, skips.back()}, 1), time);
+      x = block.resnets[i](at::cat({x, repeat_rows(skips.back(), x.size(0))}, 1), time_of(x));
       skips.pop_back();
-      if (!block.attentions.empty()) x = block.attentions[i](x, context);
+      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
     }
     if (block.upsample)
       x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly
   }
-  return conv_out_(activate(config_.activation, conv_norm_out_(x)));
+  return repeat_rows(conv_out_(conv_norm_out_.activated(x, config_.activation)), text.rows);
 }
 
 }  // namespace sdgen

@@ -56,9 +56,17 @@ class Unet {
     Tensor mid;             // after mid_block
   };
 
-  // sample [N, in_channels, h, w], timesteps [N] float32, context [N, L, cross_attention_dim] -> [N,
-  // out_channels, h, w]
-  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Tensor& context,
+  // The words as every cross-attention layer sees them: made once a run, not once a step.
+  struct Text {
+    std::int64_t rows = 0;
+    std::vector<TransformerText> transformers;  // in the order of the forward pass
+  };
+  Text text(const Tensor& context) const;  // [M, L, cross_attention_dim]
+
+  // sample [N, in_channels, h, w], timesteps [1 or N] float32, `text` of M rows -> [M, out_channels, h, w],
+  // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ... (guidance: with
+  // and without the words), and what lies before the first word is computed once.
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text,
                     Trace* trace = nullptr) const;
 
  private:

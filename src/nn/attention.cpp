@@ -1,20 +1,96 @@
 #include "nn/attention.h"
 
+#include "base/parallel.h"
+#include "nn/flash_attention.h"
+#include "nn/kernels/kernels.h"
+#include "nn/packed.h"
+
 namespace sdgen {
 namespace {
+
+// Rows that go through the feed-forward together: what lies between its two linears is eight times as wide as its
+// input, and stays in the cache this way.
+constexpr std::int64_t kFeedForwardRows = 1024;
 
 Tensor split_heads(const Tensor& x, std::int64_t heads) {  // [N, L, heads*d] -> [N, heads, L, d]
   return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
 }
 
+// The weights (or biases) of linears that read the same input, below each other.
+Tensor stacked(const Weights& weights, const std::vector<std::string>& names, const std::string& what,
+               std::vector<std::int64_t> shape) {
+  std::vector<Tensor> parts;
+  for (const std::string& name : names) parts.push_back(weights.at(name).tensor(what, shape));
+  return at::cat(parts);
+}
+
+// x1 * gelu(x2), x = [x1, x2]
+Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
+  const std::int64_t width = x.size(-1) / 2;
+  if (!packs(x) || !x.is_contiguous()) {
+    const std::vector<Tensor> halves = x.chunk(2, -1);
+    return halves[0] * at::gelu(halves[1]);
+  }
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape.back() = width;
+  Tensor y = at::empty(shape, x.options());
+  const auto run = [&]<typename T>(const T* from, T* to) {
+    parallel_chunks(y.numel() / width, 64, [&](std::int64_t begin, std::int64_t end) {
+      kernels<T>().geglu(from + begin * 2 * width, to + begin * width, end - begin, width);
+    });
+  };
+  if (x.scalar_type() == at::kFloat)
+    run(x.const_data_ptr<float>(), y.data_ptr<float>());
+  else
+    run(static_cast<const std::uint16_t*>(x.const_data_ptr()), static_cast<std::uint16_t*>(y.data_ptr()));
+  return y;
+}
+
+// SD 1 spells the projections as 1x1 convolutions.
+Linear projection(const Weights& weights, std::int64_t width, bool linear) {
+  if (linear) return {weights, width, width};
+  return {weights.tensor("weight", {width, width, 1, 1}).flatten(1), weights.tensor("bias", {width})};
+}
+
+// x + attn(norm(x)) ... of one block; `rows` is the number of texts.
+Tensor run_block(const BasicTransformerBlock& block, Tensor x, const TransformerText::Block& text) {
+  const std::int64_t rows = text.attn2.keys.size(0);
+  if (block.attn1) {
+    x = (*block.attn1)(block.norm1(x), x);
+  } else {
+    x = repeat_rows(x, rows);
+    x = (*block.cross_attn1)(block.norm1(x), *text.attn1, x);
+  }
+  x = repeat_rows(x, rows);  // from here on each text has its own
+  x = block.attn2(block.norm2(x), text.attn2, x);
+  return block.ff(block.norm3(x), x);
+}
+
 }  // namespace
+
+Tensor repeat_rows(const Tensor& x, std::int64_t rows) {
+  if (x.size(0) == rows) return x;
+  return at::cat(std::vector<Tensor>(static_cast<std::size_t>(rows / x.size(0)), x));
+}
 
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal) {
+  if (!causal && flash_attention_fits(q, k, v, heads)) return flash_attention(q, k, v, heads);
   const Tensor mixed =
       at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads),
                                        {}, 0.0, causal);  // [N, heads, L, d]
   return mixed.transpose(1, 2).reshape(q.sizes());
+}
+
+SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias)
+    : to_qkv(stacked(weights, {"to_q", "to_k", "to_v"}, "weight", {width, width}),
+             bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor()),
+      to_out(weights.at("to_out.0"), width, width),
+      heads(heads) {}
+
+Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual) const {
+  const std::vector<Tensor> qkv = to_qkv(x).chunk(3, -1);
+  return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads), residual);
 }
 
 CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width,
@@ -25,58 +101,73 @@ CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 
-Tensor CrossAttention::operator()(const Tensor& x, const Tensor& context) const {
-  return to_out(multi_head_attention(to_q(x), to_k(context), to_v(context), heads));
+KeysValues CrossAttention::keys_values(const Tensor& context) const {
+  return {to_k(context), to_v(context)};
+}
+
+Tensor CrossAttention::operator()(const Tensor& x, const KeysValues& text, const Tensor& residual) const {
+  return to_out(multi_head_attention(to_q(x), text.keys, text.values, heads), residual);
 }
 
 GegluFeedForward::GegluFeedForward(const Weights& weights, std::int64_t width)
     : proj_in(weights.at("net.0.proj"), width, 8 * width), proj_out(weights.at("net.2"), 4 * width, width) {}
 
-Tensor GegluFeedForward::operator()(const Tensor& x) const {
-  const std::vector<Tensor> halves = proj_in(x).chunk(2, -1);
-  return proj_out(halves[0] * at::gelu(halves[1]));
+Tensor GegluFeedForward::operator()(const Tensor& x, const Tensor& residual) const {
+  const std::int64_t rows = x.size(0) * x.size(1);
+  if (!x.is_cpu() || rows <= kFeedForwardRows) return proj_out(geglu(proj_in(x)), residual);
+  const Tensor flat = x.flatten(0, 1), flat_residual = residual.flatten(0, 1);
+  Tensor y = at::empty_like(flat);
+  for (std::int64_t first = 0; first < rows; first += kFeedForwardRows) {
+    const std::int64_t count = std::min(kFeedForwardRows, rows - first);
+    y.narrow(0, first, count)
+        .copy_(proj_out(geglu(proj_in(flat.narrow(0, first, count))), flat_residual.narrow(0, first, count)));
+  }
+  return y.view(x.sizes());
 }
 
 BasicTransformerBlock::BasicTransformerBlock(const Weights& weights, std::int64_t width,
                                              std::int64_t context_width, std::int64_t heads,
                                              bool only_cross_attention)
     : norm1(weights.at("norm1"), width),
-      attn1(weights.at("attn1"), width, only_cross_attention ? context_width : width, heads),
       norm2(weights.at("norm2"), width),
       attn2(weights.at("attn2"), width, context_width, heads),
       norm3(weights.at("norm3"), width),
-      ff(weights.at("ff"), width),
-      only_cross_attention(only_cross_attention) {}
-
-Tensor BasicTransformerBlock::operator()(Tensor x, const Tensor& context) const {
-  const Tensor normed = norm1(x);
-  x = x + attn1(normed, only_cross_attention ? context : normed);
-  x = x + attn2(norm2(x), context);
-  return x + ff(norm3(x));
+      ff(weights.at("ff"), width) {
+  if (only_cross_attention)
+    cross_attn1.emplace(weights.at("attn1"), width, context_width, heads);
+  else
+    attn1.emplace(weights.at("attn1"), width, heads);
 }
 
 Transformer2d::Transformer2d(const Weights& weights, const Config& config)
-    : norm(weights.at("norm"), config.channels, config.groups, 1e-6) {
-  const std::int64_t width = config.channels;
-  if (config.linear_projection) {
-    linear_in.emplace(weights.at("proj_in"), width, width);
-    linear_out.emplace(weights.at("proj_out"), width, width);
-  } else {
-    conv_in.emplace(weights.at("proj_in"), width, width, Conv2d::Geometry{1, 1, 0});
-    conv_out.emplace(weights.at("proj_out"), width, width, Conv2d::Geometry{1, 1, 0});
-  }
+    : norm(weights.at("norm"), config.channels, config.groups, 1e-6),
+      proj_in(projection(weights.at("proj_in"), config.channels, config.linear_projection)),
+      proj_out(projection(weights.at("proj_out"), config.channels, config.linear_projection)) {
   for (std::int64_t i = 0; i < config.depth; ++i)
-    blocks.emplace_back(weights.at("transformer_blocks").at(i), width, config.context_width, config.heads,
-                        config.only_cross_attention);
+    blocks.emplace_back(weights.at("transformer_blocks").at(i), config.channels, config.context_width,
+                        config.heads, config.only_cross_attention);
 }
 
-Tensor Transformer2d::operator()(const Tensor& x, const Tensor& context) const {
-  const auto to_patches = [](const Tensor& map) { return map.flatten(2).transpose(1, 2); };  // [N, h*w, C]
-  const auto to_map = [&](const Tensor& patches) { return patches.transpose(1, 2).reshape(x.sizes()); };
-  const Tensor normed = norm(x);
-  Tensor patches = linear_in ? (*linear_in)(to_patches(normed)) : to_patches((*conv_in)(normed));
-  for (const BasicTransformerBlock& block : blocks) patches = block(patches, context);
-  return x + (linear_out ? to_map((*linear_out)(patches)) : (*conv_out)(to_map(patches)));
+TransformerText Transformer2d::text(const Tensor& context) const {
+  TransformerText text;
+  for (const BasicTransformerBlock& block : blocks) {
+    TransformerText::Block& seen = text.blocks.emplace_back();
+    if (block.cross_attn1) seen.attn1 = block.cross_attn1->keys_values(context);
+    seen.attn2 = block.attn2.keys_values(context);
+  }
+  return text;
+}
+
+Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text) const {
+  const auto to_patches = [](const Tensor& map) {  // [N, C, h, w] channels_last -> [N, h*w, C], the same memory
+    return map.permute({0, 2, 3, 1}).flatten(1, 2);
+  };
+  Tensor patches = proj_in(to_patches(norm(x)));
+  for (std::size_t i = 0; i < blocks.size(); ++i) patches = run_block(blocks[i], patches, text.blocks[i]);
+  const Tensor residual = to_patches(x.contiguous(at::MemoryFormat::ChannelsLast));
+  return proj_out(patches, repeat_rows(residual, patches.size(0)))
+      .view({patches.size(0), x.size(2), x.size(3), x.size(1)})
+      .permute({0, 3, 1, 2});
 }
 
 }  // namespace sdgen

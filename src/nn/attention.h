@@ -13,15 +13,33 @@ namespace sdgen {
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal = false);
 
-// Image patches ask, words answer: queries from x, keys and values from the text. Self-attention where
-// context is x.
+// The text as one attention layer sees it.
+struct KeysValues {
+  Tensor keys;    // [N, S, width]
+  Tensor values;  // [N, S, width]
+};
+
+// Patches ask patches.
+struct SelfAttention {
+  Linear to_qkv;  // to_q, to_k and to_v below each other
+  Linear to_out;
+  std::int64_t heads;
+
+  SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias = Bias::kNone);
+  // to_out(attention(x)) + residual; x and residual [N, L, width]
+  Tensor operator()(const Tensor& x, const Tensor& residual) const;
+};
+
+// Image patches ask, words answer: queries from x, keys and values from the text.
 struct CrossAttention {
   Linear to_q, to_k, to_v, to_out;
   std::int64_t heads;
 
   CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width, std::int64_t heads);
-  // x [N, L, width], context [N, S, context_width] -> [N, L, width]
-  Tensor operator()(const Tensor& x, const Tensor& context) const;
+  // The same at every step of a run: context [N, S, context_width]
+  KeysValues keys_values(const Tensor& context) const;
+  // to_out(attention(x, text)) + residual; x and residual [N, L, width]
+  Tensor operator()(const Tensor& x, const KeysValues& text, const Tensor& residual) const;
 };
 
 // proj_out(x1 * gelu(x2)) with [x1, x2] = proj_in(x) ("GLU Variants Improve Transformer").
@@ -29,23 +47,31 @@ struct GegluFeedForward {
   Linear proj_in, proj_out;
 
   GegluFeedForward(const Weights& weights, std::int64_t width);
-  Tensor operator()(const Tensor& x) const;  // [N, L, width]
+  Tensor operator()(const Tensor& x, const Tensor& residual) const;  // [N, L, width] both
 };
 
 // diffusers' BasicTransformerBlock: self-attention, cross-attention, feed-forward, each after a LayerNorm,
 // each added.
 struct BasicTransformerBlock {
   LayerNorm norm1;
-  CrossAttention attn1;
+  std::optional<SelfAttention> attn1;
+  std::optional<CrossAttention> cross_attn1;  // in its place where only_cross_attention
   LayerNorm norm2;
   CrossAttention attn2;
   LayerNorm norm3;
   GegluFeedForward ff;
-  bool only_cross_attention;  // attn1 also asks the text
 
   BasicTransformerBlock(const Weights& weights, std::int64_t width, std::int64_t context_width,
                         std::int64_t heads, bool only_cross_attention);
-  Tensor operator()(Tensor x, const Tensor& context) const;  // [N, L, width], [N, S, context_width]
+};
+
+// The text as every block of a Transformer2d sees it, made once a run.
+struct TransformerText {
+  struct Block {
+    std::optional<KeysValues> attn1;  // where only_cross_attention
+    KeysValues attn2;
+  };
+  std::vector<Block> blocks;
 };
 
 // diffusers' Transformer2DModel: patches of a feature map through transformer blocks, projected in and out by
@@ -61,12 +87,17 @@ struct Transformer2d {
     bool only_cross_attention = false;
   };
   GroupNorm norm;
-  std::optional<Linear> linear_in, linear_out;
-  std::optional<Conv2d> conv_in, conv_out;
+  Linear proj_in, proj_out;
   std::vector<BasicTransformerBlock> blocks;
 
   Transformer2d(const Weights& weights, const Config& config);
-  Tensor operator()(const Tensor& x, const Tensor& context) const;  // [N, C, h, w], [N, S, context_width]
+  TransformerText text(const Tensor& context) const;  // [M, S, context_width]
+  // x [N, C, h, w] -> [M, C, h, w]. M is N, or a multiple of it: then the rows of x stand for as many runs of the text
+  // (first all of x with the first N texts, ...), and what is the same for all is computed once.
+  Tensor operator()(const Tensor& x, const TransformerText& text) const;
 };
+
+// x repeated along its first dimension until it has `rows`; x itself where it has.
+Tensor repeat_rows(const Tensor& x, std::int64_t rows);
 
 }  // namespace sdgen

@@ -2,25 +2,38 @@
 
 #include <map>
 
+#include "nn/group_norm.h"
+#include "nn/packed.h"
+
 namespace sdgen {
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
-    : weight(weights.tensor("weight", {out, in})) {
-  if (with_bias == Bias::kYes) bias = weights.tensor("bias", {out});
-}
+    : Linear(weights.tensor("weight", {out, in}),
+             with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor()) {}
 
-Tensor Linear::operator()(const Tensor& x) const {
-  return at::linear(x, weight, bias);
+Linear::Linear(const Tensor& weight, const Tensor& bias)
+    : weight(packs(weight) ? pack_linear(weight) : weight), bias(bias), packed(packs(weight)) {}
+
+Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
+  if (packed) return packed_linear(x, weight, bias, added);
+  const Tensor y = at::linear(x, weight, bias);
+  return added.defined() ? added + y : y;
 }
 
 Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry)
     : weight(weights.tensor("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(weights.tensor("bias", {out})),
       stride(geometry.stride),
-      padding(geometry.padding) {}
+      padding(geometry.padding),
+      packed(packs(weight)) {
+  weight = packed ? pack_conv2d(weight, stride, padding) : weight.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
-Tensor Conv2d::operator()(const Tensor& x) const {
-  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
+  const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (packed) return packed_conv2d(map, weight, bias, stride, padding, added);
+  const Tensor y = at::conv2d(map, weight, bias, {stride, stride}, {padding, padding});
+  return added.defined() ? added + y : y;
 }
 
 GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t groups, double eps)
@@ -30,7 +43,14 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
       eps(eps) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
+  if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   return at::group_norm(x, groups, weight, bias, eps);
+}
+
+Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor& offset) const {
+  if (activation == Activation::kSilu && group_norm_fits(x))
+    return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
+  return activate(activation, (*this)(offset.defined() ? x + offset.unsqueeze(-1).unsqueeze(-1) : x));
 }
 
 LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)

@@ -10,13 +10,19 @@ namespace sdgen {
 
 enum class Bias { kNone, kYes };
 
+enum class Activation { kSilu, kGelu, kQuickGelu, kMish, kRelu };
+
 // y = x W^T + b
 struct Linear {
-  Tensor weight;  // [out, in]
+  Tensor weight;  // [out, in], or as pack_linear() made it
   Tensor bias;    // [out], or undefined
+  bool packed;
 
   Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias = Bias::kYes);
-  Tensor operator()(const Tensor& x) const;  // [..., in] -> [..., out]
+  // From tensors: weight [out, in], bias [out] or undefined.
+  Linear(const Tensor& weight, const Tensor& bias);
+  // [..., in] -> [..., out]; `added`, where given, has the result's shape and is added to it.
+  Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
 };
 
 struct Conv2d {
@@ -25,13 +31,15 @@ struct Conv2d {
     std::int64_t stride = 1;
     std::int64_t padding = 1;
   };
-  Tensor weight;  // [out, in, kernel, kernel]
+  Tensor weight;  // [out, in, kernel, kernel], channels_last or as pack_conv2d() made it
   Tensor bias;    // [out]
   std::int64_t stride;
   std::int64_t padding;
+  bool packed;
 
   Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry);
-  Tensor operator()(const Tensor& x) const;  // [N, in, h, w] -> [N, out, h', w']
+  // [N, in, h, w] -> [N, out, h', w'], channels_last; `added` as in Linear.
+  Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
 };
 
 struct GroupNorm {
@@ -42,6 +50,8 @@ struct GroupNorm {
 
   GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t groups, double eps);
   Tensor operator()(const Tensor& x) const;  // [N, channels, h, w]
+  // activation(norm(x + offset)), offset [1 or N, channels] or undefined
+  Tensor activated(const Tensor& x, Activation activation, const Tensor& offset = {}) const;
 };
 
 struct LayerNorm {
@@ -52,8 +62,6 @@ struct LayerNorm {
   LayerNorm(const Weights& weights, std::int64_t width, double eps = 1e-5);
   Tensor operator()(const Tensor& x) const;  // [..., width]
 };
-
-enum class Activation { kSilu, kGelu, kQuickGelu, kMish, kRelu };
 
 // `name` as in configs: silu, swish, gelu, quick_gelu, mish, relu. Throws Error(kInput) naming `file` for
 // another.

@@ -19,20 +19,16 @@ ResnetBlock::ResnetBlock(const Weights& weights, const Config& config)
 }
 
 Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time_embedding) const {
-  Tensor hidden = conv1(activate(activation, norm1(x)));
-  if (time_emb_proj) {
-    const Tensor time = (*time_emb_proj)(activate(activation, time_embedding)).unsqueeze(-1).unsqueeze(-1);
-    if (scale_shift) {
-      const std::vector<Tensor> parts = time.chunk(2, 1);  // scale, shift
-      hidden = norm2(hidden) * (1 + parts[0]) + parts[1];
-    } else {
-      hidden = norm2(hidden + time);
-    }
+  Tensor hidden = conv1(norm1.activated(x, activation));
+  const Tensor time =
+      time_emb_proj ? (*time_emb_proj)(activate(activation, time_embedding)) : Tensor();  // [1 or N, out]
+  if (time_emb_proj && scale_shift) {
+    const std::vector<Tensor> parts = time.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);  // scale, shift
+    hidden = activate(activation, norm2(hidden) * (1 + parts[0]) + parts[1]);
   } else {
-    hidden = norm2(hidden);
+    hidden = norm2.activated(hidden, activation, time);
   }
-  hidden = conv2(activate(activation, hidden));
-  const Tensor sum = (conv_shortcut ? (*conv_shortcut)(x) : x) + hidden;
+  const Tensor sum = conv2(hidden, conv_shortcut ? (*conv_shortcut)(x) : x);
   return output_scale == 1.0 ? sum : sum / output_scale;
 }
 

@@ -30,7 +30,7 @@ struct ResnetBlock {
   double output_scale;
 
   ResnetBlock(const Weights& weights, const Config& config);
-  // x [N, in, h, w], time_embedding [N, time_width] or undefined -> [N, out, h, w]
+  // x [N, in, h, w], time_embedding [1 or N, time_width] or undefined -> [N, out, h, w]
   Tensor operator()(const Tensor& x, const Tensor& time_embedding = {}) const;
 };
 

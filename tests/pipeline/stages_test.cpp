@@ -55,7 +55,7 @@ TEST_P(Stages, OneUnetCallEqualsTheReference) {
     const Tensor sample = tensors().at(key + "sample");
     Unet::Trace trace;
     const Tensor output = unet(sample, tensors().at(key + "timestep").expand({sample.size(0)}),
-                               tensors().at(key + "encoder_hidden_states"), &trace);
+                               unet.text(tensors().at(key + "encoder_hidden_states")), &trace);
     EXPECT_TRUE(testing::is_close(trace.time_embedding, tensors().at(key + "time_embedding"), 2e-5));
     EXPECT_TRUE(testing::is_close(trace.first_down, tensors().at(key + "down0"), 1e-4));
     EXPECT_TRUE(testing::is_close(trace.mid, tensors().at(key + "mid"), 2e-4));

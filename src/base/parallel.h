@@ -1,0 +1,34 @@
+// Work handed out to libtorch's own threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+namespace sdgen {
+
+// Hands out 0, 1, ... count-1, each once, to whichever thread asks first.
+class TaskCounter {
+ public:
+  explicit TaskCounter(std::int64_t count) : count_(count) {}
+  bool next(std::int64_t& task) {
+    task = next_.fetch_add(1, std::memory_order_relaxed);
+    return task < count_;
+  }
+
+ private:
+  std::atomic<std::int64_t> next_{0};
+  std::int64_t count_;
+};
+
+// Runs `worker` on up to at::get_num_threads() threads at once, until each has returned; a worker keeps its
+// scratch memory and takes tasks from the counter until none is left. Rethrows the first exception. The
+// threads are those of the OpenMP runtime that libtorch itself loaded: a second runtime, or
+// at::parallel_for compiled without OpenMP, would be slower than one thread.
+void run_tasks(std::int64_t count, const std::function<void(TaskCounter&)>& worker);
+
+// body(begin, end) over [0, count) in chunks of `chunk`, side by side.
+void parallel_chunks(std::int64_t count, std::int64_t chunk,
+                     const std::function<void(std::int64_t, std::int64_t)>& body);
+
+}  // namespace sdgen

@@ -1,0 +1,86 @@
+#include "nn/kernels/kernels.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC bug 105593: its own immintrin.h
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+// GCC takes a target for what follows; clang wants an attribute on each function. Nothing may be included
+// inside such a region: an inline function of a header would be compiled for it, and used everywhere.
+#define SDGEN_PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define SDGEN_INDEPENDENT_LANES SDGEN_PRAGMA(clang loop vectorize(assume_safety))
+#define SDGEN_BEGIN_TARGET(features) \
+  SDGEN_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define SDGEN_END_TARGET SDGEN_PRAGMA(clang attribute pop)
+#else
+#define SDGEN_INDEPENDENT_LANES SDGEN_PRAGMA(GCC ivdep)
+#define SDGEN_BEGIN_TARGET(features) SDGEN_PRAGMA(GCC push_options) SDGEN_PRAGMA(GCC target(features))
+#define SDGEN_END_TARGET SDGEN_PRAGMA(GCC pop_options)
+#endif
+
+namespace sdgen {
+
+namespace baseline {
+#include "nn/kernels/kernels.inc"
+}
+
+#ifdef __x86_64__
+SDGEN_BEGIN_TARGET("avx2,fma")
+namespace avx2 {
+#include "nn/kernels/kernels.inc"
+}
+SDGEN_END_TARGET
+
+SDGEN_BEGIN_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
+namespace avx512 {
+#define SDGEN_AVX512
+#include "nn/kernels/kernels.inc"
+#undef SDGEN_AVX512
+}
+SDGEN_END_TARGET
+#endif
+
+Simd best_simd() {
+#ifdef __x86_64__
+  static const Simd best = [] {
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512bf16");
+    return avx2 && avx512 ? Simd::kAvx512 : avx2 ? Simd::kAvx2 : Simd::kBaseline;
+  }();
+  return best;
+#else
+  return Simd::kBaseline;
+#endif
+}
+
+namespace {
+
+template <typename T>
+const Kernels<T>& table(Simd simd) {
+#ifdef __x86_64__
+  if (simd == Simd::kAvx512) return avx512::kTable<T>;
+  if (simd == Simd::kAvx2) return avx2::kTable<T>;
+#endif
+  return baseline::kTable<T>;
+}
+
+}  // namespace
+
+template <>
+const Kernels<float>& kernels<float>(Simd simd) {
+  return table<float>(simd);
+}
+
+template <>
+const Kernels<std::uint16_t>& kernels<std::uint16_t>(Simd simd) {
+  return table<std::uint16_t>(simd);
+}
+
+}  // namespace sdgen

@@ -1,0 +1,61 @@
+// The inner loops that libtorch has no fast operator for, compiled once an instruction set (kernels.inc) and
+// chosen when the program runs. Raw pointers, one thread; whoever calls them shares out the work. T is float,
+// or std::uint16_t for the bits of a bfloat16.
+#pragma once
+
+#include <cstdint>
+
+namespace sdgen {
+
+enum class Simd {
+  kBaseline,  // what every x86-64, or another architecture, has
+  kAvx2,      // AVX2 and FMA
+  kAvx512,    // AVX-512 F, BW, DQ, VL and BF16
+};
+
+// One block of online softmax ("FlashAttention-2", algorithm 1).
+template <typename T>
+struct SoftmaxBlock {
+  float* scores;     // [rows, stride]: Q K^T of this block of keys
+  T* weights;        // [rows, stride], may be `scores`: 2^(scale * score - maximum), out
+  std::int64_t rows;
+  std::int64_t keys;         // valid columns
+  std::int64_t padded_keys;  // weights beyond `keys` up to here become 0
+  std::int64_t stride;
+  float scale;     // log2(e) / sqrt(d)
+  float* maximum;  // [rows] of scale * score so far, in and out
+  float* sum;      // [rows] of weights so far, in and out
+  float* mixed;    // [rows, width]: sum of weights * values so far, rescaled to the new maximum
+  std::int64_t width;
+};
+
+template <typename T>
+struct Kernels {
+  void (*softmax_block)(const SoftmaxBlock<T>& block);
+
+  // y[r][c] = x[r][c] / divisor[r]; y has rows of `stride`
+  void (*divide_rows)(const float* x, const float* divisor, T* y, std::int64_t rows, std::int64_t width,
+                      std::int64_t stride);
+
+  // sum[c] and square_sum[c] over rows of x [rows, channels]
+  void (*channel_sums)(const T* x, std::int64_t rows, std::int64_t channels, float* sum, float* square_sum);
+
+  // y = x * scale[c] + shift[c], then silu where asked
+  void (*scale_shift)(const T* x, T* y, std::int64_t rows, std::int64_t channels, const float* scale,
+                      const float* shift, bool silu);
+
+  // y[r][c] = x[r][c] * gelu(x[r][width + c]), x [rows, 2 * width]
+  void (*geglu)(const T* x, T* y, std::int64_t rows, std::int64_t width);
+};
+
+// The best that this machine can run.
+Simd best_simd();
+
+template <typename T>
+const Kernels<T>& kernels(Simd simd = best_simd());
+template <>
+const Kernels<float>& kernels<float>(Simd simd);
+template <>
+const Kernels<std::uint16_t>& kernels<std::uint16_t>(Simd simd);
+
+}  // namespace sdgen
