@@ -47,8 +47,7 @@ void run_tasks(std::int64_t count, const std::function<void(TaskCounter&)>& work
 void parallel_chunks(std::int64_t count, std::int64_t chunk,
                      const std::function<void(std::int64_t, std::int64_t)>& body) {
   run_tasks((count + chunk - 1) / chunk, [&](TaskCounter& tasks) {
-    for (std::int64_t task = 0; tasks.next(task);)
-      body(task * chunk, std::min(count, (task + 1) * chunk));
+    for (std::int64_t task = 0; tasks.next(task);) body(task * chunk, std::min(count, (task + 1) * chunk));
   });
 }
 

@@ -97,8 +97,7 @@ Unet::Block Unet::up_block(const Weights& weights, std::size_t index) const {
 Tensor Unet::time_embedding(const Tensor& timesteps) const {
   const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
                                               config_.flip_sin_to_cos, config_.freq_shift);
-  return time_linear2_(
-      activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.bias.dtype()))));
+  return time_linear2_(activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.bias.dtype()))));
 }
 
 Unet::Text Unet::text(const Tensor& context) const {
@@ -123,7 +122,9 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   auto seen = text.transformers.begin();
 
   // The time of as many rows as x has by now.
-  const auto time_of = [&](const Tensor& x) { return time.size(0) == 1 ? time : repeat_rows(time, x.size(0)); };
+  const auto time_of = [&](const Tensor& x) {
+    return time.size(0) == 1 ? time : repeat_rows(time, x.size(0));
+  };
   Tensor x = conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
   std::vector<Tensor> skips = {x};
   for (const Block& block : down_blocks_) {

@@ -64,8 +64,8 @@ class Unet {
   Text text(const Tensor& context) const;  // [M, L, cross_attention_dim]
 
   // sample [N, in_channels, h, w], timesteps [1 or N] float32, `text` of M rows -> [M, out_channels, h, w],
-  // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ... (guidance: with
-  // and without the words), and what lies before the first word is computed once.
+  // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ...
+  // (guidance: with and without the words), and what lies before the first word is computed once.
   Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text,
                     Trace* trace = nullptr) const;
 

@@ -8,8 +8,8 @@
 namespace sdgen {
 namespace {
 
-// Rows that go through the feed-forward together: what lies between its two linears is eight times as wide as its
-// input, and stays in the cache this way.
+// Rows that go through the feed-forward together: what lies between its two linears is eight times as wide as
+// its input, and stays in the cache this way.
 constexpr std::int64_t kFeedForwardRows = 1024;
 
 Tensor split_heads(const Tensor& x, std::int64_t heads) {  // [N, L, heads*d] -> [N, heads, L, d]
@@ -159,9 +159,10 @@ TransformerText Transformer2d::text(const Tensor& context) const {
 }
 
 Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text) const {
-  const auto to_patches = [](const Tensor& map) {  // [N, C, h, w] channels_last -> [N, h*w, C], the same memory
-    return map.permute({0, 2, 3, 1}).flatten(1, 2);
-  };
+  const auto to_patches =
+      [](const Tensor& map) {  // [N, C, h, w] channels_last -> [N, h*w, C], the same memory
+        return map.permute({0, 2, 3, 1}).flatten(1, 2);
+      };
   Tensor patches = proj_in(to_patches(norm(x)));
   for (std::size_t i = 0; i < blocks.size(); ++i) patches = run_block(blocks[i], patches, text.blocks[i]);
   const Tensor residual = to_patches(x.contiguous(at::MemoryFormat::ChannelsLast));

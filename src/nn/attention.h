@@ -92,8 +92,8 @@ struct Transformer2d {
 
   Transformer2d(const Weights& weights, const Config& config);
   TransformerText text(const Tensor& context) const;  // [M, S, context_width]
-  // x [N, C, h, w] -> [M, C, h, w]. M is N, or a multiple of it: then the rows of x stand for as many runs of the text
-  // (first all of x with the first N texts, ...), and what is the same for all is computed once.
+  // x [N, C, h, w] -> [M, C, h, w]. M is N, or a multiple of it: then the rows of x stand for as many runs of
+  // the text (first all of x with the first N texts, ...), and what is the same for all is computed once.
   Tensor operator()(const Tensor& x, const TransformerText& text) const;
 };
 

@@ -1,12 +1,11 @@
 #include "nn/flash_attention.h"
 
-#include <ATen/native/CPUBlas.h>
-
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "base/parallel.h"
+#include "nn/brgemm.h"
 #include "nn/kernels/kernels.h"
 
 namespace sdgen {
@@ -15,10 +14,6 @@ namespace {
 // Blocks of scores stay in a core's second-level cache.
 constexpr std::int64_t kRows = 64;
 constexpr std::int64_t kKeys = 512;
-
-// The kernels' name of a tensor's number type.
-template <typename Scalar>
-using Bits = std::conditional_t<std::is_same_v<Scalar, float>, float, std::uint16_t>;
 
 struct Sizes {
   std::int64_t batch, heads, queries, keys, width;
@@ -31,15 +26,13 @@ struct Sizes {
 // neighbouring rows interleaved (VNNI).
 template <typename Scalar>
 struct PackedKeysValues {
-  static constexpr std::int64_t kInterleaved = std::is_same_v<Scalar, float> ? 1 : 2;
-
   const Sizes sizes;
   Tensor keys_storage, values_storage;
 
   PackedKeysValues(const Sizes& sizes, const Tensor& k)
       : sizes(sizes),
-        keys_storage(at::empty({sizes.batch * sizes.heads * sizes.key_blocks() * sizes.width * kKeys},
-                               k.options())),
+        keys_storage(
+            at::empty({sizes.batch * sizes.heads * sizes.key_blocks() * sizes.width * kKeys}, k.options())),
         values_storage(at::empty_like(keys_storage)) {}
 
   std::int64_t block_size() const { return sizes.width * kKeys; }
@@ -51,8 +44,9 @@ struct PackedKeysValues {
   }
   // [width / 2, kKeys, 2] or [width, kKeys]
   void pack_keys(const Scalar* k, std::int64_t stride, std::int64_t count, Scalar* packed) const {
-    using Unit = std::conditional_t<kInterleaved == 2, std::uint32_t, float>;  // two bfloat16 move as one
-    const std::int64_t units = sizes.width / kInterleaved;
+    using Unit =
+        std::conditional_t<kInterleaved<Scalar> == 2, std::uint32_t, float>;  // two bfloat16 move as one
+    const std::int64_t units = sizes.width / kInterleaved<Scalar>;
     auto* const to = reinterpret_cast<Unit*>(packed);
     constexpr std::int64_t kTile = 16;  // a tile of sources stays in the first-level cache
     for (std::int64_t first = 0; first < count; first += kTile)
@@ -62,12 +56,13 @@ struct PackedKeysValues {
   }
   // [kKeys / 2, width, 2] or [kKeys, width]; an odd last row is paired with zeros
   void pack_values(const Scalar* v, std::int64_t stride, std::int64_t count, Scalar* packed) const {
-    for (std::int64_t key = 0; key < count; key += kInterleaved) {
-      for (std::int64_t other = 0; other < kInterleaved; ++other) {
+    for (std::int64_t key = 0; key < count; key += kInterleaved<Scalar>) {
+      for (std::int64_t other = 0; other < kInterleaved<Scalar>; ++other) {
         Scalar* const to = packed + key * sizes.width + other;
         const bool exists = key + other < count;
         const Scalar* const from = v + (exists ? key + other : key) * stride;
-        for (std::int64_t i = 0; i < sizes.width; ++i) to[i * kInterleaved] = exists ? from[i] : Scalar(0.0F);
+        for (std::int64_t i = 0; i < sizes.width; ++i)
+          to[i * kInterleaved<Scalar>] = exists ? from[i] : Scalar(0.0F);
       }
     }
   }
@@ -95,7 +90,6 @@ template <typename Scalar>
 void attend_rows(const Scalar* q, std::int64_t q_stride, std::int64_t rows, std::int64_t head,
                  const PackedKeysValues<Scalar>& packed, Scratch<Scalar>& scratch, Scalar* out,
                  std::int64_t out_stride) {
-  constexpr bool kPairs = PackedKeysValues<Scalar>::kInterleaved == 2;
   const auto& sizes = packed.sizes;
   const Kernels<Bits<Scalar>>& loops = kernels<Bits<Scalar>>();
   const auto scale = static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(sizes.width)));
@@ -104,15 +98,14 @@ void attend_rows(const Scalar* q, std::int64_t q_stride, std::int64_t rows, std:
   std::fill(scratch.mixed.begin(), scratch.mixed.end(), 0.0F);
   for (std::int64_t block = 0; block < sizes.key_blocks(); ++block) {
     const std::int64_t keys = sizes.keys_of(block);
-    const std::int64_t padded_keys = kPairs ? keys + keys % 2 : keys;
-    at::native::cpublas::brgemm(rows, keys, sizes.width, q_stride, kKeys, kKeys, /*add_C=*/false, q,
-                                packed.keys(head, block), scratch.scores.data(), kPairs);
+    const std::int64_t padded_keys = kInterleaved<Scalar> == 2 ? keys + keys % 2 : keys;
+    brgemm<Scalar>(rows, keys, sizes.width, q, q_stride, packed.keys(head, block), kKeys,
+                   scratch.scores.data(), kKeys, /*add=*/false);
     loops.softmax_block({scratch.scores.data(), reinterpret_cast<Bits<Scalar>*>(scratch.weights_data()), rows,
                          keys, padded_keys, kKeys, scale, scratch.maximum.data(), scratch.sum.data(),
                          scratch.mixed.data(), sizes.width});
-    at::native::cpublas::brgemm(rows, sizes.width, padded_keys, kKeys, sizes.width, sizes.width,
-                                /*add_C=*/true, scratch.weights_data(), packed.values(head, block),
-                                scratch.mixed.data(), kPairs);
+    brgemm<Scalar>(rows, sizes.width, padded_keys, scratch.weights_data(), kKeys, packed.values(head, block),
+                   sizes.width, scratch.mixed.data(), sizes.width, /*add=*/true);
   }
   loops.divide_rows(scratch.mixed.data(), scratch.sum.data(), reinterpret_cast<Bits<Scalar>*>(out), rows,
                     sizes.width, out_stride);
@@ -149,26 +142,9 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t he
                   std::min(kRows, sizes.queries - first), head, packed, scratch,
                   out_data + head / heads * out.stride(0) + first * out.stride(1) + column, out.stride(1));
     }
-    at::native::cpublas::brgemm_release(PackedKeysValues<Scalar>::kInterleaved == 2);
+    brgemm_done<Scalar>();
   });
   return out;
-}
-
-// Whether libtorch's brgemm runs here: it throws where it does not.
-template <typename Scalar>
-bool brgemm_runs() {
-  static const bool runs = [] {
-    std::vector<Scalar> a(16 * 16), b(16 * 16);
-    std::vector<float> c(16 * 16);
-    try {
-      at::native::cpublas::brgemm(16, 16, 16, 16, 16, 16, false, a.data(), b.data(), c.data(),
-                                  !std::is_same_v<Scalar, float>);
-    } catch (const std::exception&) {
-      return false;
-    }
-    return true;
-  }();
-  return runs;
 }
 
 }  // namespace
@@ -178,14 +154,11 @@ bool flash_attention_fits(const Tensor& q, const Tensor& k, const Tensor& v, std
     return x.is_cpu() && x.scalar_type() == q.scalar_type() && x.stride(2) == 1 && x.size(1) > 0;
   };
   if (!fits(q) || !fits(k) || !fits(v)) return false;
-  if (q.scalar_type() == at::kFloat) return best_simd() != Simd::kBaseline && brgemm_runs<float>();
-  return q.scalar_type() == at::kBFloat16 && q.size(2) / heads % 2 == 0 && best_simd() == Simd::kAvx512 &&
-         brgemm_runs<at::BFloat16>();
+  return brgemm_runs_on(q) && q.size(2) / heads % kInterleaved<at::BFloat16> == 0;
 }
 
 Tensor flash_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads) {
-  return q.scalar_type() == at::kFloat ? attend<float>(q, k, v, heads)
-                                       : attend<at::BFloat16>(q, k, v, heads);
+  return q.scalar_type() == at::kFloat ? attend<float>(q, k, v, heads) : attend<at::BFloat16>(q, k, v, heads);
 }
 
 }  // namespace sdgen

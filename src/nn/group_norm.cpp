@@ -37,8 +37,8 @@ struct ScaleShift {
   std::vector<float> scale, shift;
 };
 
-ScaleShift scale_and_shift(const Sums& sums, std::int64_t batch, std::int64_t positions, std::int64_t channels,
-                           const float* weight, const float* bias, const float* offset,
+ScaleShift scale_and_shift(const Sums& sums, std::int64_t batch, std::int64_t positions,
+                           std::int64_t channels, const float* weight, const float* bias, const float* offset,
                            std::int64_t offset_stride, std::int64_t groups, double eps) {
   ScaleShift result{std::vector<float>(static_cast<std::size_t>(batch * channels)),
                     std::vector<float>(static_cast<std::size_t>(batch * channels))};
@@ -92,10 +92,10 @@ void run(const Tensor& x, Tensor& y, const Tensor& weight, const Tensor& bias, c
   const std::int64_t batch = x.size(0), channels = x.size(1), positions = x.size(2) * x.size(3);
   const auto* const from = static_cast<const T*>(x.const_data_ptr());
   const Sums sums = sum_channels(from, batch, positions, channels);
-  const ScaleShift line =
-      scale_and_shift(sums, batch, positions, channels, weight.const_data_ptr<float>(),
-                      bias.const_data_ptr<float>(), offset.defined() ? offset.const_data_ptr<float>() : nullptr,
-                      offset.defined() && offset.size(0) > 1 ? channels : 0, groups, eps);
+  const ScaleShift line = scale_and_shift(sums, batch, positions, channels, weight.const_data_ptr<float>(),
+                                          bias.const_data_ptr<float>(),
+                                          offset.defined() ? offset.const_data_ptr<float>() : nullptr,
+                                          offset.defined() && offset.size(0) > 1 ? channels : 0, groups, eps);
   normalise(from, static_cast<T*>(y.data_ptr()), line, batch, positions, channels, silu);
 }
 

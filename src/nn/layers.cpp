@@ -4,6 +4,7 @@
 
 #include "nn/group_norm.h"
 #include "nn/packed.h"
+#include "nn/winograd.h"
 
 namespace sdgen {
 
@@ -24,14 +25,28 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
     : weight(weights.tensor("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(weights.tensor("bias", {out})),
       stride(geometry.stride),
-      padding(geometry.padding),
-      packed(packs(weight)) {
-  weight = packed ? pack_conv2d(weight, stride, padding) : weight.contiguous(at::MemoryFormat::ChannelsLast);
+      padding(geometry.padding) {
+  if (stride == 1 && padding == 1 && winograd_fits(weight)) {
+    method = Method::kWinograd;
+    weight = winograd_weight(weight);
+  } else if (packs(weight)) {
+    method = Method::kPacked;
+    weight = pack_conv2d(weight, stride, padding);
+  } else {
+    weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
+  }
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
-  if (packed) return packed_conv2d(map, weight, bias, stride, padding, added);
+  switch (method) {
+    case Method::kWinograd:
+      return winograd_conv2d(map, weight, bias, added);
+    case Method::kPacked:
+      return packed_conv2d(map, weight, bias, stride, padding, added);
+    case Method::kPlain:
+      break;
+  }
   const Tensor y = at::conv2d(map, weight, bias, {stride, stride}, {padding, padding});
   return added.defined() ? added + y : y;
 }

@@ -31,11 +31,12 @@ struct Conv2d {
     std::int64_t stride = 1;
     std::int64_t padding = 1;
   };
-  Tensor weight;  // [out, in, kernel, kernel], channels_last or as pack_conv2d() made it
+  enum class Method { kPlain, kPacked, kWinograd };
+  Tensor weight;  // [out, in, kernel, kernel] channels_last, or as pack_conv2d() or winograd_weight() made it
   Tensor bias;    // [out]
   std::int64_t stride;
   std::int64_t padding;
-  bool packed;
+  Method method = Method::kPlain;
 
   Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry);
   // [N, in, h, w] -> [N, out, h', w'], channels_last; `added` as in Linear.

@@ -62,8 +62,7 @@ Tensor packed_linear(const Tensor& x, const Tensor& packed, const Tensor& bias, 
 
 Tensor pack_conv2d(const Tensor& weight, std::int64_t stride, std::int64_t padding) {
   static const Operator reorder("mkldnn::_reorder_convolution_weight");
-  return reorder(weight.contiguous(at::MemoryFormat::ChannelsLast), pair(padding), pair(stride), pair(1),
-                 std::int64_t{1}, c10::IValue());
+  return reorder(weight, pair(padding), pair(stride), pair(1), std::int64_t{1}, c10::IValue());
 }
 
 Tensor packed_conv2d(const Tensor& x, const Tensor& packed, const Tensor& bias, std::int64_t stride,
@@ -71,8 +70,8 @@ Tensor packed_conv2d(const Tensor& x, const Tensor& packed, const Tensor& bias, 
   static const Operator plain("mkldnn::_convolution_pointwise");
   static const Operator binary("mkldnn::_convolution_pointwise", "binary");
   if (added.defined())
-    return binary(x, added, packed, optional(bias), pair(padding), pair(stride), pair(1), std::int64_t{1}, "add",
-                  c10::IValue(1.0), c10::IValue(), no_scalars(), c10::IValue());
+    return binary(x, added, packed, optional(bias), pair(padding), pair(stride), pair(1), std::int64_t{1},
+                  "add", c10::IValue(1.0), c10::IValue(), no_scalars(), c10::IValue());
   return plain(x, packed, optional(bias), pair(padding), pair(stride), pair(1), std::int64_t{1}, "none",
                no_scalars(), c10::IValue());
 }

@@ -1,5 +1,5 @@
-// Linears and convolutions on weights that oneDNN has laid out for this CPU once, when they were loaded, instead of
-// at every call. The operators are libtorch's own (mkldnn::_linear_pointwise, ...); what is added
+// Linears and convolutions on weights that oneDNN has laid out for this CPU once, when they were loaded,
+// instead of at every call. The operators are libtorch's own (mkldnn::_linear_pointwise, ...); what is added
 // is done while the result is still in registers.
 #pragma once
 

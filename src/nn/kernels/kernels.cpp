@@ -41,7 +41,7 @@ namespace avx512 {
 #define SDGEN_AVX512
 #include "nn/kernels/kernels.inc"
 #undef SDGEN_AVX512
-}
+}  // namespace avx512
 SDGEN_END_TARGET
 #endif
 

@@ -16,8 +16,8 @@ enum class Simd {
 // One block of online softmax ("FlashAttention-2", algorithm 1).
 template <typename T>
 struct SoftmaxBlock {
-  float* scores;     // [rows, stride]: Q K^T of this block of keys
-  T* weights;        // [rows, stride], may be `scores`: 2^(scale * score - maximum), out
+  float* scores;  // [rows, stride]: Q K^T of this block of keys
+  T* weights;     // [rows, stride], may be `scores`: 2^(scale * score - maximum), out
   std::int64_t rows;
   std::int64_t keys;         // valid columns
   std::int64_t padded_keys;  // weights beyond `keys` up to here become 0
@@ -46,6 +46,17 @@ struct Kernels {
 
   // y[r][c] = x[r][c] * gelu(x[r][width + c]), x [rows, 2 * width]
   void (*geglu)(const T* x, T* y, std::int64_t rows, std::int64_t width);
+
+  // Winograd's F(2x2, 3x3), B^T d B of one tile: d the 4x4 positions (row by row) of `channels` channels
+  // each; element i of the result goes to v + i * stride.
+  void (*winograd_input)(const T* const* d, T* v, std::int64_t stride, std::int64_t channels);
+
+  // G g G^T of `count` filters side by side: g [9, count] -> element i at u + i * stride
+  void (*winograd_filter)(const float* g, float* u, std::int64_t stride, std::int64_t count);
+
+  // A^T m A + bias + added of one tile: element i of m at m + i * stride; the 2x2 results go to y[0] to y[3].
+  void (*winograd_output)(const float* m, std::int64_t stride, const float* bias, const T* const* added,
+                          T* const* y, std::int64_t channels);
 };
 
 // The best that this machine can run.
