@@ -29,6 +29,9 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
   if (stride == 1 && padding == 1 && winograd_fits(weight)) {
     method = Method::kWinograd;
     weight = winograd_weight(weight);
+  } else if (packs(weight) && geometry.kernel == 1 && stride == 1 && padding == 0) {
+    method = Method::kLinear;
+    weight = pack_linear(weight.flatten(1));
   } else if (packs(weight)) {
     method = Method::kPacked;
     weight = pack_conv2d(weight, stride, padding);
@@ -42,6 +45,13 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
+    case Method::kLinear: {
+      const auto to_patches = [](const Tensor& tensor) {  // channels_last memory seen as [N, h, w, C]
+        return tensor.contiguous(at::MemoryFormat::ChannelsLast).permute({0, 2, 3, 1});
+      };
+      return packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added)
+          .permute({0, 3, 1, 2});
+    }
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
     case Method::kPlain:

@@ -31,8 +31,8 @@ struct Conv2d {
     std::int64_t stride = 1;
     std::int64_t padding = 1;
   };
-  enum class Method { kPlain, kPacked, kWinograd };
-  Tensor weight;  // [out, in, kernel, kernel] channels_last, or as pack_conv2d() or winograd_weight() made it
+  enum class Method { kPlain, kPacked, kLinear, kWinograd };  // kLinear: 1x1
+  Tensor weight;  // [out, in, kernel, kernel] channels_last, or as the method wants it
   Tensor bias;    // [out]
   std::int64_t stride;
   std::int64_t padding;
