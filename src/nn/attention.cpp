@@ -2,7 +2,7 @@
 
 #include "base/parallel.h"
 #include "nn/flash_attention.h"
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 #include "nn/packed.h"
 
 namespace sdgen {

@@ -6,7 +6,7 @@
 
 #include "base/parallel.h"
 #include "nn/brgemm.h"
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 
 namespace sdgen {
 namespace {
