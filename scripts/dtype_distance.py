@@ -2,11 +2,10 @@
 prints a Markdown table of PSNR (8-bit pixels, decibels), largest pixel difference and seconds a picture.
 
     python scripts/dtype_distance.py bfloat16 float16
-    python scripts/dtype_distance.py "bfloat16 --sampler euler" "--threads 1" --count 4
+    python scripts/dtype_distance.py "bfloat16 --threads 1" "--threads 1" --count 4
 
-A mode is a string of sd-gen's flags; a first word without dashes is --dtype's value (a mode that is one flag and no
-value is written "float32 --flag"). Flags that both sides are to have
-(another sampler, say) go to --common.
+A mode is a string of sd-gen's flags; a first word without dashes is --dtype's value (a mode that is one flag without a
+value is written "float32 --flag"). Flags that both sides are to have (another sampler, say) go to --common.
 """
 
 import argparse
@@ -42,7 +41,7 @@ def flags_of(mode):
 def draw(options, flags, prompt_file, folder):
     """The pictures [H, W, 3] in the prompts' order, and the median of the seconds each took."""
     command = [options.sd_gen, "--prompt-file", prompt_file, "--output", f"{folder}/{{index}}.png", "--json", "--quiet",
-               *(["--model", options.model] if options.model else []), *shlex.split(options.common), *flags]
+               "--model", options.model, *shlex.split(options.common), *flags]
     ran = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     if ran.returncode:
         sys.exit(f"sd-gen ended with {ran.returncode}: {shlex.join(map(str, command))}")
@@ -72,7 +71,7 @@ def main():
     parser.add_argument("modes", nargs="*", default=["bfloat16"], metavar="MODE", help="[bfloat16]")
     parser.add_argument("--count", type=int, default=16, help="pictures a mode [16]")
     parser.add_argument("--common", default="", metavar="FLAGS", help="flags for the reference and every mode")
-    parser.add_argument("--model", help="[the built-in model]")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "shapes", help="[models/shapes]")
     parser.add_argument("--sd-gen", type=Path, default=ROOT / "build" / "sd-gen", help="the program [build/sd-gen]")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the pictures in DIR, a folder a mode")
     options = parser.parse_args()
