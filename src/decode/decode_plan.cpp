@@ -46,10 +46,11 @@ std::uint64_t banded_bytes(const AutoencoderConfig& config, const Size& latents)
   std::uint64_t most = 0;
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {
     const std::int64_t channels = config.block_out_channels.rbegin()[static_cast<std::ptrdiff_t>(level)];
-    most = std::max(most, is_level_whole(config, level) ? level_bytes(config, latents, level)
-                                                        : map_bytes(latents, channels, level));
+    most = std::max(most, is_level_whole(config, level)
+                              ? level_bytes(config, latents, level)
+                              : map_bytes(latents, channels, level) + kBandsAlive * kBandBytes);
   }
-  return most + kBandsAlive * static_cast<std::uint64_t>(kBandBytes);
+  return most;
 }
 
 std::uint64_t tiled_bytes(const AutoencoderConfig& config, const Size& latents) {
