@@ -47,7 +47,7 @@ std::uint64_t banded_bytes(const AutoencoderConfig& config, const Size& latents)
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {
     const std::int64_t channels = config.block_out_channels.rbegin()[static_cast<std::ptrdiff_t>(level)];
     most = std::max(most, is_level_whole(config, level)
-                              ? level_bytes(config, latents, level)
+                              ? level_bytes(config, latents, level) + 2 * kBandBytes
                               : map_bytes(latents, channels, level) + kBandsAlive * kBandBytes);
   }
   return most;
