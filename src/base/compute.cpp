@@ -45,8 +45,8 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
   return device.is_cuda() ? at::kHalf : at::kFloat;
 }
 
-// What a step frees the next one takes again: without this every large tensor is fresh memory of the system, which
-// clears each page anew (a tenth of the time of a decode). release_freed_memory() still gives it back.
+// What a step frees the next one takes again: without this every large tensor is fresh memory of the system,
+// which clears each page anew (a tenth of the time of a decode). release_freed_memory() still gives it back.
 void keep_freed_memory() {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "base/parallel.h"
 #include "base/kernels/kernels.h"
+#include "base/parallel.h"
 
 namespace sdgen {
 namespace {

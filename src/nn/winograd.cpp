@@ -4,9 +4,9 @@
 #include <array>
 #include <vector>
 
+#include "base/kernels/kernels.h"
 #include "base/parallel.h"
 #include "nn/brgemm.h"
-#include "base/kernels/kernels.h"
 
 namespace sdgen {
 namespace {
@@ -67,7 +67,8 @@ Tensor transform_filters(const Tensor& weight) {
       const std::int64_t inputs = std::min(kInputs, in - first);
       for (std::int64_t o = 0; o < std::min(kChannels, out - block * kChannels); ++o) {
         const Scalar* const taps = from + ((block * kChannels + o) * in + first) * 9;
-        for (std::int64_t tap = 0; tap < inputs * 9; ++tap) g[tap * kChannels + o] = static_cast<float>(taps[tap]);
+        for (std::int64_t tap = 0; tap < inputs * 9; ++tap)
+          g[tap * kChannels + o] = static_cast<float>(taps[tap]);
       }
       for (std::int64_t i = 0; i < inputs; i += 2) {  // winograd_fits() wants an even number
         for (std::int64_t one = 0; one < 2; ++one)

@@ -23,11 +23,12 @@ bool convert(const at::Tensor& stored, T* to) {
   parallel_chunks(stored.numel(), kChunk, [&](std::int64_t begin, std::int64_t end) {
     const Kernels<T>& loops = kernels<T>();
     const auto* const from = bytes + begin * static_cast<std::int64_t>(stored.element_size());
-    const bool fine = stored.scalar_type() == at::kFloat
-                          ? loops.from_float(reinterpret_cast<const float*>(from), to + begin, end - begin)
-                      : stored.scalar_type() == at::kHalf
-                          ? loops.from_half(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin)
-                          : loops.from_bfloat16(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin);
+    const bool fine =
+        stored.scalar_type() == at::kFloat
+            ? loops.from_float(reinterpret_cast<const float*>(from), to + begin, end - begin)
+        : stored.scalar_type() == at::kHalf
+            ? loops.from_half(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin)
+            : loops.from_bfloat16(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin);
     if (!fine) finite = false;
   });
   return finite;

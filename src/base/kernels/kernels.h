@@ -54,7 +54,8 @@ struct Kernels {
   // G g G^T of `count` filters side by side: g [9, count] -> element i at u + i * stride
   void (*winograd_filter)(const float* g, float* u, std::int64_t stride, std::int64_t count);
 
-  // Rows a and b as brgemm's right-hand side has them: interleaved for bfloat16, one after the other for float.
+  // Rows a and b as brgemm's right-hand side has them: interleaved for bfloat16, one after the other for
+  // float.
   void (*pair_rows)(const float* a, const float* b, T* y, std::int64_t count);
 
   // y = x in another number format; false if a number is not finite there.
