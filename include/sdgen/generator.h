@@ -54,7 +54,7 @@ struct StepProgress {
 // After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode".
 struct StageEvent {
   std::string stage;
-  std::string detail;  // component, e.g. "unet"; empty where there is nothing to tell apart
+  std::string detail;  // component, e.g. "unet"; how it was decoded if not whole, e.g. "in tiles"; else empty
   double seconds = 0.0;
   std::uint64_t peak_memory_bytes = 0;  // of the process so far (resident set)
 };

@@ -24,6 +24,10 @@ struct Request {
 
 enum class Device { kAuto, kCpu, kCuda };
 enum class DType { kAuto, kFloat32, kBFloat16, kFloat16 };
+// Whether the VAE decodes in overlapping tiles, as diffusers' enable_tiling(): kOn for pictures larger than a
+// tile, kOff never. kAuto: whole while memory allows, else in bands, which give the same picture up to
+// rounding, and in tiles only where memory does not allow that either.
+enum class VaeTiling { kAuto, kOn, kOff };
 
 // Where and how to compute. kAuto: CUDA if there is one, else the CPU; float32 on the CPU, float16 on CUDA.
 struct ComputeOptions {
@@ -31,6 +35,7 @@ struct ComputeOptions {
   int device_index = 0;  // which CUDA device
   DType dtype = DType::kAuto;
   int threads = 0;  // CPU threads; 0: as many as there are cores to use
+  VaeTiling vae_tiling = VaeTiling::kAuto;
 };
 
 // Names accepted by Request::sampler, in the order shown to users.

@@ -13,16 +13,17 @@ namespace sdgen {
 // Throws Error(kWorking) with the first line of `what`; running out of memory gets its remedy.
 [[noreturn]] void fail_from_torch(const std::string& what, bool out_of_memory);
 
+// Whether libtorch says that memory ran out, on the CPU or a GPU.
+bool is_out_of_memory(const c10::Error& error);
+
 // work(), with c10::Error and std::bad_alloc turned into Error(kWorking), a path that cannot be looked at
 // into Error(kInput).
 template <typename Work>
 auto with_plain_errors(const Work& work) -> decltype(work()) {
   try {
     return work();
-  } catch (const c10::OutOfMemoryError& error) {
-    fail_from_torch(error.what_without_backtrace(), true);
   } catch (const c10::Error& error) {
-    fail_from_torch(error.what_without_backtrace(), false);
+    fail_from_torch(error.what_without_backtrace(), is_out_of_memory(error));
   } catch (const std::filesystem::filesystem_error& error) {
     fail_input(error.path1().string(), ": ", error.code().message());
   } catch (const std::bad_alloc&) {

@@ -43,8 +43,22 @@ bool measure(Generator& generator, const Request& request, const Options& option
   return is_whole;
 }
 
+double rounded(double seconds) {
+  return std::round(seconds * 1e7) / 1e7;
+}
+
+// A run's seconds one by one: the first step costs more than the others, which no summary shows.
+nlohmann::ordered_json run_json(const RunTimes& run) {
+  nlohmann::ordered_json json = {{"load_s", rounded(run.load)},
+                                 {"text_encode_s", rounded(run.text_encode)},
+                                 {"denoise_steps_s", nlohmann::ordered_json::array()},
+                                 {"decode_s", rounded(run.decode)},
+                                 {"total_s", rounded(run.total)}};
+  for (const double seconds : run.denoise_steps) json["denoise_steps_s"].push_back(rounded(seconds));
+  return json;
+}
+
 nlohmann::ordered_json summary_json(const Summary& summary) {
-  const auto rounded = [](double seconds) { return std::round(seconds * 1e7) / 1e7; };
   return {{"median_s", rounded(summary.median)},
           {"min_s", rounded(summary.min)},
           {"max_s", rounded(summary.max)},
@@ -82,6 +96,7 @@ void add_times(BenchReport& report, const std::vector<RunTimes>& runs) {
                    {"denoise_step", summarise(denoise_step)},
                    {"decode", summarise(decode)},
                    {"total", whole}};
+  report.runs = runs;
   report.pictures_per_minute = whole.median > 0.0 ? 60.0 * report.batch_size / whole.median : 0.0;
 }
 
@@ -95,6 +110,7 @@ std::string bench_json(const BenchReport& report) {
   json["height"] = report.height;
   json["batch_size"] = report.batch_size;
   for (const auto& [stage, summary] : report.stages) json["stages"][stage] = summary_json(summary);
+  for (const RunTimes& run : report.runs) json["runs"].push_back(run_json(run));
   json["pictures_per_minute"] = report.pictures_per_minute;
   json["peak_memory_bytes"] = report.peak_memory_bytes;
   for (const auto& [name, version] : report.versions) json["versions"][name] = version;
@@ -133,7 +149,7 @@ int bench(const Options& options) {
       log->info("run {} of {}: {:.2f} s", i + 1, options.repetitions, times.total);
     if (i >= 0) runs.push_back(std::move(times));
   }
-  BenchReport report{generator.info(), *request.width, *request.height, options.batch_size, {}, 0.0, 0,
+  BenchReport report{generator.info(), *request.width, *request.height, options.batch_size, {}, {}, 0.0, 0,
                      versions()};
   add_times(report, runs);
   print(options.json ? bench_json(report) : bench_text(report));

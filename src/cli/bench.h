@@ -30,6 +30,7 @@ struct BenchReport {
   int batch_size = 1;
   std::vector<std::pair<std::string, Summary>>
       stages;                           // load, text_encode, denoise_step, decode, total; seconds
+  std::vector<RunTimes> runs;           // what the stages summarise, as measured
   double pictures_per_minute = 0.0;     // from the median of total
   std::uint64_t peak_memory_bytes = 0;  // of the process
   std::vector<std::pair<std::string, std::string>> versions;
@@ -37,7 +38,7 @@ struct BenchReport {
 
 void add_event(RunTimes& times, const StageEvent& event);
 
-// Fills stages, pictures_per_minute and peak_memory_bytes; `report.batch_size` must be set.
+// Fills stages, runs, pictures_per_minute and peak_memory_bytes; `report.batch_size` must be set.
 void add_times(BenchReport& report, const std::vector<RunTimes>& runs);
 
 std::string bench_json(const BenchReport& report);  // one line, format of design section 4

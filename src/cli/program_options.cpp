@@ -48,6 +48,11 @@ void set_dtype(Options& options, const std::string& name, const std::string& tex
   options.compute.dtype = kDTypes[choice(name, text, {"auto", "float32", "bfloat16", "float16"})];
 }
 
+void set_vae_tiling(Options& options, const std::string& name, const std::string& text) {
+  constexpr std::array kTilings = {VaeTiling::kAuto, VaeTiling::kOn, VaeTiling::kOff};
+  options.compute.vae_tiling = kTilings[choice(name, text, {"auto", "on", "off"})];
+}
+
 void set_log_level(Options& options, const std::string& name, const std::string& text) {
   options.log_level =
       static_cast<LogLevel>(choice(name, text, {"trace", "debug", "info", "warn", "error", "off"}));
@@ -89,6 +94,9 @@ constexpr std::array kOptions = {
                   [](Options& o, const std::string& n, const std::string& t) {
                     o.compute.threads = at_least(0, n, t);
                   }},
+    ProgramOption{"vae-tiling", "", kModel, "WHEN",
+                  "decode in overlapping tiles: on, off, or auto, where memory does not suffice [auto]",
+                  false, set_vae_tiling},
     ProgramOption{"quiet", "", kMessages, "", "errors only", false, set_level_if<LogLevel::kError>},
     ProgramOption{"verbose", "", kMessages, "", "also stages, with their times and memory", false,
                   set_level_if<LogLevel::kDebug>},

@@ -12,6 +12,16 @@ ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out,
   return {weights, {in, out, 0, config.groups, kEps, config.activation}};
 }
 
+// A number, or [height, width]; diffusers' tiles take the height.
+std::int64_t read_sample_size(const Config& config) {
+  const bool is_pair = config.has("sample_size") && config.json.at("sample_size").is_array();
+  const auto sizes = is_pair ? config.at<std::vector<std::int64_t>>("sample_size")
+                             : std::vector{config.value<std::int64_t>("sample_size", 32)};
+  if (sizes.empty() || sizes.front() < 1)
+    fail_input(config.path.string(), ": sample_size must be 1 or more pixels");
+  return sizes.front();
+}
+
 // Only the plain convolutional blocks of AutoencoderKL are known.
 void check_block_types(const Config& config, const std::string& key, const std::string& known,
                        std::size_t blocks) {
@@ -39,6 +49,7 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   vae.use_quant_conv = config.value("use_quant_conv", true);
   vae.use_post_quant_conv = config.value("use_post_quant_conv", true);
   vae.mid_block_add_attention = config.value("mid_block_add_attention", true);
+  vae.sample_size = read_sample_size(config);
   const std::size_t blocks = vae.block_out_channels.size();
   if (blocks == 0 || blocks > 16)
     fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
@@ -79,20 +90,20 @@ Tensor AutoencoderMidBlock::operator()(const Tensor& x) const {
 }
 
 AutoencoderDecoder::AutoencoderDecoder(const Weights& weights, const AutoencoderConfig& config)
-    : config_(config),
-      conv_in_(weights.at("decoder.conv_in"), config.latent_channels, config.block_out_channels.back(), {}),
-      mid_block_(weights.at("decoder.mid_block"), config),
-      conv_norm_out_(weights.at("decoder.conv_norm_out"), config.block_out_channels.front(), config.groups,
-                     kEps),
-      conv_out_(weights.at("decoder.conv_out"), config.block_out_channels.front(), config.out_channels, {}) {
+    : config(config),
+      conv_in(weights.at("decoder.conv_in"), config.latent_channels, config.block_out_channels.back(), {}),
+      mid_block(weights.at("decoder.mid_block"), config),
+      conv_norm_out(weights.at("decoder.conv_norm_out"), config.block_out_channels.front(), config.groups,
+                    kEps),
+      conv_out(weights.at("decoder.conv_out"), config.block_out_channels.front(), config.out_channels, {}) {
   if (config.use_post_quant_conv)
-    post_quant_conv_.emplace(weights.at("post_quant_conv"), config.latent_channels, config.latent_channels,
-                             Conv2d::Geometry{1, 1, 0});
+    post_quant_conv.emplace(weights.at("post_quant_conv"), config.latent_channels, config.latent_channels,
+                            Conv2d::Geometry{1, 1, 0});
   std::int64_t in = config.block_out_channels.back();
   for (std::size_t i = 0; i < config.block_out_channels.size(); ++i) {
     const Weights block_weights = weights.at("decoder.up_blocks").at(i);
     const std::int64_t out = config.block_out_channels[config.block_out_channels.size() - 1 - i];
-    Block& block = up_blocks_.emplace_back();
+    Block& block = up_blocks.emplace_back();
     for (std::int64_t layer = 0; layer <= config.layers_per_block; ++layer)
       block.resnets.push_back(
           resnet(block_weights.at("resnets").at(layer), std::exchange(in, out), out, config));
@@ -101,15 +112,18 @@ AutoencoderDecoder::AutoencoderDecoder(const Weights& weights, const Autoencoder
   }
 }
 
+Tensor AutoencoderDecoder::middle(const Tensor& latents) const {
+  require_shape(latents, {-1, config.latent_channels, -1, -1}, "VAE latents");
+  return mid_block(conv_in(post_quant_conv ? (*post_quant_conv)(latents) : latents));
+}
+
 Tensor AutoencoderDecoder::operator()(const Tensor& latents) const {
-  require_shape(latents, {-1, config_.latent_channels, -1, -1}, "VAE latents");
-  Tensor x = conv_in_(post_quant_conv_ ? (*post_quant_conv_)(latents) : latents);
-  x = mid_block_(x);
-  for (const Block& block : up_blocks_) {
+  Tensor x = middle(latents);
+  for (const Block& block : up_blocks) {
     for (const ResnetBlock& resnet_block : block.resnets) x = resnet_block(x);
     if (block.upsample) x = (*block.upsample)(x, {2 * x.size(2), 2 * x.size(3)});
   }
-  return conv_out_(conv_norm_out_.activated(x, config_.activation));
+  return conv_out(conv_norm_out.activated(x, config.activation));
 }
 
 AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const AutoencoderConfig& config)

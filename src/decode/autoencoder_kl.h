@@ -24,6 +24,7 @@ struct AutoencoderConfig {
   bool use_quant_conv = true;
   bool use_post_quant_conv = true;
   bool mid_block_add_attention = true;
+  std::int64_t sample_size = 32;  // pixels a side it was trained on; a tile of tiled decoding
 
   // Pixels a latent spans, per side: 8 for Stable Diffusion.
   std::int64_t pixels_per_latent() const { return std::int64_t{1} << (block_out_channels.size() - 1); }
@@ -49,26 +50,27 @@ struct AutoencoderMidBlock {
   Tensor operator()(const Tensor& x) const;  // [N, C, h, w]
 };
 
-class AutoencoderDecoder {
- public:
+struct AutoencoderDecoder {
+  struct Block {
+    std::vector<ResnetBlock> resnets;
+    std::optional<Upsample> upsample;
+  };
+  AutoencoderConfig config;
+  std::optional<Conv2d> post_quant_conv;
+  Conv2d conv_in;
+  AutoencoderMidBlock mid_block;
+  std::vector<Block> up_blocks;
+  GroupNorm conv_norm_out;
+  Conv2d conv_out;
+
   AutoencoderDecoder(const Weights& weights, const AutoencoderConfig& config);
 
   // latents [N, latent_channels, h, w], already divided by scaling_factor -> pixels [N, 3, f*h, f*w], about
   // -1 to 1
   Tensor operator()(const Tensor& latents) const;
 
- private:
-  struct Block {
-    std::vector<ResnetBlock> resnets;
-    std::optional<Upsample> upsample;
-  };
-  AutoencoderConfig config_;
-  std::optional<Conv2d> post_quant_conv_;
-  Conv2d conv_in_;
-  AutoencoderMidBlock mid_block_;
-  std::vector<Block> up_blocks_;
-  GroupNorm conv_norm_out_;
-  Conv2d conv_out_;
+  // latents -> the map below up_blocks [N, C, h, w]
+  Tensor middle(const Tensor& latents) const;
 };
 
 // A Gaussian over latents, not yet multiplied by scaling_factor.

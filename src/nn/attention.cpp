@@ -1,8 +1,8 @@
 #include "nn/attention.h"
 
+#include "base/kernels/kernels.h"
 #include "base/parallel.h"
 #include "nn/flash_attention.h"
-#include "nn/kernels/kernels.h"
 #include "nn/packed.h"
 
 namespace sdgen {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 
 namespace sdgen {
 

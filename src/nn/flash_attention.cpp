@@ -4,9 +4,9 @@
 #include <limits>
 #include <vector>
 
+#include "base/kernels/kernels.h"
 #include "base/parallel.h"
 #include "nn/brgemm.h"
-#include "nn/kernels/kernels.h"
 
 namespace sdgen {
 namespace {

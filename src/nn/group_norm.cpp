@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/kernels/kernels.h"
 #include "base/parallel.h"
-#include "nn/kernels/kernels.h"
 
 namespace sdgen {
 namespace {

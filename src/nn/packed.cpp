@@ -3,7 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 
 namespace sdgen {
 namespace {

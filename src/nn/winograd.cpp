@@ -4,9 +4,9 @@
 #include <array>
 #include <vector>
 
+#include "base/kernels/kernels.h"
 #include "base/parallel.h"
 #include "nn/brgemm.h"
-#include "nn/kernels/kernels.h"
 
 namespace sdgen {
 namespace {
@@ -54,30 +54,31 @@ template <typename Scalar>
 Tensor transform_filters(const Tensor& weight) {
   const std::int64_t out = weight.size(0), in = weight.size(1);
   const Filters<Scalar> filters{in, out};
-  Tensor transformed = at::zeros({filters.size()}, weight.options());
+  Tensor transformed = at::empty({filters.size()}, weight.options());
   const Tensor plain = weight.contiguous();
   const auto* const from = plain.const_data_ptr<Scalar>();
   auto* const to = transformed.data_ptr<Scalar>();
   constexpr std::int64_t kInputs = 16;  // input channels a task transforms
   const std::int64_t input_blocks = blocks(in, kInputs);
   run_tasks(blocks(out, kChannels) * input_blocks, [&](TaskCounter& tasks) {
-    std::vector<float> g(9 * kChannels), u(kElements * kChannels);
+    std::vector<float> g(kInputs * 9 * kChannels), u(2 * kElements * kChannels);
     for (std::int64_t task = 0; tasks.next(task);) {
-      const std::int64_t block = task / input_blocks;
-      const std::int64_t count = std::min(kChannels, out - block * kChannels);
-      const std::int64_t first = task % input_blocks * kInputs;
-      for (std::int64_t i = first; i < std::min(in, first + kInputs); ++i) {
-        for (std::int64_t o = 0; o < count; ++o)
-          for (std::int64_t tap = 0; tap < 9; ++tap)
-            g[tap * kChannels + o] = static_cast<float>(from[((block * kChannels + o) * in + i) * 9 + tap]);
-        kernels<float>().winograd_filter(g.data(), u.data(), kChannels, kChannels);
-        for (std::int64_t element = 0; element < kElements; ++element) {
-          Scalar* const row = to + filters.offset(element, block) +
-                              i / kInterleaved<Scalar> * kInterleaved<Scalar> * kChannels +
-                              i % kInterleaved<Scalar>;
-          for (std::int64_t o = 0; o < count; ++o)
-            row[o * kInterleaved<Scalar>] = Scalar(u[element * kChannels + o]);
-        }
+      const std::int64_t block = task / input_blocks, first = task % input_blocks * kInputs;
+      const std::int64_t inputs = std::min(kInputs, in - first);
+      for (std::int64_t o = 0; o < std::min(kChannels, out - block * kChannels); ++o) {
+        const Scalar* const taps = from + ((block * kChannels + o) * in + first) * 9;
+        for (std::int64_t tap = 0; tap < inputs * 9; ++tap)
+          g[tap * kChannels + o] = static_cast<float>(taps[tap]);
+      }
+      for (std::int64_t i = 0; i < inputs; i += 2) {  // winograd_fits() wants an even number
+        for (std::int64_t one = 0; one < 2; ++one)
+          kernels<float>().winograd_filter(g.data() + (i + one) * 9 * kChannels,
+                                           u.data() + one * kElements * kChannels, kChannels, kChannels);
+        for (std::int64_t element = 0; element < kElements; ++element)
+          kernels<Bits<Scalar>>().pair_rows(
+              u.data() + element * kChannels, u.data() + (kElements + element) * kChannels,
+              reinterpret_cast<Bits<Scalar>*>(to + filters.offset(element, block) + (first + i) * kChannels),
+              kChannels);
       }
     }
   });

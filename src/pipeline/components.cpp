@@ -40,7 +40,7 @@ Components::Components(const ModelFolder& model, const Compute& compute)
   const Weights unet = unet_weights(Weights::Mode::kCheckOnly);
   Unet(unet, model.unet);
   unet.require_all_used({});
-  const Weights vae = vae_weights(Weights::Mode::kCheckOnly);
+  const Weights vae = vae_weights(Weights::Mode::kCheckOnly, compute);
   AutoencoderDecoder(vae, model.vae);
   vae.require_all_used({"encoder.", "quant_conv."});
 }
@@ -54,9 +54,9 @@ Weights Components::unet_weights(Weights::Mode mode) const {
   return {open_model_files(model_.path / "unet", "diffusion_pytorch_model"), compute_, mode};
 }
 
-Weights Components::vae_weights(Weights::Mode mode) const {
+Weights Components::vae_weights(Weights::Mode mode, const Compute& compute) const {
   return {rename_keys(open_model_files(model_.path / "vae", "diffusion_pytorch_model"), current_vae_name),
-          compute_, mode};
+          compute, mode};
 }
 
 const ClipTextEncoder& Components::text_encoder(const LoadCallback& on_load) {
@@ -71,7 +71,13 @@ const Unet& Components::unet(const LoadCallback& on_load) {
 
 const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
   return loaded(decoder_, "vae", compute_, on_load,
-                [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead), model_.vae); });
+                [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead, compute_), model_.vae); });
+}
+
+const AutoencoderDecoder& Components::float32_decoder(const LoadCallback& on_load) {
+  const Compute float32{compute_.device, at::kFloat};
+  return loaded(float32_decoder_, "vae", compute_, on_load,
+                [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead, float32), model_.vae); });
 }
 
 void Components::release_text_encoder() {
@@ -85,6 +91,7 @@ void Components::release_all() {
   release_text_encoder();
   release_unet();
   release(decoder_);
+  release(float32_decoder_);
 }
 
 }  // namespace sdgen

@@ -26,6 +26,7 @@ class Components {
   const ClipTextEncoder& text_encoder(const LoadCallback& on_load);
   const Unet& unet(const LoadCallback& on_load);
   const AutoencoderDecoder& decoder(const LoadCallback& on_load);
+  const AutoencoderDecoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
 
   void release_text_encoder();
   void release_unet();
@@ -34,14 +35,14 @@ class Components {
  private:
   Weights text_weights(Weights::Mode mode) const;
   Weights unet_weights(Weights::Mode mode) const;
-  Weights vae_weights(Weights::Mode mode) const;
+  Weights vae_weights(Weights::Mode mode, const Compute& compute) const;
 
   const ModelFolder& model_;
   Compute compute_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ClipTextEncoder> text_encoder_;
   std::optional<Unet> unet_;
-  std::optional<AutoencoderDecoder> decoder_;
+  std::optional<AutoencoderDecoder> decoder_, float32_decoder_;
 };
 
 }  // namespace sdgen

@@ -14,12 +14,16 @@ namespace sdgen {
 
 struct Generator::Impl {
   Compute compute;
+  VaeTiling vae_tiling;
   ModelFolder model;
   ModelInfo info;
   Components components;
 
   Impl(const std::filesystem::path& path, const ComputeOptions& options)
-      : compute(choose_compute(options)), model(read_model_folder(path)), components(model, compute) {
+      : compute(choose_compute(options)),
+        vae_tiling(options.vae_tiling),
+        model(read_model_folder(path)),
+        components(model, compute) {
     const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
     info = {model.name,
             model.family,
@@ -58,7 +62,8 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   std::vector<Request> completed;
   for (const Request& request : requests) completed.push_back(complete(request));
   return with_plain_errors([&] {
-    return Run(impl_->model, impl_->compute, impl_->components, completed, observer).draw(options.batch_size);
+    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, observer)
+        .draw(options.batch_size);
   });
 }
 

@@ -1,18 +1,15 @@
 #include "pipeline/run.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/torch_errors.h"
-#include "image/pixels.h"
+#include "pipeline/decode_latents.h"
 
 namespace sdgen {
 namespace {
 
 // Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
 constexpr std::size_t kMostTexts = 512;
-// Larger pictures are decoded one by one: the decoder's peak is far above the UNet's.
-constexpr std::int64_t kPixelsDecodedTogether = 256 * 256;
 
 struct Stopped {};
 
@@ -34,9 +31,14 @@ void note_failed_rows(const Tensor& x, int step, std::vector<int>& failed_steps)
 
 }  // namespace
 
-Run::Run(const ModelFolder& model, const Compute& compute, Components& components,
+Run::Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
          const std::vector<Request>& requests, const Observer& observer)
-    : model_(model), compute_(compute), components_(components), requests_(requests), observer_(observer) {
+    : model_(model),
+      compute_(compute),
+      components_(components),
+      vae_tiling_(vae_tiling),
+      requests_(requests),
+      observer_(observer) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     report_stage("load", component, seconds);
@@ -161,20 +163,18 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
 }
 
 std::vector<Image> Run::decode(const Tensor& latents) {
-  const AutoencoderDecoder& decoder = components_.decoder(on_load_);
+  const DecodeSetting setting{model_.vae,  compute_,
+                              vae_tiling_, components_,
+                              on_load_,    [this](const std::string& warning) { warn_once(warning); }};
+  const double load_before = load_seconds_;
   const Stopwatch stopwatch;
-  const Tensor scaled = (latents / model_.vae.scaling_factor).to(compute_.dtype);
-  const std::int64_t scale = model_.vae.pixels_per_latent();
-  const std::int64_t pixels = latents.size(2) * latents.size(3) * scale * scale;
-  std::vector<Image> images;
-  for (const Tensor& rows : scaled.split(std::max<std::int64_t>(1, kPixelsDecodedTogether / pixels))) {
-    const Tensor decoded = decoder(rows);
-    for (std::int64_t row = 0; row < decoded.size(0); ++row)
-      images.push_back(is_finite(decoded[row]) ? images_from_pixels(decoded.narrow(0, row, 1)).front()
-                                               : Image{});
-  }
-  report_stage("decode", "", stopwatch.seconds());
-  return images;
+  DecodedPictures decoded = decode_latents(setting, latents);
+  report_stage("decode", decoded.how, stopwatch.seconds() - (load_seconds_ - load_before));
+  return std::move(decoded.images);
+}
+
+void Run::warn_once(const std::string& warning) {
+  if (warned_.insert(warning).second && observer_.on_warning) observer_.on_warning(warning);
 }
 
 void Run::draw_batch(const Batch& batch) {
@@ -200,20 +200,22 @@ void Run::draw_batch(const Batch& batch) {
     if (failed_steps[i] > 0)
       report_failure(batch[i], not_finite(concat("the latents of seed ", batch[i].seed), "unet",
                                           concat("step ", failed_steps[i], " of ",
-                                                 evaluations(requests_[batch[i].request_index]))));
+                                                 evaluations(requests_[batch[i].request_index])),
+                                          compute_.dtype));
     else if (images[i].rgb.empty())
-      report_failure(batch[i], not_finite(concat("the pixels of seed ", batch[i].seed), "vae", "decoding"));
+      report_failure(batch[i],
+                     not_finite(concat("the pixels of seed ", batch[i].seed), "vae", "decoding", at::kFloat));
     else
       report_picture(batch[i], std::move(images[i]), seconds);
   }
 }
 
-Error Run::not_finite(const std::string& what, const std::string& component, const std::string& stage) const {
-  return {
-      ErrorKind::kWorking,
-      concat(what, " are not finite after ", stage, " (", component, ", ", dtype_name(compute_.dtype), ")",
-             compute_.dtype == at::kFloat ? "; the model's weights or its scheduler config are unusable"
-                                          : "; use --dtype float32")};
+Error Run::not_finite(const std::string& what, const std::string& component, const std::string& stage,
+                      at::ScalarType dtype) {
+  return {ErrorKind::kWorking,
+          concat(what, " are not finite after ", stage, " (", component, ", ", dtype_name(dtype), ")",
+                 dtype == at::kFloat ? "; the model's weights or its scheduler config are unusable"
+                                     : "; use --dtype float32")};
 }
 
 void Run::report_picture(const Job& job, Image image, double seconds) const {

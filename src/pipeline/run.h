@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@ namespace sdgen {
 class Run {
  public:
   // `requests` are complete. All references must outlive the run.
-  Run(const ModelFolder& model, const Compute& compute, Components& components,
+  Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
       const std::vector<Request>& requests, const Observer& observer);
 
   // Returns false if the observer ended it.
@@ -42,11 +43,13 @@ class Run {
   Conditioning conditioning(const Batch& batch) const;
   // The batch's latents; failed_steps[row] > 0 where a row is not finite, undefined latents where none is.
   Tensor denoise(const Batch& batch, std::vector<int>& failed_steps);
-  std::vector<Image> decode(const Tensor& latents);
+  std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
+  void warn_once(const std::string& warning);
   std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
-  Error not_finite(const std::string& what, const std::string& component, const std::string& stage) const;
+  static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
+                          at::ScalarType dtype);
   // `seconds`: of steps and decoding; its texts are added.
   void report_picture(const Job& job, Image image, double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
@@ -54,11 +57,13 @@ class Run {
   const ModelFolder& model_;
   const Compute& compute_;
   Components& components_;
+  const VaeTiling vae_tiling_;
   const std::vector<Request>& requests_;
   const Observer& observer_;
   Components::LoadCallback on_load_;
   double load_seconds_ = 0.0;  // of the components loaded so far
   std::map<std::string, EncodedContext> contexts_;
+  std::set<std::string> warned_;
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

@@ -1,11 +1,59 @@
 #include "weights/weights.h"
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
+#include "base/kernels/kernels.h"
+#include "base/parallel.h"
 #include "base/tensor.h"
 
 namespace sdgen {
+
+namespace {
+
+// Numbers a task converts.
+constexpr std::int64_t kChunk = 1 << 16;
+
+// `stored` as `T`, in one parallel pass that also looks for numbers that are not finite there.
+template <typename T>
+bool convert(const at::Tensor& stored, T* to) {
+  std::atomic<bool> finite = true;
+  const auto* const bytes = static_cast<const std::uint8_t*>(stored.const_data_ptr());
+  parallel_chunks(stored.numel(), kChunk, [&](std::int64_t begin, std::int64_t end) {
+    const Kernels<T>& loops = kernels<T>();
+    const auto* const from = bytes + begin * static_cast<std::int64_t>(stored.element_size());
+    const bool fine =
+        stored.scalar_type() == at::kFloat
+            ? loops.from_float(reinterpret_cast<const float*>(from), to + begin, end - begin)
+        : stored.scalar_type() == at::kHalf
+            ? loops.from_half(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin)
+            : loops.from_bfloat16(reinterpret_cast<const std::uint16_t*>(from), to + begin, end - begin);
+    if (!fine) finite = false;
+  });
+  return finite;
+}
+
+struct Converted {
+  at::Tensor tensor;
+  bool finite;
+};
+
+Converted convert(const at::Tensor& stored, at::ScalarType dtype) {
+  const bool known = stored.scalar_type() == at::kFloat || stored.scalar_type() == at::kHalf ||
+                     stored.scalar_type() == at::kBFloat16;
+  if (stored.scalar_type() == dtype || !known || (dtype != at::kFloat && dtype != at::kBFloat16)) {
+    at::Tensor tensor = stored.to(dtype);
+    const bool finite = is_finite(tensor);
+    return {std::move(tensor), finite};
+  }
+  at::Tensor tensor = at::empty(stored.sizes(), stored.options().dtype(dtype));
+  const bool finite = dtype == at::kFloat ? convert(stored, tensor.data_ptr<float>())
+                                          : convert(stored, static_cast<std::uint16_t*>(tensor.data_ptr()));
+  return {std::move(tensor), finite};
+}
+
+}  // namespace
 
 struct Weights::Shared {
   std::shared_ptr<const TensorSource> source;
@@ -37,8 +85,8 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
   if (shared_->mode == Mode::kCheckOnly)
     return at::empty(shape, at::TensorOptions().device(at::kMeta).dtype(shared_->compute.dtype));
   // Converted on the CPU first: half as many bytes travel to a GPU.
-  at::Tensor tensor = shared_->source->read(key).to(shared_->compute.dtype);
-  if (!is_finite(tensor))
+  const auto [tensor, finite] = convert(shared_->source->read(key), shared_->compute.dtype);
+  if (!finite)
     fail_input(info->file, ": tensor '", info->stored_key, "' holds numbers that are not finite in ",
                dtype_name(shared_->compute.dtype), "; the file is damaged",
                info->dtype == shared_->compute.dtype ? "" : ", or needs --dtype float32");

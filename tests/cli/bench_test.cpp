@@ -45,11 +45,15 @@ TEST(BenchJson, HasTheDocumentedKeys) {
   const auto json = nlohmann::ordered_json::parse(text);
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_EQ(keys,
-            (std::vector<std::string>{"model", "device", "dtype", "threads", "width", "height", "batch_size",
-                                      "stages", "pictures_per_minute", "peak_memory_bytes", "versions"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"model", "device", "dtype", "threads", "width", "height",
+                                            "batch_size", "stages", "runs", "pictures_per_minute",
+                                            "peak_memory_bytes", "versions"}));
   EXPECT_EQ(json["stages"]["total"],
             nlohmann::ordered_json::parse(R"({"median_s":8.0,"min_s":6.0,"max_s":10.0,"n":2})"));
+  ASSERT_EQ(json["runs"].size(), 2u);
+  EXPECT_EQ(json["runs"][1],
+            nlohmann::ordered_json::parse(R"({"load_s":0.75,"text_encode_s":1.0,"denoise_steps_s":[1.0,3.0],)"
+                                          R"("decode_s":2.0,"total_s":10.0})"));
   EXPECT_EQ(json["versions"]["sd-gen"], "1");
 }
 

@@ -201,6 +201,8 @@ TEST_F(Binary, BenchReportsEveryStage) {
                           "pictures_per_minute", "peak_memory_bytes", "versions"})
     EXPECT_TRUE(bench.contains(key)) << key;
   EXPECT_EQ(bench["stages"]["denoise_step"]["n"], 6);
+  ASSERT_EQ(bench["runs"].size(), 2u);
+  EXPECT_EQ(bench["runs"][0]["denoise_steps_s"].size(), 3u);
   for (const char* stage : {"load", "text_encode", "denoise_step", "decode", "total"}) {
     const Json& figures = bench["stages"].at(stage);
     EXPECT_GT(figures["min_s"].get<double>(), 0) << stage;

@@ -61,14 +61,15 @@ TEST(ParseOptions, LeavesTheRestToTheModel) {
 }
 
 TEST(ParseOptions, ReadsMachineAndMessages) {
-  const Options options =
-      parse_options({"-p", "x", "-m", "dir", "--device", "cuda:1", "--dtype", "bfloat16", "--threads", "3",
-                     "--batch-size", "4", "--overwrite", "--json", "--log-level", "trace"});
+  const Options options = parse_options({"-p", "x", "-m", "dir", "--device", "cuda:1", "--dtype", "bfloat16",
+                                         "--threads", "3", "--vae-tiling", "off", "--batch-size", "4",
+                                         "--overwrite", "--json", "--log-level", "trace"});
   EXPECT_EQ(options.model, "dir");
   EXPECT_EQ(options.compute.device, Device::kCuda);
   EXPECT_EQ(options.compute.device_index, 1);
   EXPECT_EQ(options.compute.dtype, DType::kBFloat16);
   EXPECT_EQ(options.compute.threads, 3);
+  EXPECT_EQ(options.compute.vae_tiling, VaeTiling::kOff);
   EXPECT_EQ(options.batch_size, 4);
   EXPECT_TRUE(options.overwrite);
   EXPECT_TRUE(options.json);
@@ -126,6 +127,7 @@ TEST(ParseOptions, WrongValuesNameTheirFlag) {
   EXPECT_TRUE(
       contains(refusal({"-p", "x", "--device", "cdua"}), "--device: unknown 'cdua'; did you mean cuda?"));
   EXPECT_TRUE(contains(refusal({"-p", "x", "--dtype", "fp8"}), "known: auto, float32, bfloat16, float16"));
+  EXPECT_TRUE(contains(refusal({"-p", "x", "--vae-tiling", "yes"}), "known: auto, on, off"));
   refusal({"-p", "x", "--device", "cuda:x"});
   refusal({"-p", "x", "--device", "cuda:-1"});
   refusal({"-p", "x", "--device", "cpu:1"});

@@ -54,6 +54,15 @@ struct Kernels {
   // G g G^T of `count` filters side by side: g [9, count] -> element i at u + i * stride
   void (*winograd_filter)(const float* g, float* u, std::int64_t stride, std::int64_t count);
 
+  // Rows a and b as brgemm's right-hand side has them: interleaved for bfloat16, one after the other for
+  // float.
+  void (*pair_rows)(const float* a, const float* b, T* y, std::int64_t count);
+
+  // y = x in another number format; false if a number is not finite there.
+  bool (*from_float)(const float* x, T* y, std::int64_t count);
+  bool (*from_bfloat16)(const std::uint16_t* x, T* y, std::int64_t count);
+  bool (*from_half)(const std::uint16_t* x, T* y, std::int64_t count);
+
   // A^T m A + bias + added of one tile: element i of m at m + i * stride; the 2x2 results go to y[0] to y[3].
   void (*winograd_output)(const float* m, std::int64_t stride, const float* bias, const T* const* added,
                           T* const* y, std::int64_t channels);

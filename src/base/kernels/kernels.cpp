@@ -1,4 +1,4 @@
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -26,20 +26,20 @@
 namespace sdgen {
 
 namespace baseline {
-#include "nn/kernels/kernels.inc"
+#include "base/kernels/kernels.inc"
 }
 
 #ifdef __x86_64__
 SDGEN_BEGIN_TARGET("avx2,fma")
 namespace avx2 {
-#include "nn/kernels/kernels.inc"
+#include "base/kernels/kernels.inc"
 }
 SDGEN_END_TARGET
 
 SDGEN_BEGIN_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
 namespace avx512 {
 #define SDGEN_AVX512
-#include "nn/kernels/kernels.inc"
+#include "base/kernels/kernels.inc"
 #undef SDGEN_AVX512
 }  // namespace avx512
 SDGEN_END_TARGET

@@ -1,0 +1,97 @@
+#include "base/memory.h"
+
+#include <c10/core/CachingDeviceAllocator.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+namespace sdgen {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::optional<std::uint64_t>;
+
+// The least of what is known.
+Bytes least(const Bytes& a, const Bytes& b) {
+  return a && b ? std::min(a, b) : (a ? a : b);
+}
+
+std::uint64_t rest(std::uint64_t limit, std::uint64_t used) {
+  return limit > used ? limit - used : 0;
+}
+
+// The first number of a file; nothing for "max" or no file.
+Bytes number_in(const fs::path& path) {
+  std::uint64_t number = 0;
+  if (std::ifstream(path) >> number) return number;
+  return {};
+}
+
+// The number behind `name` in lines of "NAME NUMBER ...".
+Bytes number_of(const std::string& name, const fs::path& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(name + " ")) return std::stoull(line.substr(name.size()));
+  return {};
+}
+
+Bytes left_of_group(const fs::path& folder, const char* limit_name, const char* used_name,
+                    const char* reclaimable_name) {
+  const Bytes limit = number_in(folder / limit_name), used = number_in(folder / used_name);
+  if (!limit || !used) return {};
+  const std::uint64_t reclaimable = number_of(reclaimable_name, folder / "memory.stat").value_or(0);
+  return rest(*limit, rest(*used, reclaimable));
+}
+
+// The process's control group and those above it: each may have a limit.
+Bytes left_of_groups(const fs::path& root) {
+  Bytes left;
+  std::ifstream groups(root / "proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t name = line.find(':') + 1, path = line.find(':', name) + 1;
+    if (name == 0 || path == 0) continue;
+    const bool is_v2 = line.starts_with("0::");
+    if (!is_v2 && line.substr(name, path - 1 - name) != "memory") continue;
+    const fs::path top = root / "sys/fs/cgroup" / (is_v2 ? "" : "memory");
+    for (fs::path group = fs::path(line.substr(path)).relative_path();; group = group.parent_path()) {
+      left = least(left, is_v2 ? left_of_group(top / group, "memory.max", "memory.current", "inactive_file")
+                               : left_of_group(top / group, "memory.limit_in_bytes", "memory.usage_in_bytes",
+                                               "total_inactive_file"));
+      if (group.empty()) break;
+    }
+  }
+  return left;
+}
+
+Bytes left_of_address_space(const fs::path& root) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  const Bytes pages = number_in(root / "proc/self/statm");
+  if (!pages) return {};
+  return rest(limit.rlim_cur, *pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
+}
+
+// libtorch before 2.13 (of those we know) does not tell without CUDA's own headers.
+template <typename Allocator>
+Bytes free_on(Allocator& allocator, const at::Device& device) {
+  if constexpr (requires { allocator.getMemoryInfo(device.index()); })
+    return allocator.getMemoryInfo(device.index()).first;
+  return {};
+}
+
+}  // namespace
+
+Bytes available_memory_bytes(const at::Device& device, const fs::path& root) {
+  if (!device.is_cpu()) {
+    auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
+    return allocator ? free_on(*allocator, device) : Bytes();
+  }
+  Bytes system = number_of("MemAvailable:", root / "proc/meminfo");
+  if (system) *system *= 1024;  // the kernel counts in KiB
+  return least(least(system, left_of_groups(root)), left_of_address_space(root));
+}
+
+}  // namespace sdgen

@@ -1,0 +1,18 @@
+// How much memory there is to use.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace sdgen {
+
+// Bytes the process can still take on `device` without swapping: on the CPU the least of what the system has
+// available, the control group's limit leaves, and the address-space limit (ulimit -v) leaves; on a GPU its
+// free memory. Nothing where it cannot be told. `root`: where /proc and /sys stand, for tests.
+std::optional<std::uint64_t> available_memory_bytes(const at::Device& device,
+                                                    const std::filesystem::path& root = "/");
+
+}  // namespace sdgen
