@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 #include "support/numbers.h"
 
 namespace sdgen {

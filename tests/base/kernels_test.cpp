@@ -1,8 +1,10 @@
 // Every instruction set that this machine runs, each against the same formula in double.
-#include "nn/kernels/kernels.h"
+#include "base/kernels/kernels.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "support/numbers.h"
 
@@ -114,19 +116,35 @@ TYPED_TEST(EveryLevel, SoftmaxWeightsMayReplaceTheScores) {
   }
 }
 
+// What softmax_block() makes of the sum of 33 scores, one of which has these bits.
+template <typename T>
+float sum_with(const Kernels<T>& kernel, std::int64_t hit, std::uint32_t bits) {
+  const Tensor scores = numbers({1, 48}, 1), sum = at::zeros({1}), mixed = at::zeros({1, 8});
+  const Tensor maximum = at::full({1}, -std::numeric_limits<float>::infinity());
+  std::vector<T> weights(48);
+  scores.data_ptr<float>()[hit] = std::bit_cast<float>(bits);
+  kernel.softmax_block({scores.data_ptr<float>(), weights.data(), 1, 33, 34, 48, 1.0F,
+                        maximum.data_ptr<float>(), sum.data_ptr<float>(), mixed.data_ptr<float>(), 8});
+  return sum.item<float>();
+}
+
 TYPED_TEST(EveryLevel, ANanScoreIsNotLost) {
   TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
-    for (const std::int64_t hit : {0, 15, 16, 32}) {
-      SCOPED_TRACE(hit);
-      const Tensor scores = numbers({1, 48}, 1), weights = TestFixture::guarded(48);
-      const Tensor maximum = at::full({1}, -std::numeric_limits<float>::infinity());
-      const Tensor sum = at::zeros({1}), mixed = at::zeros({1, 8});
-      scores[0][hit] = kNan;
-      kernel.softmax_block({TestFixture::floats(scores), TestFixture::data(weights), 1, 33, 34, 48, 1.0F,
-                            TestFixture::floats(maximum), TestFixture::floats(sum),
-                            TestFixture::floats(mixed), 8});
-      EXPECT_TRUE(std::isnan(sum.item<float>())) << "the row's sum is " << sum.item<float>();
-    }
+    for (const std::int64_t hit : {0, 15, 16, 31, 32})
+      for (const std::uint32_t bits : {0x7fc00000U, 0xffc00000U})  // std's, and what 0 / 0 gives on x86
+        EXPECT_TRUE(std::isnan(sum_with(kernel, hit, bits)))
+            << "score " << hit << ", NaN " << std::hex << bits << ": the sum is "
+            << sum_with(kernel, hit, bits);
+  });
+}
+
+TYPED_TEST(EveryLevel, ANanScoreOfOtherBitsIsNotLost) {
+  TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
+    for (const std::int64_t hit : {0, 15, 16, 31, 32})
+      for (const std::uint32_t bits : {0x7fc00001U, 0x7fffffffU, 0xffffffffU, 0x7f800001U})
+        ASSERT_TRUE(std::isnan(sum_with(kernel, hit, bits)))
+            << "score " << hit << ", NaN " << std::hex << bits << ": the sum is "
+            << sum_with(kernel, hit, bits);
   });
 }
 
@@ -246,6 +264,7 @@ TYPED_TEST(EveryLevel, WinogradTransformsAreThePapers) {
     const std::int64_t stride = channels + 3;
     const Tensor bias = numbers({channels}, 3), m = numbers({16, stride}, 4), g = numbers({9, channels}, 5);
     const Tensor d = TestFixture::inputs({16, channels}, 1), added = TestFixture::inputs({4, channels}, 2);
+    const Tensor zeros = at::zeros_like(added);
     TestFixture::for_each_level([&](const Kernels<T>& kernel) {
       const Tensor v = TestFixture::guarded(16 * stride), u = TestFixture::guarded(16 * stride, at::kFloat);
       const T* positions[16];
@@ -266,10 +285,10 @@ TYPED_TEST(EveryLevel, WinogradTransformsAreThePapers) {
         const T* addends[4];
         for (std::int64_t i = 0; i < 4; ++i) {
           results[i] = TestFixture::data(y) + i * channels;
-          addends[i] = TestFixture::data(added) + i * channels;
+          addends[i] = TestFixture::data(with_added ? added : zeros) + i * channels;
         }
-        kernel.winograd_output(TestFixture::floats(m), stride, TestFixture::floats(bias),
-                               with_added ? addends : nullptr, results, channels);
+        kernel.winograd_output(TestFixture::floats(m), stride, TestFixture::floats(bias), addends, results,
+                               channels);
         Tensor expected =
             both_sides(output_matrix(), m.narrow(1, 0, channels).reshape({4, 4, channels})).flatten(0, 1) +
             bias.to(at::kDouble);
