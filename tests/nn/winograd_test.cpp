@@ -70,7 +70,8 @@ class Winograd : public ::testing::TestWithParam<at::ScalarType> {
     }
   }
 
-  // bfloat16: RMS error in units of the RMS error of merely rounding the exact result.
+  // bfloat16: RMS error in units of the RMS error of merely rounding the exact result. 2.1 is measured, at
+  // 200 channels.
   static constexpr double kRoundings = 3.0;
 };
 
