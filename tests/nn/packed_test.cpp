@@ -1,0 +1,167 @@
+// Linear and Conv2d as the models use them, prepacked or not, against at::linear and at::conv2d in double.
+#include "nn/packed.h"
+
+#include <map>
+
+#include "nn/layers.h"
+#include "support/numbers.h"
+
+namespace sdgen {
+namespace {
+
+using testing::channels_last;
+using testing::numbers;
+
+class TensorMap : public TensorSource {
+ public:
+  void add(const std::string& key, const Tensor& tensor) {
+    tensors_[key] = tensor.contiguous();
+    infos_[key] = {tensor.scalar_type(), tensor.sizes().vec(), "memory", key};
+  }
+  std::string describe() const override { return "memory"; }
+  std::vector<std::string> keys() const override {
+    std::vector<std::string> keys;
+    for (const auto& entry : tensors_) keys.push_back(entry.first);
+    return keys;
+  }
+  const TensorInfo* find(const std::string& key) const override {
+    const auto found = infos_.find(key);
+    return found == infos_.end() ? nullptr : &found->second;
+  }
+  Tensor read(const std::string& key) const override { return tensors_.at(key); }
+
+ private:
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, TensorInfo> infos_;
+};
+
+class Layers : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  static at::ScalarType dtype() { return GetParam(); }
+  // Of the largest result.
+  static double bound() { return dtype() == at::kBFloat16 ? 5e-3 : 3e-6; }
+  // Winograd rounds its transformed tiles as well.
+  static double conv_bound() { return dtype() == at::kBFloat16 ? 0.02 : 1e-5; }
+  // As large as a network's: the outputs have the size of the inputs.
+  static Tensor weights(at::IntArrayRef sizes, std::uint64_t seed) {
+    const double fan_in = static_cast<double>(c10::multiply_integers(sizes.slice(1)));
+    return (numbers(sizes, seed) / std::sqrt(fan_in)).to(dtype());
+  }
+
+  static void expect_linear(const Linear& linear, const Tensor& weight, const Tensor& bias, const Tensor& x) {
+    Tensor expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble));
+    if (bias.defined()) expected = expected + bias.to(at::kDouble);
+    const Tensor actual = linear(x);
+    EXPECT_EQ(actual.scalar_type(), dtype());
+    EXPECT_TRUE(testing::is_close_to_scale(actual, expected, bound()));
+    const Tensor added = numbers(expected.sizes(), 9, dtype()), kept = added.clone(), x_kept = x.clone();
+    EXPECT_TRUE(testing::is_close_to_scale(linear(x, added), expected + added.to(at::kDouble), bound()));
+    EXPECT_TRUE(at::equal(added, kept)) << "what is added is not where the result goes";
+    EXPECT_TRUE(at::equal(x, x_kept));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, Layers, ::testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return std::string(c10::toString(info.param)); });
+
+TEST_P(Layers, LinearsEqualTheReference) {
+  for (const auto& [in, out] : {std::pair<std::int64_t, std::int64_t>{1, 1},
+                                {7, 5},
+                                {16, 33},
+                                {40, 40},
+                                {320, 320},
+                                {768, 130},
+                                {1280, 64}})
+    for (const bool with_bias : {false, true}) {
+      SCOPED_TRACE(concat(in, " -> ", out, with_bias ? ", bias" : ""));
+      const Tensor weight = weights({out, in}, 1), bias = with_bias ? numbers({out}, 2, dtype()) : Tensor();
+      const Linear linear(weight.clone(), bias.defined() ? bias.clone() : bias);
+      for (const auto& sizes : std::vector<std::vector<std::int64_t>>{
+               {in}, {1, in}, {3, in}, {2, 77, in}, {2, 3, 4, in}, {65, in}}) {
+        SCOPED_TRACE(shape_text(sizes));
+        expect_linear(linear, weight, bias, numbers(sizes, 3, dtype()));
+      }
+    }
+}
+
+TEST_P(Layers, LinearsTakeSlicesAndTransposes) {
+  const Tensor weight = weights({48, 40}, 1), bias = numbers({48}, 2, dtype());
+  const Linear linear(weight.clone(), bias.clone());
+  const Tensor joint = numbers({2, 30, 120}, 3, dtype());
+  expect_linear(linear, weight, bias, joint.narrow(2, 40, 40));
+  expect_linear(linear, weight, bias, joint.narrow(1, 3, 5).narrow(2, 80, 40));
+  expect_linear(linear, weight, bias, numbers({2, 40, 30}, 4, dtype()).transpose(1, 2));
+  expect_linear(linear, weight, bias, numbers({1, 30, 40}, 5, dtype()).expand({3, 30, 40}));
+  const Tensor map = channels_last(numbers({2, 40, 5, 6}, 6, dtype()));
+  expect_linear(linear, weight, bias, map.permute({0, 2, 3, 1}));
+}
+
+TEST_P(Layers, WhatALinearAddsMayBeStrided) {
+  const Tensor weight = weights({48, 40}, 1), x = numbers({2, 30, 40}, 2, dtype());
+  const Tensor added = numbers({2, 48, 30}, 3, dtype()).transpose(1, 2);
+  EXPECT_TRUE(testing::is_close_to_scale(
+      Linear(weight.clone(), {})(x, added),
+      at::linear(x.to(at::kDouble), weight.to(at::kDouble)) + added.to(at::kDouble), bound()));
+}
+
+TEST_P(Layers, ConvolutionsOfEveryGeometryEqualTheReference) {
+  for (const Conv2d::Geometry geometry : {Conv2d::Geometry{1, 1, 0},
+                                          {1, 2, 0},
+                                          {1, 1, 1},
+                                          {3, 1, 1},
+                                          {3, 2, 1},
+                                          {3, 2, 0},
+                                          {3, 1, 0},
+                                          {5, 1, 2}})
+    for (const auto& [in, out] :
+         {std::pair<std::int64_t, std::int64_t>{4, 32}, {32, 4}, {64, 96}, {33, 17}}) {
+      SCOPED_TRACE(concat("kernel ", geometry.kernel, ", stride ", geometry.stride, ", padding ",
+                          geometry.padding, ", ", in, " -> ", out));
+      const Tensor weight = weights({out, in, geometry.kernel, geometry.kernel}, 1);
+      const Tensor bias = numbers({out}, 2, dtype());
+      const auto source = std::make_shared<TensorMap>();
+      source->add("weight", weight);
+      source->add("bias", bias);
+      const Conv2d conv(Weights(source, Compute{at::kCPU, dtype()}, Weights::Mode::kRead), in, out, geometry);
+      for (const auto& [height, width] :
+           {std::pair<std::int64_t, std::int64_t>{9, 11}, {16, 8}, {6, 5}, {9, 11}}) {
+        SCOPED_TRACE(concat(height, " x ", width));
+        const Tensor first = numbers({2, in, height, width}, 3, dtype());
+        const Tensor expected = at::conv2d(first.to(at::kDouble), weight.to(at::kDouble),
+                                           bias.to(at::kDouble), geometry.stride, geometry.padding);
+        const Tensor added = numbers(expected.sizes(), 4, dtype());
+        const Tensor wider = at::cat({first, first}, 1).contiguous(at::MemoryFormat::ChannelsLast);
+        const Tensor flipped = first.transpose(2, 3).contiguous().transpose(2, 3);
+        for (const Tensor& x : {channels_last(first), first, wider.narrow(1, in, in), flipped}) {
+          const Tensor actual = conv(x);
+          EXPECT_EQ(actual.scalar_type(), dtype());
+          EXPECT_TRUE(actual.is_contiguous(at::MemoryFormat::ChannelsLast));
+          EXPECT_TRUE(testing::is_close_to_scale(actual, expected, conv_bound()));
+          EXPECT_TRUE(testing::is_close_to_scale(conv(x, channels_last(added)),
+                                                 expected + added.to(at::kDouble), conv_bound()));
+        }
+      }
+    }
+}
+
+TEST_P(Layers, PackedConvolutionsEqualTheReference) {
+  const Tensor weight = weights({40, 24, 3, 3}, 1), bias = numbers({40}, 2, dtype());
+  if (!packs(weight)) GTEST_SKIP() << "not on this machine";
+  const Tensor packed = pack_conv2d(weight.clone(), 2, 1);
+  const Tensor x = channels_last(numbers({2, 24, 9, 12}, 3, dtype()));
+  const Tensor expected =
+      at::conv2d(x.to(at::kDouble).contiguous(), weight.to(at::kDouble), bias.to(at::kDouble), 2, 1);
+  const Tensor added = channels_last(numbers(expected.sizes(), 4, dtype())), kept = added.clone();
+  EXPECT_TRUE(testing::is_close_to_scale(packed_conv2d(x, packed, bias, 2, 1, {}), expected, bound()));
+  EXPECT_TRUE(testing::is_close_to_scale(packed_conv2d(x, packed, bias, 2, 1, added),
+                                         expected + added.to(at::kDouble), bound()));
+  EXPECT_TRUE(at::equal(added, kept));
+}
+
+TEST(Packs, OnlyNumberTypesThatOneDnnIsFastFor) {
+  EXPECT_FALSE(packs(numbers({64, 64}, 1, at::kDouble)));
+  EXPECT_FALSE(packs(at::empty({64, 64}, at::TensorOptions(at::kFloat).device(at::kMeta))));
+}
+
+}  // namespace
+}  // namespace sdgen
