@@ -142,7 +142,7 @@ def parse(arguments):
     parser.add_argument("--steps", type=int, default=4, help="steps a picture; the first counts as loading [4]")
     parser.add_argument("--size", type=int, default=512, help="width and height in pixels, a multiple of 64 [512]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="[all cores]")
-    parser.add_argument("--model", type=Path, help="a Stable Diffusion 1.x folder [DIR/work/model, made if missing]")
+    parser.add_argument("--model", type=Path, help="a Stable Diffusion 1.x folder [a folder in --work, made if missing]")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where models are made and converted: 2 to 9 GB [OUT/work]")
     parser.add_argument("--sd-gen", type=Path, default=ROOT / "build" / "sd-gen", help="[build/sd-gen]")
     parser.add_argument("--sd-cpp", type=Path, metavar="PATH", help="stable-diffusion.cpp's sd-cli")

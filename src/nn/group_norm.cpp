@@ -12,97 +12,117 @@ namespace {
 // Positions of a map that one task sums or normalises.
 constexpr std::int64_t kChunk = 256;
 
-struct Sums {
-  std::int64_t chunks;         // of each picture
-  std::vector<float> sum;      // [N, chunks, C]
-  std::vector<float> squares;  // [N, chunks, C]
+// A channels_last map.
+template <typename T>
+struct Map {
+  const T* data;
+  std::int64_t batch, positions, channels;
+
+  std::int64_t chunks() const { return (positions + kChunk - 1) / kChunk; }  // of each picture
+  const T* picture(std::int64_t index) const { return data + index * positions * channels; }
+
+  // work(picture, first position, positions, which of all chunks) side by side
+  template <typename Work>
+  void for_each_chunk(const Work& work) const {
+    parallel_chunks(batch * chunks(), 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t first = task % chunks() * kChunk;
+      work(task / chunks(), first, std::min(kChunk, positions - first), task);
+    });
+  }
 };
 
+// A channel of one picture: how many numbers, and the sums of (x - pivot) and its square.
+struct ChannelSums {
+  double pivot = 0, sum = 0, squares = 0;
+};
+
+// [N, C]. The pivot is the picture's first number of the channel: sums of squares about zero would lose the
+// spread's digits where the mean is far above it.
 template <typename T>
-Sums sum_channels(const T* x, std::int64_t batch, std::int64_t positions, std::int64_t channels) {
-  const std::int64_t chunks = (positions + kChunk - 1) / kChunk;
-  const auto size = static_cast<std::size_t>(batch * chunks * channels);
-  Sums sums{chunks, std::vector<float>(size), std::vector<float>(size)};
-  parallel_chunks(batch * chunks, 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t picture = task / chunks, first = task % chunks * kChunk;
-    kernels<T>().channel_sums(x + (picture * positions + first) * channels,
-                              std::min(kChunk, positions - first), channels,
-                              sums.sum.data() + task * channels, sums.squares.data() + task * channels);
+std::vector<ChannelSums> sum_channels(const Map<T>& map, const float* pivots) {
+  const auto size = static_cast<std::size_t>(map.batch * map.chunks() * map.channels);
+  std::vector<float> sums(size), squares(size);  // [N, chunks, C]
+  map.for_each_chunk([&](std::int64_t picture, std::int64_t first, std::int64_t count, std::int64_t chunk) {
+    kernels<T>().channel_sums(map.picture(picture) + first * map.channels, map.picture(picture), count,
+                              map.channels, sums.data() + chunk * map.channels,
+                              squares.data() + chunk * map.channels);
   });
-  return sums;
+  std::vector<ChannelSums> totals(static_cast<std::size_t>(map.batch * map.channels));
+  for (std::int64_t chunk = 0; chunk < map.batch * map.chunks(); ++chunk) {
+    ChannelSums* const of_picture = totals.data() + chunk / map.chunks() * map.channels;
+    for (std::int64_t c = 0; c < map.channels; ++c) {
+      of_picture[c].sum += sums[static_cast<std::size_t>(chunk * map.channels + c)];
+      of_picture[c].squares += squares[static_cast<std::size_t>(chunk * map.channels + c)];
+    }
+  }
+  for (std::size_t i = 0; i < totals.size(); ++i) totals[i].pivot = pivots[i];
+  return totals;
 }
 
-// norm(x + offset) * weight + bias as x * scale + shift: [N, C] each, float32.
+struct Moments {
+  double mean, variance;
+};
+
+// Of `width` channels with `positions` numbers each.
+Moments moments(const ChannelSums* channels, std::int64_t width, std::int64_t positions) {
+  const auto numbers = static_cast<double>(positions), all = numbers * static_cast<double>(width);
+  double mean = 0, squares = 0;
+  for (std::int64_t c = 0; c < width; ++c) mean += (channels[c].sum + numbers * channels[c].pivot) / all;
+  for (std::int64_t c = 0; c < width; ++c) {
+    const double away = channels[c].pivot - mean;
+    squares += channels[c].squares + 2 * away * channels[c].sum + numbers * away * away;
+  }
+  return {mean, std::max(0.0, squares / all)};
+}
+
+// norm(x + offset) * weight + bias as x * scale + shift: [N, C] each.
 struct ScaleShift {
   std::vector<float> scale, shift;
 };
 
-ScaleShift scale_and_shift(const Sums& sums, std::int64_t batch, std::int64_t positions,
-                           std::int64_t channels, const float* weight, const float* bias, const float* offset,
-                           std::int64_t offset_stride, std::int64_t groups, double eps) {
-  ScaleShift result{std::vector<float>(static_cast<std::size_t>(batch * channels)),
-                    std::vector<float>(static_cast<std::size_t>(batch * channels))};
-  const std::int64_t width = channels / groups;
-  const auto count = static_cast<double>(width * positions);
-  for (std::int64_t picture = 0; picture < batch; ++picture) {
-    for (std::int64_t group = 0; group < groups; ++group) {
-      double total = 0, squares = 0;
-      for (std::int64_t c = group * width; c < (group + 1) * width; ++c) {
-        double channel = 0, channel_squares = 0;
-        for (std::int64_t chunk = 0; chunk < sums.chunks; ++chunk) {
-          const auto at = static_cast<std::size_t>((picture * sums.chunks + chunk) * channels + c);
-          channel += sums.sum[at];
-          channel_squares += sums.squares[at];
-        }
-        const double added = offset ? offset[picture * offset_stride + c] : 0.0;
-        squares += channel_squares + 2 * added * channel + static_cast<double>(positions) * added * added;
-        total += channel + static_cast<double>(positions) * added;
-      }
-      const double mean = total / count;
-      const double variance = std::max(0.0, squares / count - mean * mean);
-      const double inverse = 1.0 / std::sqrt(variance + eps);
-      for (std::int64_t c = group * width; c < (group + 1) * width; ++c) {
-        const double scale = inverse * weight[c];
-        const double added = offset ? offset[picture * offset_stride + c] : 0.0;
-        result.scale[static_cast<std::size_t>(picture * channels + c)] = static_cast<float>(scale);
-        result.shift[static_cast<std::size_t>(picture * channels + c)] =
-            static_cast<float>(bias[c] + (added - mean) * scale);
-      }
+// offset [N, C] or null; it moves the pivots, and with them the means.
+ScaleShift scale_and_shift(std::vector<ChannelSums> sums, std::int64_t positions, const Tensor& weight,
+                           const Tensor& bias, const float* offset, std::int64_t groups, double eps) {
+  const std::int64_t channels = weight.size(0), width = channels / groups;
+  const auto* const weights = weight.const_data_ptr<float>();
+  const auto* const biases = bias.const_data_ptr<float>();
+  ScaleShift line{std::vector<float>(sums.size()), std::vector<float>(sums.size())};
+  if (offset)
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i].pivot += offset[i];
+  for (std::size_t first = 0; first < sums.size();
+       first += static_cast<std::size_t>(width)) {  // of each group
+    const Moments group = moments(sums.data() + first, width, positions);
+    for (std::size_t i = first; i < first + static_cast<std::size_t>(width); ++i) {
+      const std::size_t c = i % static_cast<std::size_t>(channels);
+      const double scale = weights[c] / std::sqrt(group.variance + eps);
+      line.scale[i] = static_cast<float>(scale);
+      line.shift[i] = static_cast<float>(biases[c] + ((offset ? offset[i] : 0.0) - group.mean) * scale);
     }
   }
-  return result;
-}
-
-template <typename T>
-void normalise(const T* x, T* y, const ScaleShift& line, std::int64_t batch, std::int64_t positions,
-               std::int64_t channels, bool silu) {
-  const std::int64_t chunks = (positions + kChunk - 1) / kChunk;
-  parallel_chunks(batch * chunks, 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t picture = task / chunks, first = task % chunks * kChunk;
-    const std::int64_t at = (picture * positions + first) * channels;
-    kernels<T>().scale_shift(x + at, y + at, std::min(kChunk, positions - first), channels,
-                             line.scale.data() + picture * channels, line.shift.data() + picture * channels,
-                             silu);
-  });
+  return line;
 }
 
 template <typename T>
 void run(const Tensor& x, Tensor& y, const Tensor& weight, const Tensor& bias, const Tensor& offset,
          std::int64_t groups, double eps, bool silu) {
-  const std::int64_t batch = x.size(0), channels = x.size(1), positions = x.size(2) * x.size(3);
-  const auto* const from = static_cast<const T*>(x.const_data_ptr());
-  const Sums sums = sum_channels(from, batch, positions, channels);
-  const ScaleShift line = scale_and_shift(sums, batch, positions, channels, weight.const_data_ptr<float>(),
-                                          bias.const_data_ptr<float>(),
-                                          offset.defined() ? offset.const_data_ptr<float>() : nullptr,
-                                          offset.defined() && offset.size(0) > 1 ? channels : 0, groups, eps);
-  normalise(from, static_cast<T*>(y.data_ptr()), line, batch, positions, channels, silu);
+  const Map<T> map{static_cast<const T*>(x.const_data_ptr()), x.size(0), x.size(2) * x.size(3), x.size(1)};
+  const Tensor pivots = x.select(3, 0).select(2, 0).to(at::kFloat).contiguous();  // [N, C]
+  const ScaleShift line =
+      scale_and_shift(sum_channels(map, pivots.const_data_ptr<float>()), map.positions, weight, bias,
+                      offset.defined() ? offset.const_data_ptr<float>() : nullptr, groups, eps);
+  auto* const to = static_cast<T*>(y.data_ptr());
+  map.for_each_chunk([&](std::int64_t picture, std::int64_t first, std::int64_t count, std::int64_t) {
+    kernels<T>().scale_shift(map.picture(picture) + first * map.channels,
+                             to + (picture * map.positions + first) * map.channels, count, map.channels,
+                             line.scale.data() + picture * map.channels,
+                             line.shift.data() + picture * map.channels, silu);
+  });
 }
 
 }  // namespace
 
 bool group_norm_fits(const Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && x.numel() > 0 &&
          x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
@@ -110,7 +130,7 @@ Tensor fused_group_norm(const Tensor& x, const Tensor& weight, const Tensor& bia
                         double eps, const Tensor& offset, bool silu) {
   const auto plain = [](const Tensor& tensor) { return tensor.to(at::kFloat).contiguous(); };
   Tensor y = at::empty_like(x, {}, at::MemoryFormat::ChannelsLast);
-  const Tensor added = offset.defined() ? plain(offset) : Tensor();
+  const Tensor added = offset.defined() ? plain(offset.expand({x.size(0), x.size(1)})) : Tensor();
   if (x.scalar_type() == at::kFloat)
     run<float>(x, y, plain(weight), plain(bias), added, groups, eps, silu);
   else

@@ -167,20 +167,22 @@ TYPED_TEST(EveryLevel, DivideRowsDividesEachRow) {
 
 TYPED_TEST(EveryLevel, ChannelSumsAreSums) {
   for (const std::int64_t channels : kLengths)
-    for (const std::int64_t rows : {1, 7, 8, 9, 50}) {
-      SCOPED_TRACE(concat(channels, " channels, ", rows, " rows"));
-      TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
-        const Tensor x = TestFixture::inputs({rows, channels}, 1);
-        const Tensor sum = TestFixture::guarded(channels, at::kFloat), squares = sum.clone();
-        kernel.channel_sums(TestFixture::data(x), rows, channels, TestFixture::floats(sum),
-                            TestFixture::floats(squares));
-        const Tensor exact = x.to(at::kDouble);
-        EXPECT_TRUE(testing::is_close(TestFixture::written(sum, {channels}), exact.sum(0),
-                                      1e-6 * exact.abs().sum(0).max().template item<double>()));
-        EXPECT_TRUE(
-            is_close_to_scale(TestFixture::written(squares, {channels}), exact.square().sum(0), 1e-6));
-      });
-    }
+    for (const std::int64_t rows : {1, 7, 8, 9, 50})
+      for (const bool far : {false, true}) {
+        SCOPED_TRACE(concat(channels, " channels, ", rows, " rows", far ? ", about the first row" : ""));
+        TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
+          const Tensor x = TestFixture::inputs({rows, channels}, 1) + (far ? 100 : 0);
+          const Tensor pivot = far ? x.select(0, 0).contiguous() : at::zeros_like(x.select(0, 0));
+          const Tensor sum = TestFixture::guarded(channels, at::kFloat), squares = sum.clone();
+          kernel.channel_sums(TestFixture::data(x), TestFixture::data(pivot), rows, channels,
+                              TestFixture::floats(sum), TestFixture::floats(squares));
+          const Tensor exact = x.to(at::kDouble) - pivot.to(at::kDouble);
+          EXPECT_TRUE(testing::is_close(TestFixture::written(sum, {channels}), exact.sum(0),
+                                        1e-6 * exact.abs().sum(0).max().template item<double>()));
+          EXPECT_TRUE(
+              is_close_to_scale(TestFixture::written(squares, {channels}), exact.square().sum(0), 1e-6));
+        });
+      }
 }
 
 TYPED_TEST(EveryLevel, ScaleShiftScalesAndShifts) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "nn/brgemm.h"
+#include "support/brgemm_test.h"
 #include "support/numbers.h"
 
 namespace sdgen {
@@ -71,14 +71,8 @@ Tensor rows_of(double value, double noise, at::IntArrayRef sizes, std::uint64_t 
   return numbers(sizes, seed) * noise + value;
 }
 
-class FlashAttention : public ::testing::TestWithParam<at::ScalarType> {
+class FlashAttention : public testing::BrgemmTest {
  protected:
-  void SetUp() override {
-    if (!brgemm_runs_on(at::empty({0}, dtype()))) GTEST_SKIP() << "not on this machine";
-  }
-  static at::ScalarType dtype() { return GetParam(); }
-  static bool is_bfloat16() { return dtype() == at::kBFloat16; }
-
   // The result must be right; `float_bound` widens float32's for scores so large that their own rounding
   // shows (2^-24 of a score of 200, through the exponential).
   static void expect_right(const Inputs& in, std::int64_t heads, double float_bound = 2e-6) {

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "nn/brgemm.h"
+#include "support/brgemm_test.h"
 #include "support/numbers.h"
 
 namespace sdgen {
@@ -40,14 +40,8 @@ Tensor direct(const Inputs& in, bool with_added) {
   return with_added ? y + in.added.to(at::kDouble) : y;
 }
 
-class Winograd : public ::testing::TestWithParam<at::ScalarType> {
+class Winograd : public testing::BrgemmTest {
  protected:
-  void SetUp() override {
-    if (!brgemm_runs_on(at::empty({0}, dtype()))) GTEST_SKIP() << "not on this machine";
-  }
-  static at::ScalarType dtype() { return GetParam(); }
-  static bool is_bfloat16() { return dtype() == at::kBFloat16; }
-
   static void expect_right(const Case& c) {
     SCOPED_TRACE(::testing::Message() << c);
     const Inputs in = random_inputs(c, dtype());

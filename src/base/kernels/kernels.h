@@ -37,8 +37,10 @@ struct Kernels {
   void (*divide_rows)(const float* x, const float* divisor, T* y, std::int64_t rows, std::int64_t width,
                       std::int64_t stride);
 
-  // sum[c] and square_sum[c] over rows of x [rows, channels]
-  void (*channel_sums)(const T* x, std::int64_t rows, std::int64_t channels, float* sum, float* square_sum);
+  // Sums of x - pivot[c] and of its square over rows of x [rows, channels]. A pivot near the mean keeps the
+  // digits of a spread that is small beside it.
+  void (*channel_sums)(const T* x, const T* pivot, std::int64_t rows, std::int64_t channels, float* sum,
+                       float* square_sum);
 
   // y = x * scale[c] + shift[c], then silu where asked
   void (*scale_shift)(const T* x, T* y, std::int64_t rows, std::int64_t channels, const float* scale,
@@ -63,7 +65,8 @@ struct Kernels {
   bool (*from_bfloat16)(const std::uint16_t* x, T* y, std::int64_t count);
   bool (*from_half)(const std::uint16_t* x, T* y, std::int64_t count);
 
-  // A^T m A + bias + added of one tile: element i of m at m + i * stride; the 2x2 results go to y[0] to y[3].
+  // A^T m A + bias + added of one tile: element i of m at m + i * stride; the 2x2 results go to y[0] to y[3],
+  // added[0] to added[3] (zeros where nothing is) are added to them.
   void (*winograd_output)(const float* m, std::int64_t stride, const float* bias, const T* const* added,
                           T* const* y, std::int64_t channels);
 };
