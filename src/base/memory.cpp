@@ -1,12 +1,18 @@
 #include "base/memory.h"
 
-#include <c10/core/CachingDeviceAllocator.h>
 #include <sys/resource.h>
+#include <torch/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <string>
+
+// Older ones (of those we know) do not tell without CUDA's own headers.
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 13
+#define SDGEN_DEVICE_MEMORY_IS_KNOWN
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
 
 namespace sdgen {
 namespace {
@@ -74,21 +80,20 @@ Bytes left_of_address_space(const fs::path& root) {
   return rest(limit.rlim_cur, *pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
 }
 
-// libtorch before 2.13 (of those we know) does not tell without CUDA's own headers.
-template <typename Allocator>
-Bytes free_on(Allocator& allocator, const at::Device& device) {
-  if constexpr (requires { allocator.getMemoryInfo(device.index()); })
-    return allocator.getMemoryInfo(device.index()).first;
+Bytes free_on(const at::Device& device) {
+#ifdef SDGEN_DEVICE_MEMORY_IS_KNOWN
+  if (auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type())))
+    return allocator->getMemoryInfo(device.index()).first;
+#else
+  static_cast<void>(device);
+#endif
   return {};
 }
 
 }  // namespace
 
 Bytes available_memory_bytes(const at::Device& device, const fs::path& root) {
-  if (!device.is_cpu()) {
-    auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
-    return allocator ? free_on(*allocator, device) : Bytes();
-  }
+  if (!device.is_cpu()) return free_on(device);
   Bytes system = number_of("MemAvailable:", root / "proc/meminfo");
   if (system) *system *= 1024;  // the kernel counts in KiB
   return least(least(system, left_of_groups(root)), left_of_address_space(root));

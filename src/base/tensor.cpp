@@ -26,4 +26,8 @@ bool is_finite(const Tensor& tensor) {
   return at::isfinite(tensor).all().item<bool>();
 }
 
+bool has_kernels(const Tensor& tensor) {
+  return tensor.is_cpu() && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
+}
+
 }  // namespace sdgen

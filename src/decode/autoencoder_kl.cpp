@@ -70,10 +70,7 @@ AutoencoderMidBlock::Attention::Attention(const Weights& weights, const Autoenco
       attention(weights, config.block_out_channels.back(), /*heads=*/1, Bias::kYes) {}
 
 Tensor AutoencoderMidBlock::Attention::operator()(const Tensor& x) const {
-  const auto to_patches = [](const Tensor& map) { return map.permute({0, 2, 3, 1}).flatten(1, 2); };
-  return attention(to_patches(group_norm(x)), to_patches(x))  // [N, h*w, C]
-      .view({x.size(0), x.size(2), x.size(3), x.size(1)})
-      .permute({0, 3, 1, 2});
+  return to_map(attention(to_patches(group_norm(x)), to_patches(x)), x.sizes().slice(2));
 }
 
 AutoencoderMidBlock::AutoencoderMidBlock(const Weights& weights, const AutoencoderConfig& config)

@@ -3,7 +3,6 @@
 #include "base/kernels/kernels.h"
 #include "base/parallel.h"
 #include "nn/flash_attention.h"
-#include "nn/packed.h"
 
 namespace sdgen {
 namespace {
@@ -27,7 +26,7 @@ Tensor stacked(const Weights& weights, const std::vector<std::string>& names, co
 // x1 * gelu(x2), x = [x1, x2]
 Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
   const std::int64_t width = x.size(-1) / 2;
-  if (!packs(x) || !x.is_contiguous()) {
+  if (!has_kernels(x) || !x.is_contiguous()) {
     const std::vector<Tensor> halves = x.chunk(2, -1);
     return halves[0] * at::gelu(halves[1]);
   }
@@ -159,16 +158,9 @@ TransformerText Transformer2d::text(const Tensor& context) const {
 }
 
 Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text) const {
-  const auto to_patches =
-      [](const Tensor& map) {  // [N, C, h, w] channels_last -> [N, h*w, C], the same memory
-        return map.permute({0, 2, 3, 1}).flatten(1, 2);
-      };
   Tensor patches = proj_in(to_patches(norm(x)));
   for (std::size_t i = 0; i < blocks.size(); ++i) patches = run_block(blocks[i], patches, text.blocks[i]);
-  const Tensor residual = to_patches(x.contiguous(at::MemoryFormat::ChannelsLast));
-  return proj_out(patches, repeat_rows(residual, patches.size(0)))
-      .view({patches.size(0), x.size(2), x.size(3), x.size(1)})
-      .permute({0, 3, 1, 2});
+  return to_map(proj_out(patches, repeat_rows(to_patches(x), patches.size(0))), x.sizes().slice(2));
 }
 
 }  // namespace sdgen

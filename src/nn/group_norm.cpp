@@ -122,8 +122,7 @@ void run(const Tensor& x, Tensor& y, const Tensor& weight, const Tensor& bias, c
 }  // namespace
 
 bool group_norm_fits(const Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && x.numel() > 0 &&
-         x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  return has_kernels(x) && x.numel() > 0 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 Tensor fused_group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t groups,

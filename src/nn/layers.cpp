@@ -45,13 +45,9 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
-    case Method::kLinear: {
-      const auto to_patches = [](const Tensor& tensor) {  // channels_last memory seen as [N, h, w, C]
-        return tensor.contiguous(at::MemoryFormat::ChannelsLast).permute({0, 2, 3, 1});
-      };
-      return packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added)
-          .permute({0, 3, 1, 2});
-    }
+    case Method::kLinear:
+      return to_map(packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added),
+                    map.sizes().slice(2));
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
     case Method::kPlain:
@@ -83,6 +79,14 @@ LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
+}
+
+Tensor to_patches(const Tensor& map) {
+  return map.contiguous(at::MemoryFormat::ChannelsLast).permute({0, 2, 3, 1}).flatten(1, 2);
+}
+
+Tensor to_map(const Tensor& patches, at::IntArrayRef size) {
+  return patches.unflatten(1, size).permute({0, 3, 1, 2});
 }
 
 Activation activation_from_name(const std::string& name, const std::string& file) {

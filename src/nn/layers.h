@@ -64,6 +64,11 @@ struct LayerNorm {
   Tensor operator()(const Tensor& x) const;  // [..., width]
 };
 
+// A map's patches, the same memory where it is channels_last: [N, C, h, w] -> [N, h*w, C]
+Tensor to_patches(const Tensor& map);
+// And back, channels_last: [N, h*w, C] -> [N, C, h, w], `size` (h, w)
+Tensor to_map(const Tensor& patches, at::IntArrayRef size);
+
 // `name` as in configs: silu, swish, gelu, quick_gelu, mish, relu. Throws Error(kInput) naming `file` for
 // another.
 Activation activation_from_name(const std::string& name, const std::string& file);
