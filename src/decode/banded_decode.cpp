@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 
+#include "base/compute.h"
+
 namespace sdgen {
 namespace {
 
@@ -89,6 +91,7 @@ RowMap store(const RowMap& map, std::int64_t band_rows) {
   for_each_band(map.height, band_rows, [&](std::int64_t begin, std::int64_t end) {
     bands->emplace(begin, map.rows(begin, end));
     map.forget_above(end);
+    release_freed_memory();  // bands of other sizes would not fit into the gaps
   });
   return stored_map(std::move(bands), map.height);
 }
