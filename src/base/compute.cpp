@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/kernels/kernels.h"
 
 namespace sdgen {
 namespace {
@@ -42,7 +43,9 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
     case DType::kAuto:
       break;
   }
-  return device.is_cuda() ? at::kHalf : at::kFloat;
+  if (device.is_cuda()) return at::kHalf;
+  // Only with the processor's own bfloat16 instructions is it the faster one.
+  return best_simd() == Simd::kAvx512 ? at::kBFloat16 : at::kFloat;
 }
 
 // What a step frees the next one takes again: without this every large tensor is fresh memory of the system,
@@ -63,7 +66,7 @@ Compute choose_compute(const ComputeOptions& options) {
   const at::Device device = choose_device(options);
   if (device.is_cpu()) keep_freed_memory();
   at::globalContext().setAllowTF32CuDNN(false);  // float32 means float32 on a GPU too
-  return {device, choose_dtype(options.dtype, device)};
+  return {device, choose_dtype(options.dtype, device), options.quantize};
 }
 
 std::string device_name(const Compute& compute) {

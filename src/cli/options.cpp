@@ -10,7 +10,6 @@
 #include "cli/output_pattern.h"
 #include "cli/program_options.h"
 #include "sdgen/error.h"
-#include "sdgen/generator.h"
 
 namespace sdgen::cli {
 namespace {
@@ -214,7 +213,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
   }
   refuse_leftovers(app, options.command);
   if (app.count("--version") > 0) {
-    options.message = version_text();
+    options.command = Command::kVersion;
     return options;
   }
   if (app.count("--config") > 0) apply_config(options, app["--config"]->results().back());
@@ -222,12 +221,6 @@ Options parse_options(const std::vector<std::string>& arguments) {
   if (!is_bench && !options.has_prompt && options.prompt_file.empty())
     refuse("nothing to draw; type for example: sd-gen --prompt \"a red circle above a blue square\"");
   return options;
-}
-
-std::string version_text() {
-  std::string text;
-  for (const auto& [name, version] : versions()) text += name + " " + version + "\n";
-  return text;
 }
 
 }  // namespace sdgen::cli

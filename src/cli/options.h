@@ -9,13 +9,13 @@
 
 namespace sdgen::cli {
 
-enum class Command { kGenerate, kBench };
+enum class Command { kGenerate, kBench, kVersion };
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
 struct Options {
   Command command = Command::kGenerate;
-  std::string message;  // not empty: print this and stop (--help, --version)
+  std::string message;  // not empty: print this and stop (--help)
   Job job;              // the request, or what every line of a prompt file starts from
   bool has_prompt = false;
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
@@ -33,8 +33,5 @@ struct Options {
 // Throws Error(kRequest) for a wrong flag, word, key or value, Error(kInput) for a config file that cannot be
 // read.
 Options parse_options(const std::vector<std::string>& arguments);
-
-// What --version prints: this program, then the libraries it runs on.
-std::string version_text();
 
 }  // namespace sdgen::cli

@@ -48,7 +48,8 @@ Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
 // SD 1 spells the projections as 1x1 convolutions.
 Linear projection(const Weights& weights, std::int64_t width, bool linear) {
   if (linear) return {weights, width, width};
-  return {weights.tensor("weight", {width, width, 1, 1}).flatten(1), weights.tensor("bias", {width})};
+  return {weights.tensor("weight", {width, width, 1, 1}).flatten(1), weights.tensor("bias", {width}),
+          weights.quantize()};
 }
 
 // x + attn(norm(x)) ... of one block; `rows` is the number of texts.
@@ -83,7 +84,8 @@ Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, s
 
 SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias)
     : to_qkv(stacked(weights, {"to_q", "to_k", "to_v"}, "weight", {width, width}),
-             bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor()),
+             bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor(),
+             weights.quantize()),
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 
@@ -95,8 +97,8 @@ Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual) const 
 CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width,
                                std::int64_t heads)
     : to_q(weights.at("to_q"), width, width, Bias::kNone),
-      to_k(weights.at("to_k"), context_width, width, Bias::kNone),
-      to_v(weights.at("to_v"), context_width, width, Bias::kNone),
+      to_k(weights.at("to_k").unquantized(), context_width, width, Bias::kNone),
+      to_v(weights.at("to_v").unquantized(), context_width, width, Bias::kNone),
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 

@@ -10,13 +10,23 @@ namespace sdgen {
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
     : Linear(weights.tensor("weight", {out, in}),
-             with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor()) {}
+             with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor(), weights.quantize()) {}
 
-Linear::Linear(const Tensor& weight, const Tensor& bias)
-    : weight(packs(weight) ? pack_linear(weight) : weight), bias(bias), packed(packs(weight)) {}
+Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize) : bias(bias) {
+  if (quantize == Quantize::kInt8 && int8_fits(weight, weight.size(1))) {
+    method = Method::kInt8;
+    bytes = int8_linear_weight(weight);
+  } else if (packs(weight)) {
+    method = Method::kPacked;
+    this->weight = pack_linear(weight);
+  } else {
+    this->weight = weight;
+  }
+}
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
-  if (packed) return packed_linear(x, weight, bias, added);
+  if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
+  if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
   return added.defined() ? added + y : y;
 }
@@ -27,11 +37,18 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
       stride(geometry.stride),
       padding(geometry.padding) {
   if (stride == 1 && padding == 1 && winograd_fits(weight)) {
-    method = Method::kWinograd;
-    weight = winograd_weight(weight);
+    if (weights.quantize() == Quantize::kInt8 && int8_fits(weight, in)) {
+      method = Method::kWinogradInt8;
+      bytes = winograd_int8_weight(weight);
+      weight.reset();
+    } else {
+      method = Method::kWinograd;
+      weight = winograd_weight(weight);
+    }
   } else if (packs(weight) && geometry.kernel == 1 && stride == 1 && padding == 0) {
     method = Method::kLinear;
-    weight = pack_linear(weight.flatten(1));
+    linear.emplace(weight.flatten(1), bias, weights.quantize());
+    weight.reset();
   } else if (packs(weight)) {
     method = Method::kPacked;
     weight = pack_conv2d(weight, stride, padding);
@@ -45,8 +62,10 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
+    case Method::kWinogradInt8:
+      return winograd_int8_conv2d(map, bytes, bias, added);
     case Method::kLinear:
-      return to_map(packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added),
+      return to_map((*linear)(to_patches(map), added.defined() ? to_patches(added) : added),
                     map.sizes().slice(2));
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);

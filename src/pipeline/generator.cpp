@@ -7,10 +7,25 @@
 
 #include "base/errors.h"
 #include "base/torch_errors.h"
+#include "nn/int8.h"
 #include "pipeline/components.h"
 #include "pipeline/run.h"
 
 namespace sdgen {
+
+namespace {
+
+Compute checked_compute(const ComputeOptions& options) {
+  const Compute compute = choose_compute(options);
+  if (compute.quantize == Quantize::kNone) return compute;
+  if (!compute.device.is_cpu() || !multiplies_bytes())
+    fail_working("--quantize int8 needs a CPU with AVX-512 BF16 and VNNI (and --device cpu); leave it out");
+  if (compute.dtype == at::kHalf)
+    fail_request("--quantize int8 goes with --dtype bfloat16 or float32, not float16");
+  return compute;
+}
+
+}  // namespace
 
 struct Generator::Impl {
   Compute compute;
@@ -20,7 +35,7 @@ struct Generator::Impl {
   Components components;
 
   Impl(const std::filesystem::path& path, const ComputeOptions& options)
-      : compute(choose_compute(options)),
+      : compute(checked_compute(options)),
         vae_tiling(options.vae_tiling),
         model(read_model_folder(path)),
         components(model, compute) {

@@ -138,7 +138,9 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
   const Tensor start =
       noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
   const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
-                                            conditioning(batch), compute_);
+                                            conditioning(batch), compute_,
+                                            {settings.guidance_start, settings.guidance_end,
+                                             settings.cache_interval, model_.scheduler.num_train_timesteps});
 
   Stopwatch stopwatch;
   const auto on_step = [&](int step, const Tensor& x) {
