@@ -2,11 +2,31 @@
 
 #include <map>
 
+#include "base/operator_scope.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
 #include "nn/winograd.h"
 
 namespace sdgen {
+namespace {
+
+OperatorCall linear_call(const Linear& linear, const Tensor& x) {
+  return {"linear", 2.0 * static_cast<double>(x.numel()) * static_cast<double>(linear.weight.size(0))};
+}
+
+OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
+  const bool winograd = conv.method == Conv2d::Method::kWinograd;
+  std::int64_t kernel = winograd ? 3 : 1;
+  if (conv.weight.dim() == 4) kernel = conv.weight.size(2);
+  const auto side = [&](std::int64_t size) { return (size + 2 * conv.padding - kernel) / conv.stride + 1; };
+  std::string name = concat("conv ", kernel, "x", kernel);
+  if (conv.stride > 1) name += concat("/", conv.stride);
+  if (winograd) name += " winograd";
+  return {name, 2.0 * static_cast<double>(x.size(0) * side(x.size(2)) * side(x.size(3))) *
+                    static_cast<double>(x.size(1) * conv.bias.size(0) * kernel * kernel)};
+}
+
+}  // namespace
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
     : Linear(weights.tensor("weight", {out, in}),
@@ -16,6 +36,7 @@ Linear::Linear(const Tensor& weight, const Tensor& bias)
     : weight(packs(weight) ? pack_linear(weight) : weight), bias(bias), packed(packs(weight)) {}
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
+  const OperatorScope scope([&] { return linear_call(*this, x); });
   if (packed) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
   return added.defined() ? added + y : y;
@@ -41,6 +62,7 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
+  const OperatorScope scope([&] { return conv2d_call(*this, x); });
   const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
   switch (method) {
     case Method::kWinograd:
@@ -64,11 +86,13 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
       eps(eps) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm"}; });
   if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
 Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor& offset) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm, activated"}; });
   if (activation == Activation::kSilu && group_norm_fits(x))
     return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
   return activate(activation, (*this)(offset.defined() ? x + offset.unsqueeze(-1).unsqueeze(-1) : x));
@@ -78,6 +102,7 @@ LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)
     : weight(weights.tensor("weight", {width})), bias(weights.tensor("bias", {width})), eps(eps) {}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"layer norm"}; });
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 
