@@ -23,7 +23,7 @@ const OperatorTimes* find(const std::vector<OperatorTimes>& table, const std::st
 }
 
 TEST(OperatorClock, ALayersOperatorsCountForTheLayerAndOthersForThemselves) {
-  const Tensor x = at::ones({4, 4});
+  const at::Tensor x = at::ones({4, 4});
   OperatorClock clock{Compute()};
   {
     const OperatorScope scope([] { return OperatorCall{"layer", 2e9}; });

@@ -55,7 +55,7 @@ TEST(Sweep, UnknownNamesAndWrongValuesAreRefused) {
   EXPECT_TRUE(contains(refusal({"steps"}), "expected NAME=VALUE"));
   EXPECT_TRUE(contains(refusal({"steps=1,,2"}), "is empty"));
   EXPECT_TRUE(contains(refusal({"steps="}), "is empty"));
-  EXPECT_TRUE(contains(refusal({"steps=1,x"}), "--sweep steps: expected a whole number, got 'x'"));
+  EXPECT_TRUE(contains(refusal({"steps=1,x"}), "--sweep steps: expected a whole number"));
   EXPECT_TRUE(contains(refusal({"dtype=fp8"}), "known: auto, float32"));
   EXPECT_TRUE(contains(refusal({"size=1x2x3"}), "expected N or WxH"));
   EXPECT_TRUE(contains(refusal({"steps=1", "steps=2"}), "steps is swept twice"));

@@ -44,12 +44,12 @@ TEST_P(OperatorWork, OfALinearIsItsRowsTimesItsWeights) {
 
 TEST_P(OperatorWork, OfAConvolutionCountsItsOutputs) {
   const Tensor x = channels_last(numbers({2, 8, 6, 10}, 3, GetParam()));
-  expect_operator(operators_of([&] { convolution(8, 5, {3, 1, 1}, GetParam())(x); }), "conv 3x3",
-                  2.0 * 2 * 6 * 10 * 5 * 8 * 9);
-  expect_operator(operators_of([&] { convolution(8, 5, {3, 2, 1}, GetParam())(x); }), "conv 3x3/2",
-                  2.0 * 2 * 3 * 5 * 5 * 8 * 9);
-  expect_operator(operators_of([&] { convolution(8, 5, {1, 1, 0}, GetParam())(x); }), "conv 1x1",
-                  2.0 * 2 * 6 * 10 * 5 * 8);
+  const Conv2d plain = convolution(8, 5, {3, 1, 1}, GetParam());
+  const Conv2d strided = convolution(8, 5, {3, 2, 1}, GetParam());
+  const Conv2d pointwise = convolution(8, 5, {1, 1, 0}, GetParam());
+  expect_operator(operators_of([&] { plain(x); }), "conv 3x3", 2.0 * 2 * 6 * 10 * 5 * 8 * 9);
+  expect_operator(operators_of([&] { strided(x); }), "conv 3x3/2", 2.0 * 2 * 3 * 5 * 5 * 8 * 9);
+  expect_operator(operators_of([&] { pointwise(x); }), "conv 1x1", 2.0 * 2 * 6 * 10 * 5 * 8);
 }
 
 TEST_P(OperatorWork, OfWinogradIsThatOfTheDirectMethod) {
