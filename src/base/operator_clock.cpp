@@ -13,10 +13,9 @@ thread_local OperatorClock* listening = nullptr;
 
 OperatorClock::OperatorClock(const Compute& compute) : compute_(compute) {
   listening = this;
-  handle_ = at::addThreadLocalCallback(
-      at::RecordFunctionCallback(&OperatorClock::begin, &OperatorClock::end)
-          .needsInputs(true)  // a layer's work is one
-          .scopes({at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE}));
+  handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&OperatorClock::begin, &OperatorClock::end)
+                                           .needsInputs(true)  // a layer's work is one
+                                           .scopes({at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE}));
 }
 
 OperatorClock::~OperatorClock() {
@@ -57,8 +56,8 @@ OperatorClock::Time OperatorClock::now() const {
 
 std::vector<OperatorTimes> OperatorClock::take(double seconds) {
   if (calls_.empty()) return {};
-  const Time first = calls_.back().end -
-                     std::chrono::duration_cast<Time::duration>(std::chrono::duration<double>(seconds));
+  const Time first =
+      calls_.back().end - std::chrono::duration_cast<Time::duration>(std::chrono::duration<double>(seconds));
   std::map<std::string, OperatorTimes> by_name;
   for (const Call& call : calls_) {
     if (call.begin < first) continue;

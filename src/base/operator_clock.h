@@ -12,9 +12,10 @@
 
 namespace sdgen {
 
-// Listens to the operators of this thread from construction to destruction; one at a time. A layer's own calls
-// of libtorch count for the layer, a layer inside another for itself; libtorch's operators that no layer
-// calls stand under their own names. On a GPU every operator is waited for, so that its time is its own.
+// Listens to the operators of this thread from construction to destruction; one at a time. A layer's own
+// calls of libtorch count for the layer, a layer inside another for itself; libtorch's operators that no
+// layer calls stand under their own names. On a GPU every operator is waited for, so that its time is its
+// own.
 class OperatorClock {
  public:
   explicit OperatorClock(const Compute& compute);

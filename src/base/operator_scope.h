@@ -19,8 +19,7 @@ class OperatorScope {
  public:
   template <typename Describe>
   explicit OperatorScope(const Describe& describe) {
-    std::optional<at::StepCallbacks> callbacks =
-        at::getStepCallbacksUnlessEmpty(at::RecordScope::USER_SCOPE);
+    std::optional<at::StepCallbacks> callbacks = at::getStepCallbacksUnlessEmpty(at::RecordScope::USER_SCOPE);
     if (!callbacks) return;
     OperatorCall call = describe();
     name_ = std::move(call.name);

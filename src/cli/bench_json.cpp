@@ -54,7 +54,8 @@ Json operator_json(const BenchReport& report, const StageProfile& profile, const
 }
 
 Json comparison_json(const Comparison& comparison) {
-  Json json = {{"file", comparison.file}, {"ratios", Json::object()}, {"differences", comparison.differences}};
+  Json json = {
+      {"file", comparison.file}, {"ratios", Json::object()}, {"differences", comparison.differences}};
   for (const auto& [name, ratio] : comparison.ratios) json["ratios"][name] = rounded(ratio);
   return json;
 }

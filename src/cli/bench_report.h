@@ -52,10 +52,10 @@ struct BenchReport {
   std::string sampler{};
   double guidance_scale = 0.0;
   std::vector<std::pair<std::string, Summary>>
-      stages{};                         // load, text_encode, denoise_step, decode, total; seconds
-  std::vector<RunTimes> runs{};         // what the stages summarise, as measured
-  double pictures_per_minute = 0.0;     // from the median of total
-  std::uint64_t peak_memory_bytes = 0;  // of the process
+      stages{};                                // load, text_encode, denoise_step, decode, total; seconds
+  std::vector<RunTimes> runs{};                // what the stages summarise, as measured
+  double pictures_per_minute = 0.0;            // from the median of total
+  std::uint64_t peak_memory_bytes = 0;         // of the process
   std::optional<double> joules_per_picture{};  // of all processor packages; the median over the runs
   std::vector<StageProfile> profiles{};        // empty: not profiled
   std::optional<double> peak_gflops{};         // of the machine
@@ -79,9 +79,9 @@ const StageProfile* find_work(const BenchReport& report, const std::string& stag
 // `gflop` in `seconds` as a part of the machine's peak. Nothing where one of them is not known.
 std::optional<double> part_of_peak(const BenchReport& report, double gflop, double seconds);
 
-nlohmann::ordered_json bench_object(const BenchReport& report);  // format of design section 4
-std::string bench_json(const BenchReport& report);               // the same as one line
-std::string bench_text(const BenchReport& report);               // aligned tables
+nlohmann::ordered_json bench_object(const BenchReport& report);   // format of design section 4
+std::string bench_json(const BenchReport& report);                // the same as one line
+std::string bench_text(const BenchReport& report);                // aligned tables
 std::string sweep_text(const std::vector<BenchReport>& reports);  // a row a combination
 
 }  // namespace sdgen::cli

@@ -33,7 +33,8 @@ std::string table(const std::vector<Cells>& rows, std::size_t left = 1) {
   for (const Cells& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i)
-      line += i < left ? fmt::format("{:<{}}  ", row[i], widths[i]) : fmt::format("{:>{}}  ", row[i], widths[i]);
+      line +=
+          i < left ? fmt::format("{:<{}}  ", row[i], widths[i]) : fmt::format("{:>{}}  ", row[i], widths[i]);
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
@@ -97,9 +98,9 @@ std::string summary_lines(const BenchReport& report) {
 
 std::string comparison_lines(const Comparison& comparison) {
   std::string text = "new/old: against " + comparison.file;
-  for (const auto& [key, name] : {std::pair("pictures_per_minute", "pictures a minute"),
-                                  std::pair("peak_memory_bytes", "peak memory"),
-                                  std::pair("joules_per_picture", "joules a picture")})
+  for (const auto& [key, name] :
+       {std::pair("pictures_per_minute", "pictures a minute"), std::pair("peak_memory_bytes", "peak memory"),
+        std::pair("joules_per_picture", "joules a picture")})
     if (const auto ratio = comparison.ratio(key)) text += fmt::format(", {} {:.3f}", name, *ratio);
   return text + "\n";
 }
@@ -136,9 +137,9 @@ void drop_empty_columns(std::vector<Cells>& rows, std::size_t kept) {
 }
 
 std::string setting_text(const BenchReport& report) {
-  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}, {} threads\n", report.model.name,
-                     report.width, report.height, report.steps, report.sampler, report.batch_size,
-                     report.model.device, report.model.dtype, report.model.threads);
+  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}, {} threads\n",
+                     report.model.name, report.width, report.height, report.steps, report.sampler,
+                     report.batch_size, report.model.device, report.model.dtype, report.model.threads);
 }
 
 }  // namespace

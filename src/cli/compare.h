@@ -25,8 +25,8 @@ using BenchObject = nlohmann::ordered_json;  // one result as bench --json print
 // holds anything else.
 std::vector<BenchObject> read_results(const std::string& path);
 
-// The one of `old` to compare `now` with: the same combination of a sweep, else the only one. Null if there is
-// none.
+// The one of `old` to compare `now` with: the same combination of a sweep, else the only one. Null if there
+// is none.
 const BenchObject* find_counterpart(const std::vector<BenchObject>& old, const BenchObject& now);
 
 // Both are whole results.

@@ -51,9 +51,9 @@ const char kBenchFooter[] =
     "Values in [] are the defaults.\n"
     "GFLOP are 10^9 multiplications and additions, counted as the direct method needs them: Winograd\n"
     "convolutions do with fewer and may pass 100% of the peak, which is the best of a few large matrix\n"
-    "products and convolutions in libtorch's own libraries, measured on the spot. Operators are timed in one\n"
-    "run of their own after the measured ones. Joules are those of all processor packages (RAPL), whatever\n"
-    "program used them; the counters are for root to read on most systems.";
+    "products and convolutions in libtorch's own libraries, measured on the spot. Operators are timed in\n"
+    "one run of their own after the measured ones. Joules are those of all processor packages (RAPL),\n"
+    "whatever program used them; the counters are for root to read on most systems.";
 
 std::string generate_footer() {
   std::string fields;

@@ -31,8 +31,8 @@ struct Options {
   bool overwrite = false;
   bool json = false;
   LogLevel log_level = LogLevel::kInfo;
-  int repetitions = 5;  // bench: measured runs
-  int warmup = 1;       // bench: runs before them
+  int repetitions = 5;           // bench: measured runs
+  int warmup = 1;                // bench: runs before them
   bool no_profile = false;       // bench: no run for the table of operators, no peak of the machine
   std::string compare;           // bench: a file of earlier results; empty: none
   std::vector<SweepAxis> sweep;  // bench: every combination is measured

@@ -10,8 +10,8 @@
 
 namespace sdgen::cli {
 
-// "steps=10,20". `shown` is how the user wrote the option. Throws Error(kRequest) if it is not of this form or
-// names what is no flag of generate that changes what is measured.
+// "steps=10,20". `shown` is how the user wrote the option. Throws Error(kRequest) if it is not of this form
+// or names what is no flag of generate that changes what is measured.
 SweepAxis parse_sweep(const std::string& shown, const std::string& text);
 
 // (name, value) of each axis.

@@ -57,7 +57,9 @@ TEST(OperatorClock, ALayerInsideAnotherCountsForItself) {
 
 TEST(OperatorClock, WhatRanBeforeTheStageIsNotItsOwn) {
   OperatorClock clock{Compute()};
-  { const OperatorScope before([] { return OperatorCall{"before"}; }); }
+  {
+    const OperatorScope before([] { return OperatorCall{"before"}; });
+  }
   wait(30);
   {
     const OperatorScope during([] { return OperatorCall{"during"}; });
@@ -70,7 +72,9 @@ TEST(OperatorClock, WhatRanBeforeTheStageIsNotItsOwn) {
 }
 
 TEST(OperatorClock, NobodyIsAskedWhereNobodyListens) {
-  { const OperatorClock gone{Compute()}; }
+  {
+    const OperatorClock gone{Compute()};
+  }
   bool asked = false;
   const OperatorScope scope([&] {
     asked = true;

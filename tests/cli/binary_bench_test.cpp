@@ -7,9 +7,9 @@ namespace {
 class BinaryBench : public Binary {
  protected:
   ProcessResult bench(const std::vector<std::string>& further) const {
-    std::vector<std::string> arguments = {"bench", "-m",      kModel, "--width",       "32", "--height",
-                                          "32",    "--steps", "2",    "--repetitions", "1",  "--warmup",
-                                          "0",     "--quiet"};
+    std::vector<std::string> arguments = {"bench",    "-m",       kModel,    "--width", "32",
+                                          "--height", "32",       "--steps", "2",       "--repetitions",
+                                          "1",        "--warmup", "0",       "--quiet"};
     arguments.insert(arguments.end(), further.begin(), further.end());
     return sd_gen(arguments);
   }
@@ -78,7 +78,8 @@ TEST_F(BinaryBench, RatiosAreTakenAgainstAnEarlierResult) {
   for (Json& stage : slower["stages"]) stage["median_s"] = 1e6;
   slower["dtype"] = "bfloat16";
   testing::write_bytes(folder() / "_old.json", slower.dump(1));
-  std::vector<std::string> arguments = {"--json", "--no-profile", "--compare", "_old.json", "--log-level=warn"};
+  std::vector<std::string> arguments = {"--json", "--no-profile", "--compare", "_old.json",
+                                        "--log-level=warn"};
   const ProcessResult result = bench(arguments);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json compared = Json::parse(result.out)["compared_with"];

@@ -35,8 +35,8 @@ TEST(Sweep, WithoutOneThereIsOneCombination) {
 }
 
 TEST(Sweep, TakesAnyFlagThatChangesWhatIsMeasured) {
-  const auto all = combinations(swept(
-      {"size=64,96x128", "threads=1", "batch-size=2", "sampler=euler", "cfg-scale=1.5", "device=cpu"}));
+  const auto all = combinations(
+      swept({"size=64,96x128", "threads=1", "batch-size=2", "sampler=euler", "cfg-scale=1.5", "device=cpu"}));
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].options.job.width, 64);
   EXPECT_EQ(all[0].options.job.height, 64);
@@ -45,8 +45,9 @@ TEST(Sweep, TakesAnyFlagThatChangesWhatIsMeasured) {
   EXPECT_EQ(all[1].options.compute.threads, 1);
   EXPECT_EQ(all[1].options.batch_size, 2);
   EXPECT_EQ(all[1].options.job.guidance_scale, 1.5);
-  EXPECT_EQ(swept_json(all[1].swept).dump(),
-            R"({"size":"96x128","threads":1,"batch-size":2,"sampler":"euler","guidance-scale":1.5,"device":"cpu"})");
+  EXPECT_EQ(
+      swept_json(all[1].swept).dump(),
+      R"({"size":"96x128","threads":1,"batch-size":2,"sampler":"euler","guidance-scale":1.5,"device":"cpu"})");
 }
 
 TEST(Sweep, UnknownNamesAndWrongValuesAreRefused) {
