@@ -13,6 +13,12 @@ enum class Command { kGenerate, kBench, kVersion };
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
+// A flag of bench and the values it takes one after the other.
+struct SweepAxis {
+  std::string name;  // a long flag name, or "size"
+  std::vector<std::string> values;
+};
+
 struct Options {
   Command command = Command::kGenerate;
   std::string message;  // not empty: print this and stop (--help)
@@ -25,13 +31,20 @@ struct Options {
   bool overwrite = false;
   bool json = false;
   LogLevel log_level = LogLevel::kInfo;
-  int repetitions = 5;  // bench: measured runs
-  int warmup = 1;       // bench: runs before them
+  int repetitions = 5;           // bench: measured runs
+  int warmup = 1;                // bench: runs before them
+  bool no_profile = false;       // bench: no run for the table of operators, no peak of the machine
+  std::string compare;           // bench: a file of earlier results; empty: none
+  std::vector<SweepAxis> sweep;  // bench: every combination is measured
 };
 
 // Reads the arguments behind the program's name. A config file's values come first, flags win over them.
 // Throws Error(kRequest) for a wrong flag, word, key or value, Error(kInput) for a config file that cannot be
 // read.
 Options parse_options(const std::vector<std::string>& arguments);
+
+// Sets one option by its long name; `shown` is how the user wrote it. The later of --prompt and --prompt-file
+// counts. Throws Error(kRequest) for a wrong value.
+void set_option(Options& options, const std::string& name, const std::string& shown, const std::string& text);
 
 }  // namespace sdgen::cli

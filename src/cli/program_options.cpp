@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/nearest.h"
+#include "cli/sweep.h"
 #include "cli/values.h"
 #include "sdgen/error.h"
 
@@ -116,6 +117,16 @@ constexpr std::array kOptions = {
     ProgramOption{
         "warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
         [](Options& o, const std::string& n, const std::string& t) { o.warmup = at_least(0, n, t); }},
+    ProgramOption{
+        "sweep", "", kBench, "NAME=A,B,...",
+        "measure with each value of a flag, or of size (N or WxH); may be repeated: every combination", true,
+        [](Options& o, const std::string& n, const std::string& t) { o.sweep.push_back(parse_sweep(n, t)); }},
+    ProgramOption{
+        "compare", "", kBench, "FILE", "what bench --json printed earlier: tell the ratios new / old", true,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.compare); }},
+    ProgramOption{
+        "no-profile", "", kBench, "", "neither the table of operators nor the machine's peak: quicker", true,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.no_profile); }},
 };
 
 }  // namespace

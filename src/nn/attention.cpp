@@ -1,6 +1,7 @@
 #include "nn/attention.h"
 
 #include "base/kernels/kernels.h"
+#include "base/operator_scope.h"
 #include "base/parallel.h"
 #include "nn/flash_attention.h"
 
@@ -25,6 +26,7 @@ Tensor stacked(const Weights& weights, const std::vector<std::string>& names, co
 
 // x1 * gelu(x2), x = [x1, x2]
 Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
+  const OperatorScope scope([] { return OperatorCall{"geglu"}; });
   const std::int64_t width = x.size(-1) / 2;
   if (!has_kernels(x) || !x.is_contiguous()) {
     const std::vector<Tensor> halves = x.chunk(2, -1);
@@ -75,6 +77,10 @@ Tensor repeat_rows(const Tensor& x, std::int64_t rows) {
 
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal) {
+  // Q K^T and the mixture of V, each 2 L S d a head.
+  const OperatorScope scope([&] {
+    return OperatorCall{"attention", 4.0 * static_cast<double>(q.numel()) * static_cast<double>(k.size(1))};
+  });
   if (!causal && flash_attention_fits(q, k, v, heads)) return flash_attention(q, k, v, heads);
   const Tensor mixed =
       at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads),

@@ -2,11 +2,33 @@
 
 #include <map>
 
+#include "base/operator_scope.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
 #include "nn/winograd.h"
 
 namespace sdgen {
+namespace {
+
+OperatorCall linear_call(const Linear& linear, const Tensor& x) {
+  const bool int8 = linear.method == Linear::Method::kInt8;
+  const std::int64_t out = int8 ? linear.bytes.scale.size(0) : linear.weight.size(0);
+  return {int8 ? "linear int8" : "linear", 2.0 * static_cast<double>(x.numel()) * static_cast<double>(out)};
+}
+
+OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
+  const bool int8 = conv.method == Conv2d::Method::kWinogradInt8;
+  const bool winograd = int8 || conv.method == Conv2d::Method::kWinograd;
+  const std::int64_t kernel = winograd ? 3 : conv.weight.size(2);
+  const auto side = [&](std::int64_t size) { return (size + 2 * conv.padding - kernel) / conv.stride + 1; };
+  std::string name = concat("conv ", kernel, "x", kernel);
+  if (conv.stride > 1) name += concat("/", conv.stride);
+  if (winograd) name += int8 ? " winograd int8" : " winograd";
+  return {name, 2.0 * static_cast<double>(x.size(0) * side(x.size(2)) * side(x.size(3))) *
+                    static_cast<double>(x.size(1) * conv.bias.size(0) * kernel * kernel)};
+}
+
+}  // namespace
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
     : Linear(weights.tensor("weight", {out, in}),
@@ -25,6 +47,7 @@ Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize) : bi
 }
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
+  const OperatorScope scope([&] { return linear_call(*this, x); });
   if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
   if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
@@ -59,16 +82,17 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (method == Method::kLinear)
+    return to_map((*linear)(to_patches(map), added.defined() ? to_patches(added) : added), map.sizes().slice(2));
+  const OperatorScope scope([&] { return conv2d_call(*this, x); });
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
     case Method::kWinogradInt8:
       return winograd_int8_conv2d(map, bytes, bias, added);
-    case Method::kLinear:
-      return to_map((*linear)(to_patches(map), added.defined() ? to_patches(added) : added),
-                    map.sizes().slice(2));
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
+    case Method::kLinear:
     case Method::kPlain:
       break;
   }
@@ -83,11 +107,13 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
       eps(eps) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm"}; });
   if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
 Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor& offset) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm, activated"}; });
   if (activation == Activation::kSilu && group_norm_fits(x))
     return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
   return activate(activation, (*this)(offset.defined() ? x + offset.unsqueeze(-1).unsqueeze(-1) : x));
@@ -97,6 +123,7 @@ LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)
     : weight(weights.tensor("weight", {width})), bias(weights.tensor("bias", {width})), eps(eps) {}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"layer norm"}; });
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 
