@@ -30,6 +30,7 @@ struct ModelInfo {
   int steps = 30;               // the folder's own default
   std::string device;           // "cpu", "cuda:0"
   std::string dtype;            // "float32", "bfloat16", "float16"
+  std::string quantize;         // "none", "int8"
   int threads = 0;              // CPU threads in use
 };
 

@@ -67,6 +67,7 @@ Json bench_object(const BenchReport& report) {
   json["model"] = report.model.name;
   json["device"] = report.model.device;
   json["dtype"] = report.model.dtype;
+  json["quantize"] = report.model.quantize;
   json["threads"] = report.model.threads;
   json["width"] = report.width;
   json["height"] = report.height;
@@ -74,6 +75,9 @@ Json bench_object(const BenchReport& report) {
   json["steps"] = report.steps;
   json["sampler"] = report.sampler;
   json["guidance_scale"] = report.guidance_scale;
+  json["guidance_start"] = report.guidance_start;
+  json["guidance_end"] = report.guidance_end;
+  json["cache_interval"] = report.cache_interval;
   for (const auto& [stage, summary] : report.stages)
     json["stages"][stage] = stage_json(report, stage, summary);
   for (const RunTimes& run : report.runs) json["runs"].push_back(run_json(run));

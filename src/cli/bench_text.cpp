@@ -137,9 +137,11 @@ void drop_empty_columns(std::vector<Cells>& rows, std::size_t kept) {
 }
 
 std::string setting_text(const BenchReport& report) {
-  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}, {} threads\n",
+  const bool int8 = report.model.quantize == "int8";
+  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}{}, {} threads\n",
                      report.model.name, report.width, report.height, report.steps, report.sampler,
-                     report.batch_size, report.model.device, report.model.dtype, report.model.threads);
+                     report.batch_size, report.model.device, report.model.dtype, int8 ? " and int8" : "",
+                     report.model.threads);
 }
 
 }  // namespace

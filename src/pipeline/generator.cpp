@@ -64,6 +64,7 @@ struct Generator::Impl {
             model.steps,
             device_name(compute),
             dtype_name(compute.dtype),
+            compute.quantize == Quantize::kInt8 ? "int8" : "none",
             at::get_num_threads()};
   }
 };
