@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+EXAMPLE_SIDE = 16  # latents; the traced graph fits any size (the files are the same to the byte), and tracing computes
 CALIBRATION_PICTURES = 2  # of random numbers: the ranges only have to be finite, and the speed does not depend on them
 
 
@@ -23,11 +24,11 @@ def write(model, path):
         partial.with_suffix(suffix).rename(path.with_suffix(suffix))
 
 
-def trace(module, inputs):
+def trace(module, example, shapes):
     import openvino as ov
     import torch
     with torch.no_grad():
-        return ov.convert_model(module.eval(), example_input=inputs, input=[list(x.shape) for x in inputs])
+        return ov.convert_model(module.eval(), example_input=tuple(example), input=shapes)
 
 
 def write_facts(model, folder):
@@ -69,16 +70,20 @@ def export(model, folder, width_px, height_px, pictures):
 
     h, w, rows = height_px // 8, width_px // 8, 2 * pictures
     words = json.loads((model / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
+    def latents(n, h, w):
+        return torch.randn(n, 4, h, w)
+
     parts = {
-        "text_encoder": (Text, lambda m: (torch.ones(2, words, dtype=torch.int64),)),
-        "unet": (Unet, lambda m: (torch.randn(rows, 4, h, w), torch.full([rows], 500.),
-                                  torch.randn(rows, words, m.inner.config.cross_attention_dim))),
-        "vae_decoder": (Decoder, lambda m: (torch.randn(pictures, 4, h, w),)),
+        "text_encoder": (Text, lambda m, h, w: [torch.ones(2, words, dtype=torch.int64)]),
+        "unet": (Unet, lambda m, h, w: [latents(rows, h, w), torch.full([rows], 500.),
+                                        torch.randn(rows, words, m.inner.config.cross_attention_dim)]),
+        "vae_decoder": (Decoder, lambda m, h, w: [latents(pictures, h, w)]),
     }
     for name, (build, inputs) in parts.items():
         if not (folder / f"{name}.xml").exists():
             module = build()
-            write(trace(module, inputs(module)), folder / f"{name}.xml")
+            shapes = [list(x.shape) for x in inputs(module, h, w)]
+            write(trace(module, inputs(module, EXAMPLE_SIDE, EXAMPLE_SIDE), shapes), folder / f"{name}.xml")
             del module
             gc.collect()
 
