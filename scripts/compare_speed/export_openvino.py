@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-EXAMPLE_SIDE = 16  # latents; the traced graph fits any size (the files are the same to the byte), and tracing computes
+EXAMPLE_SIDE = 16  # latents: tracing computes, and the graph fits any size (the files are the same to the byte)
 CALIBRATION_PICTURES = 2  # of random numbers: the ranges only have to be finite, and the speed does not depend on them
 
 
