@@ -199,7 +199,8 @@ def measure(chosen, settings, results):
         for engine in [engine for engine in chosen if engine.name not in results["skipped"]]:
             try:
                 output, peak_rss = run(engine.command(settings), settings, settings.out / f"{engine.name}.log")
-                measured[engine.name] = {"arithmetic": engine.arithmetic, **engine.read(output, settings), "peak_rss_bytes": peak_rss}
+                told = {"arithmetic": engine.arithmetic, **engine.read(output, settings)}
+                measured[engine.name] = {**told, "peak_rss_bytes": peak_rss}
             except (RuntimeError, LookupError, StopIteration, ValueError) as error:
                 results["skipped"][engine.name] = f"round {number}: {error or type(error).__name__}"
                 print(f"{engine.name} left out: {results['skipped'][engine.name]}", file=sys.stderr)

@@ -131,7 +131,8 @@ def need_memory_to_quantise(model):
     weights = sum(file.stat().st_size for file in (model / "unet").glob("*.safetensors"))
     free = 1024 * int(re.search(r"MemAvailable:\s*(\d+)", Path("/proc/meminfo").read_text())[1])
     if free < 10 * weights:
-        raise Missing(f"nncf needs about {10 * weights / 2 ** 30:.0f} GiB of free memory to quantise the UNet; {free / 2 ** 30:.0f} are free")
+        raise Missing(f"nncf needs about {10 * weights / 2 ** 30:.0f} GiB of free memory to quantise the UNet; "
+                      f"{free / 2 ** 30:.0f} are free")
 
 
 def openvino(name, unet, precision, arithmetic):

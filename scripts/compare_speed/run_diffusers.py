@@ -1,5 +1,5 @@
-"""Draws a batch of pictures with diffusers and prints a line of JSON: when the first step ended, seconds of each later step, of the
-decode. compare_speed.py starts it, once a round.
+"""Draws a batch of pictures with diffusers and prints a line of JSON: when the first step ended, seconds of each later
+step, of the decode. compare_speed.py starts it, once a round.
 
     run_diffusers.py MODEL --dtype bfloat16 --channels-last [--compile] --width 512 --height 512 --batch-size 1 --steps 4
         --threads 2 [--device cuda]

@@ -1,5 +1,6 @@
-"""Draws a batch of pictures (its size is the export's) with OpenVINO alone - no torch, no pipeline around it: the least it can cost - and prints a line of
-JSON: when the first step ended, seconds of each later step, of the decode. compare_speed.py starts it, once a round.
+"""Draws a batch of pictures (its size is the export's) with OpenVINO alone - no torch, no pipeline around it: the least it
+can cost - and prints a line of JSON: when the first step ended, seconds of each later step, of the decode.
+compare_speed.py starts it, once a round.
 
     run_openvino.py FOLDER --unet unet --precision bf16 --steps 4 --threads 2
 """
