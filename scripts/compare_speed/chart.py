@@ -42,7 +42,7 @@ def cut(x, y):
 
 
 def number(value):
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= .1 else f"{value:.3f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= .1 else f"{value:.3g}"
 
 
 def svg(results):
@@ -53,7 +53,7 @@ def svg(results):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
              'font-family="Inter, Helvetica, Arial, sans-serif">',
              f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-             text(MARGIN_PX, 40, "Stable Diffusion 1.5: speed and memory", 20, weight="600"),
+             text(MARGIN_PX, 40, "Drawing pictures: speed and memory", 20, weight="600"),
              text(MARGIN_PX, 62, results["caption"] + ". Shorter is better.", 13, SOFT)]
     for i in range(0, len(rows), 2):
         parts.append(f'<rect x="{MARGIN_PX - 10}" y="{TOP_PX + i * ROW_PX}" width="{width - 2 * MARGIN_PX + 20}" '
@@ -75,7 +75,7 @@ def svg(results):
                 parts.append(cut(x + length - 32, y + (ROW_PX - BAR_PX) / 2))
             weight = "600" if row["is_sd_gen"] else "400"
             parts.append(text(x + length + 6, y + 22, number(value), 12, INK, weight=weight))
-    parts.append(text(MARGIN_PX, bottom + 24, "Medians; a step is two UNet rows; the same random weights in every engine. "
+    parts.append(text(MARGIN_PX, bottom + 24, "Medians; a step is two UNet rows a picture; the same weights in every engine. "
                       "scripts/compare_speed remakes this picture.", 11, SOFT))
     return "\n".join(parts) + "\n</svg>\n"
 

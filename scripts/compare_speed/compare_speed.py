@@ -1,8 +1,8 @@
-"""Speed and memory of sd-gen beside other programs, on this machine, with the same full-size model of random weights.
+"""Speed and memory of sd-gen beside other programs, on this machine, with the same model (of random weights if none is given).
 
     python scripts/compare_speed/compare_speed.py --out DIR [--engines sd-gen-bf16 openvino-bf16] [--rounds 3]
 
-Each engine draws one picture in a process of its own; rounds go through all engines in turn, so that what else the
+Each engine draws one batch in a process of its own; rounds go through all engines in turn, so that what else the
 machine does falls on all alike. Prints a Markdown table; writes results.json and chart.svg into DIR. README.md beside this
 file says what is measured.
 """
@@ -68,13 +68,21 @@ def ask_worker(words, settings):
     return engines.last_json(output)
 
 
+def gpu_name():
+    try:
+        told = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True)
+    except OSError:
+        return None
+    return told.stdout.strip().splitlines()[0] if told.returncode == 0 and told.stdout.strip() else None
+
+
 def machine():
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*:\s*(.*)", info)
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     features = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if re.search(rf"\b{flag}\b", info)]
     return {"cpu": model[1] if model else platform.machine(), "cores": len(os.sched_getaffinity(0)), "features": features,
-            "memory_bytes": int(memory[1]) * 1024, "system": platform.platform()}
+            "memory_bytes": int(memory[1]) * 1024, "system": platform.platform(), "gpu": gpu_name()}
 
 
 def summary(measurements):
@@ -83,7 +91,8 @@ def summary(measurements):
                "first_step_s": [one["first_step_s"] for one in measurements]}
     result = {name: {"median": statistics.median(values), "min": min(values), "n": len(values)} for name, values in columns.items()}
     result["peak_rss_bytes"] = max(one["peak_rss_bytes"] for one in measurements)
-    result["version"] = measurements[-1]["version"]
+    for fact in ("version", "arithmetic"):
+        result[fact] = measurements[-1][fact]
     return result
 
 
@@ -126,7 +135,8 @@ def markdown(results):
     work = results["work"]
     lines += ["", results["caption"] + ". Median (least). A ratio below 1: sd-gen is faster."]
     if work:
-        lines.append(f"A step is {work['step_gflop']:.0f} GFLOP, a decode {work['decode_gflop']:.0f}; best of oneDNN here: {peaks}.")
+        lines.append(f"A step is {chart.number(work['step_gflop'])} GFLOP, a decode {chart.number(work['decode_gflop'])}"
+                     + (f"; best of oneDNN here: {peaks}." if peaks else "."))
     lines += [f"Left out: {name} - {why}" for name, why in results["skipped"].items()]
     return "\n".join(lines)
 
@@ -140,10 +150,13 @@ def parse(arguments):
                         help="another sd-gen, with flags of its own: 'sd-gen-fast=--dtype bfloat16 --sampler euler' (repeatable)")
     parser.add_argument("--rounds", type=int, default=3, help="[3]")
     parser.add_argument("--steps", type=int, default=4, help="steps a picture; the first counts as loading [4]")
-    parser.add_argument("--size", type=int, default=512, help="width and height in pixels, a multiple of 64 [512]")
+    parser.add_argument("--shape", choices=("sd15", "sdxl"), default="sd15", help="size of the model that is made [sd15]")
+    parser.add_argument("--size", type=int, help="width and height in pixels, a multiple of 64 [512; 1024 for sdxl]")
+    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="pictures drawn together: 2 N UNet rows [1]")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: sd-gen and diffusers only [cpu]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="[all cores]")
-    parser.add_argument("--model", type=Path, help="a Stable Diffusion 1.x folder [a folder in --work, made if missing]")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="where models are made and converted: 2 to 9 GB [OUT/work]")
+    parser.add_argument("--model", type=Path, help="a StableDiffusionPipeline folder [WORK/SHAPE, made if missing]")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where models are made and converted: 2 to 12 GB [OUT/work]")
     parser.add_argument("--sd-gen", type=Path, default=ROOT / "build" / "sd-gen", help="[build/sd-gen]")
     parser.add_argument("--sd-cpp", type=Path, metavar="PATH", help="stable-diffusion.cpp's sd-cli")
     parser.add_argument("--baseline", metavar="NAME", help="compare with this engine [the sd-gen of the same arithmetic]")
@@ -152,39 +165,56 @@ def parse(arguments):
         name, equals, flags = mode.partition("=")
         if not equals or not name or name in engines.ENGINES:
             parser.error(f"--sd-gen-mode {mode}: give NAME=FLAGS with a name of its own")
-        engines.ENGINES[name] = engines.sd_gen(name, flags, "bf16" if "bfloat16" in flags else "f32")
+        engines.ENGINES[name] = engines.sd_gen(name, flags)
         settings.engines = [*settings.engines, name]
     unknown = [name for name in settings.engines if name not in engines.ENGINES]
     if unknown:
         parser.error(f"unknown engine {unknown[0]}; known: {', '.join(engines.ENGINES)}")
-    if settings.size % 64 or settings.size < 64 or settings.rounds < 1 or settings.steps < 2 or settings.threads < 1:
-        parser.error("--size is a multiple of 64, --rounds and --threads at least 1, --steps at least 2")
+    settings.size = settings.size or {"sd15": 512, "sdxl": 1024}[settings.shape]
+    if settings.size % 64 or settings.size < 64 or settings.steps < 2:
+        parser.error("--size is a multiple of 64, --steps at least 2")
+    if min(settings.rounds, settings.threads, settings.batch_size) < 1:
+        parser.error("--rounds, --threads and --batch-size are at least 1")
     settings.width = settings.height = settings.size
     settings.out = settings.out.resolve()
     settings.work = (settings.work or settings.out / "work").resolve()
-    settings.model = (settings.model or settings.work / "model").resolve()
+    settings.model = (settings.model or settings.work / settings.shape).resolve()
     return settings
+
+
+def measure_peak(settings, results):
+    if settings.device != "cpu":
+        return
+    try:
+        for name, value in ask_worker(["peak", settings.threads], settings)["gflops"].items():
+            results["peak_gflops"][name] = max(value, results["peak_gflops"].get(name, 0))
+    except RuntimeError as error:
+        print(f"the machine's peak was not measured (needs torch): {error}", file=sys.stderr)
 
 
 def measure(chosen, settings, results):
     for number in range(1, settings.rounds + 1):
-        try:
-            for name, value in ask_worker(["peak", settings.threads], settings)["gflops"].items():
-                results["peak_gflops"][name] = max(value, results["peak_gflops"].get(name, 0))
-        except RuntimeError as error:
-            print(f"the machine's peak was not measured (needs torch): {error}", file=sys.stderr)
+        measure_peak(settings, results)
         measured = {}
         for engine in [engine for engine in chosen if engine.name not in results["skipped"]]:
             try:
                 output, peak_rss = run(engine.command(settings), settings, settings.out / f"{engine.name}.log")
-                measured[engine.name] = {**engine.read(output, settings), "peak_rss_bytes": peak_rss}
+                told = {"arithmetic": engine.arithmetic, **engine.read(output, settings)}
+                measured[engine.name] = {**told, "peak_rss_bytes": peak_rss}
             except (RuntimeError, LookupError, StopIteration, ValueError) as error:
                 results["skipped"][engine.name] = f"round {number}: {error or type(error).__name__}"
                 print(f"{engine.name} left out: {results['skipped'][engine.name]}", file=sys.stderr)
                 continue
             step_s = statistics.median(measured[engine.name]["steps_s"])
-            print(f"round {number} of {settings.rounds}: {engine.name}, {step_s:.2f} s a step", file=sys.stderr)
+            print(f"round {number} of {settings.rounds}: {engine.name}, {chart.number(step_s)} s a step", file=sys.stderr)
         results["rounds"].append({"load_average": os.getloadavg()[0], "measured": measured})
+
+
+def caption(settings, at):
+    where = at["gpu"] or "CUDA" if settings.device == "cuda" else f"{at['cpu']}, {settings.threads} of {at['cores']} cores"
+    batch = f", batches of {settings.batch_size}" if settings.batch_size > 1 else ""
+    return (f"{where}, {settings.model.name}, {settings.width}x{settings.height} pixels{batch}, "
+            f"{settings.rounds} round{'s' if settings.rounds > 1 else ''}")
 
 
 def main():
@@ -207,21 +237,18 @@ def main():
             results["skipped"][name] = str(missing)
             print(f"{name} left out: {missing}", file=sys.stderr)
     try:
-        results["work"] = ask_worker(["work", settings.model, settings.width, settings.height], settings)
+        results["work"] = ask_worker(["work", settings.model, settings.width, settings.height, settings.batch_size], settings)
     except RuntimeError as error:
         print(f"operations were not counted (needs torch and diffusers): {error}", file=sys.stderr)
     measure(chosen, settings, results)
     for engine in chosen:
         measurements = [one["measured"][engine.name] for one in results["rounds"] if engine.name in one["measured"]]
         if measurements:
-            results["summary"][engine.name] = {**summary(measurements), "arithmetic": engine.arithmetic,
-                                               "is_sd_gen": engine.is_sd_gen}
+            results["summary"][engine.name] = {**summary(measurements), "is_sd_gen": engine.is_sd_gen}
     if not results["summary"]:
         sys.exit("no engine could be measured")
     add_ratios(results, settings.baseline)
-    at = results["machine"]
-    results["caption"] = (f"{at['cpu']}, {settings.threads} of {at['cores']} cores, {settings.width}x{settings.height} pixels, "
-                          f"{settings.rounds} round{'s' if settings.rounds > 1 else ''}")
+    results["caption"] = caption(settings, results["machine"])
     (settings.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (settings.out / "chart.svg").write_text(chart.svg(results))
     print(markdown(results))

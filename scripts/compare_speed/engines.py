@@ -1,7 +1,7 @@
-"""The programs compared: what each needs, the command that draws one picture with it, and how its times are read.
+"""The programs compared: what each needs, the command that draws one batch with it, and how its times are read.
 
 A measurement is {"first_step_s": from the process's start to the end of the first guided step, "steps_s": each later step,
-"decode_s", "version"}; compare_speed.py adds peak_rss_bytes.
+"decode_s", "version"} and, where only the program knows it, "arithmetic"; compare_speed.py adds peak_rss_bytes.
 """
 
 import importlib.util
@@ -16,6 +16,7 @@ from typing import Callable
 
 HERE = Path(__file__).resolve().parent
 PROMPT = "a picture"
+SD15_WIDTHS = [320, 640, 1280, 1280]  # block_out_channels of the UNet
 
 
 class Missing(Exception):
@@ -25,7 +26,7 @@ class Missing(Exception):
 @dataclass
 class Engine:
     name: str
-    arithmetic: str  # f32, bf16 or int8: which peak it is held against (int8: none), and which sd-gen
+    arithmetic: str | None  # f32, bf16 or int8: which peak it is held against (int8: none), and which sd-gen; None: it tells
     prepare: Callable  # (settings): makes what the engine needs once; raises Missing
     command: Callable  # (settings) -> words
     read: Callable  # (Output, settings) -> measurement
@@ -44,6 +45,11 @@ def need(package, pip_name=None):
         raise Missing(f"the Python package {package} is not installed: pip install {pip_name or package}")
 
 
+def need_cpu(settings):
+    if settings.device != "cpu":
+        raise Missing("here it runs on the CPU only")
+
+
 def run_quietly(command):
     ran = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if ran.returncode:
@@ -56,7 +62,12 @@ def ensure_model(settings):
         for package in ("torch", "diffusers", "transformers"):
             need(package)
         print(f"making a model of random weights in {settings.model}", file=sys.stderr)
-        run_quietly([sys.executable, HERE / "make_model.py", settings.model])
+        run_quietly([sys.executable, HERE / "make_model.py", settings.model, "--shape", settings.shape])
+
+
+def converted(settings, name):
+    """A file or folder made from the model, beside those of other models."""
+    return settings.work / f"{settings.model.name}-{name}"
 
 
 def last_json(output):
@@ -71,16 +82,22 @@ def read_worker(output, settings):
 
 # --- sd-gen ---------------------------------------------------------------------------------------------------------
 
-def sd_gen(name, flags, arithmetic):
+def sd_gen(name, flags):
+    words = shlex.split(flags)
+    is_int8 = re.search(r"--quantize[ =]int8\b", flags) is not None
+
     def prepare(settings):
         if not settings.sd_gen.exists():
             raise Missing(f"{settings.sd_gen} is not there: scripts/quickstart builds it; --sd-gen names another")
+        told = subprocess.run([settings.sd_gen, "bench", "--help"], stdout=subprocess.PIPE, text=True).stdout
+        if "--no-profile" in told and "--no-profile" not in words:  # a run more would count as start
+            words.append("--no-profile")
 
     def command(settings):
         return [settings.sd_gen, "bench", "--json", "--quiet", "--model", settings.model, "--prompt", PROMPT,
                 "--sampler", "ddim", "--steps", settings.steps, "--guidance-scale", "7.5", "--width", settings.width,
-                "--height", settings.height, "--seed", "1", "--threads", settings.threads, "--warmup", "0",
-                "--repetitions", "1", *shlex.split(flags)]
+                "--height", settings.height, "--batch-size", settings.batch_size, "--seed", "1", "--device", settings.device,
+                "--threads", settings.threads, "--warmup", "0", "--repetitions", "1", *words]
 
     def read(output, settings):
         told = last_json(output)
@@ -88,8 +105,9 @@ def sd_gen(name, flags, arithmetic):
         outside = output.ended - output.started - run["load_s"] - run["total_s"]  # starting and ending the process
         return {"first_step_s": outside + run["load_s"] + run["text_encode_s"] + run["denoise_steps_s"][0],
                 "steps_s": run["denoise_steps_s"][1:], "decode_s": run["decode_s"],
+                "arithmetic": "int8" if is_int8 else {"float32": "f32", "bfloat16": "bf16"}.get(told["dtype"], told["dtype"]),
                 "version": f"sd-gen {told['versions']['sd-gen']}, libtorch {told['versions']['libtorch']}"}
-    return Engine(name, arithmetic, prepare, command, read, is_sd_gen=True)
+    return Engine(name, None, prepare, command, read, is_sd_gen=True)
 
 
 # --- diffusers ------------------------------------------------------------------------------------------------------
@@ -101,27 +119,41 @@ def diffusers(name, flags, arithmetic):
 
     def command(settings):
         return [sys.executable, HERE / "run_diffusers.py", settings.model, *flags, "--width", settings.width, "--height",
-                settings.height, "--steps", settings.steps, "--threads", settings.threads]
+                settings.height, "--batch-size", settings.batch_size, "--steps", settings.steps, "--device", settings.device,
+                "--threads", settings.threads]
     return Engine(name, arithmetic, prepare, command, read_worker)
 
 
 # --- OpenVINO -------------------------------------------------------------------------------------------------------
 
+def need_memory_to_quantise(model):
+    """Rather than to have the machine end other programs: nncf took 9.2 times the file for Stable Diffusion 1.5."""
+    weights = sum(file.stat().st_size for file in (model / "unet").glob("*.safetensors"))
+    free = 1024 * int(re.search(r"MemAvailable:\s*(\d+)", Path("/proc/meminfo").read_text())[1])
+    if free < 10 * weights:
+        raise Missing(f"nncf needs about {10 * weights / 2 ** 30:.0f} GiB of free memory to quantise the UNet; "
+                      f"{free / 2 ** 30:.0f} are free")
+
+
 def openvino(name, unet, precision, arithmetic):
     def folder(settings):
-        return settings.work / f"openvino-{settings.width}x{settings.height}"
+        batch = f"-batch{settings.batch_size}" if settings.batch_size > 1 else ""
+        return converted(settings, f"openvino-{settings.width}x{settings.height}{batch}")
 
     def prepare(settings):
+        need_cpu(settings)
         need("openvino")
         int8 = ["--int8"] if unet == "unet-int8" else []
         if int8:
             need("nncf")
+            if not (folder(settings) / f"{unet}.xml").exists():
+                need_memory_to_quantise(settings.model)
         if not all((folder(settings) / f"{part}.xml").exists() for part in ("text_encoder", unet, "vae_decoder")):
             for package in ("torch", "diffusers", "transformers"):
                 need(package)
             print(f"exporting {unet} to OpenVINO in {folder(settings)}", file=sys.stderr)
             run_quietly([sys.executable, HERE / "export_openvino.py", settings.model, folder(settings), "--width",
-                         settings.width, "--height", settings.height, *int8])
+                         settings.width, "--height", settings.height, "--batch-size", settings.batch_size, *int8])
 
     def command(settings):
         return [sys.executable, HERE / "run_openvino.py", folder(settings), "--unet", unet, "--precision", precision,
@@ -133,15 +165,20 @@ def openvino(name, unet, precision, arithmetic):
 
 def sd_cpp(name, weight_type, arithmetic):
     def file(settings):
-        return settings.work / f"{weight_type}.gguf"
+        return converted(settings, f"{weight_type}.gguf")
 
     def prepare(settings):
+        need_cpu(settings)
+        if json.loads((settings.model / "unet" / "config.json").read_text())["block_out_channels"] != SD15_WIDTHS:
+            raise Missing("it reads Stable Diffusion 1.x of full size only")
+        if settings.batch_size > 1:
+            raise Missing("it draws the pictures of a batch one after another")
         if settings.sd_cpp is None:
             raise Missing("--sd-cpp PATH names stable-diffusion.cpp's program, sd-cli")
         if not settings.sd_cpp.exists():
             raise Missing(f"--sd-cpp {settings.sd_cpp} is not there")
         if not file(settings).exists():
-            whole, partial = settings.work / "single-file.safetensors", settings.work / f"{weight_type}-partial.gguf"
+            whole, partial = converted(settings, "single-file.safetensors"), converted(settings, f"{weight_type}-partial.gguf")
             print(f"converting the model to {file(settings)}", file=sys.stderr)
             if not whole.exists():
                 need("safetensors")
@@ -164,8 +201,8 @@ def sd_cpp(name, weight_type, arithmetic):
 
 
 ENGINES = {engine.name: engine for engine in [
-    sd_gen("sd-gen-f32", "--dtype float32", "f32"),
-    sd_gen("sd-gen-bf16", "--dtype bfloat16", "bf16"),
+    sd_gen("sd-gen-f32", "--dtype float32"),
+    sd_gen("sd-gen-bf16", "--dtype bfloat16"),
     diffusers("diffusers-f32", ["--dtype", "float32"], "f32"),
     diffusers("diffusers-bf16", ["--dtype", "bfloat16", "--channels-last"], "bf16"),
     diffusers("diffusers-bf16-compile", ["--dtype", "bfloat16", "--channels-last", "--compile"], "bf16"),

@@ -1,15 +1,18 @@
-"""Exports a Stable Diffusion 1.x folder to OpenVINO: FOLDER/{text_encoder,unet,vae_decoder}.xml of fixed size, float16
-weights; with --int8 also unet-int8.xml, weights and activations quantised by nncf.
+"""Exports a StableDiffusionPipeline folder to OpenVINO: FOLDER/{text_encoder,unet,vae_decoder}.xml of fixed size and batch,
+float16 weights, and model.json, what drawing needs besides; with --int8 also unet-int8.xml, weights and activations
+quantised by nncf.
 
-    python scripts/compare_speed/export_openvino.py MODEL FOLDER --width 512 --height 512 [--int8]
+    python scripts/compare_speed/export_openvino.py MODEL FOLDER --width 512 --height 512 [--batch-size 1] [--int8]
 """
 
 import argparse
 import gc
+import json
 from pathlib import Path
 
 import numpy as np
 
+EXAMPLE_SIDE = 16  # latents: tracing computes, and the graph fits any size (the files are the same to the byte)
 CALIBRATION_PICTURES = 2  # of random numbers: the ranges only have to be finite, and the speed does not depend on them
 
 
@@ -21,14 +24,22 @@ def write(model, path):
         partial.with_suffix(suffix).rename(path.with_suffix(suffix))
 
 
-def trace(module, inputs):
+def trace(module, example, shapes):
     import openvino as ov
     import torch
     with torch.no_grad():
-        return ov.convert_model(module.eval(), example_input=inputs, input=[list(x.shape) for x in inputs])
+        return ov.convert_model(module.eval(), example_input=tuple(example), input=shapes)
 
 
-def export(model, folder, width_px, height_px):
+def write_facts(model, folder):
+    def value(part, key, default):
+        return json.loads((model / part).read_text()).get(key, default)
+    facts = {"prediction_type": value("scheduler/scheduler_config.json", "prediction_type", "epsilon"),
+             "scaling_factor": value("vae/config.json", "scaling_factor", .18215)}
+    (folder / "model.json").write_text(json.dumps(facts) + "\n")
+
+
+def export(model, folder, width_px, height_px, pictures):
     import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel
@@ -38,7 +49,7 @@ def export(model, folder, width_px, height_px):
             super().__init__()
             self.inner = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32)
 
-        def forward(self, ids):  # [N, 77]
+        def forward(self, ids):  # [N, L]
             return self.inner(ids, return_dict=False)[0]
 
     class Unet(torch.nn.Module):
@@ -57,17 +68,22 @@ def export(model, folder, width_px, height_px):
         def forward(self, latents):
             return self.inner.decode(latents, return_dict=False)[0]
 
-    h, w = height_px // 8, width_px // 8
+    h, w, rows = height_px // 8, width_px // 8, 2 * pictures
+    words = json.loads((model / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
+    def latents(n, h, w):
+        return torch.randn(n, 4, h, w)
+
     parts = {
-        "text_encoder": (Text, lambda m: (torch.ones(2, 77, dtype=torch.int64),)),
-        "unet": (Unet, lambda m: (torch.randn(2, 4, h, w), torch.tensor([500., 500.]),
-                                  torch.randn(2, 77, m.inner.config.cross_attention_dim))),
-        "vae_decoder": (Decoder, lambda m: (torch.randn(1, 4, h, w),)),
+        "text_encoder": (Text, lambda m, h, w: [torch.ones(2, words, dtype=torch.int64)]),
+        "unet": (Unet, lambda m, h, w: [latents(rows, h, w), torch.full([rows], 500.),
+                                        torch.randn(rows, words, m.inner.config.cross_attention_dim)]),
+        "vae_decoder": (Decoder, lambda m, h, w: [latents(pictures, h, w)]),
     }
     for name, (build, inputs) in parts.items():
         if not (folder / f"{name}.xml").exists():
             module = build()
-            write(trace(module, inputs(module)), folder / f"{name}.xml")
+            shapes = [list(x.shape) for x in inputs(module, h, w)]
+            write(trace(module, inputs(module, EXAMPLE_SIDE, EXAMPLE_SIDE), shapes), folder / f"{name}.xml")
             del module
             gc.collect()
 
@@ -95,10 +111,12 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--height", type=int, default=512)
+    parser.add_argument("--batch-size", type=int, default=1, help="pictures drawn together")
     parser.add_argument("--int8", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    export(options.model, options.folder, options.width, options.height)
+    write_facts(options.model, options.folder)
+    export(options.model, options.folder, options.width, options.height, options.batch_size)
     if options.int8 and not (options.folder / "unet-int8.xml").exists():
         quantise(options.folder)
 

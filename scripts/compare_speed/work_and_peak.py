@@ -1,8 +1,8 @@
 """What there is to compute, and how fast this machine can: two measurements that compare_speed.py asks for, each as a
 line of JSON.
 
-    work_and_peak.py work MODEL WIDTH HEIGHT   floating-point operations of a guided step and of a decode, counted
-    work_and_peak.py peak THREADS              operations a second of large convolutions and matrix products in oneDNN
+    work_and_peak.py work MODEL WIDTH HEIGHT PICTURES   floating-point operations of a guided step and of a decode, counted
+    work_and_peak.py peak THREADS                       operations a second of large convolutions and matrix products in oneDNN
 """
 
 import json
@@ -23,16 +23,17 @@ def count(run):
     return counter.get_total_flops()
 
 
-def work(model, width_px, height_px):
+def work(model, width_px, height_px, pictures):
     """On the meta device: shapes are followed, nothing is computed. A multiplication and an addition are two operations."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    h, w = height_px // 8, width_px // 8
+    h, w, rows = height_px // 8, width_px // 8, 2 * pictures
+    words = json.loads((Path(model) / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(Path(model) / "unet"))
         vae = AutoencoderKL.from_config(AutoencoderKL.load_config(Path(model) / "vae"))
-        x_t, t = torch.zeros(2, unet.config.in_channels, h, w), torch.zeros(2)
-        context = torch.zeros(2, 77, unet.config.cross_attention_dim)
-        latents = torch.zeros(1, vae.config.latent_channels, h, w)
+        x_t, t = torch.zeros(rows, unet.config.in_channels, h, w), torch.zeros(rows)
+        context = torch.zeros(rows, words, unet.config.cross_attention_dim)
+        latents = torch.zeros(pictures, vae.config.latent_channels, h, w)
     return {"step_gflop": count(lambda: unet(x_t, t, context)) / 1e9, "decode_gflop": count(lambda: vae.decode(latents)) / 1e9}
 
 
@@ -80,8 +81,8 @@ def peak(threads):
 
 def main():
     warnings.filterwarnings("ignore")
-    if len(sys.argv) == 5 and sys.argv[1] == "work":
-        print(json.dumps(work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))
+    if len(sys.argv) == 6 and sys.argv[1] == "work":
+        print(json.dumps(work(sys.argv[2], *map(int, sys.argv[3:]))))
     elif len(sys.argv) == 3 and sys.argv[1] == "peak":
         print(json.dumps(peak(int(sys.argv[2]))))
     else:
