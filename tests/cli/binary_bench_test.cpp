@@ -72,14 +72,14 @@ TEST_F(BinaryBench, AWrongSweepIsRefusedBeforeAnythingRuns) {
 }
 
 TEST_F(BinaryBench, RatiosAreTakenAgainstAnEarlierResult) {
-  const ProcessResult old = bench({"--json", "--no-profile"});
+  const ProcessResult old = bench({"--json", "--no-profile", "--dtype", "float32"});
   ASSERT_EQ(old.exit_code, 0) << old.err;
   Json slower = Json::parse(old.out);
   for (Json& stage : slower["stages"]) stage["median_s"] = 1e6;
   slower["dtype"] = "bfloat16";
   testing::write_bytes(folder() / "_old.json", slower.dump(1));
   std::vector<std::string> arguments = {"--json", "--no-profile", "--compare", "_old.json",
-                                        "--log-level=warn"};
+                                        "--dtype", "float32", "--log-level=warn"};
   const ProcessResult result = bench(arguments);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json compared = Json::parse(result.out)["compared_with"];
