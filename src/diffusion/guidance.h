@@ -1,6 +1,7 @@
 // Classifier-free guidance: the same network asked with and without the words, in one call.
 #pragma once
 
+#include "base/compute/recorder.h"
 #include "diffusion/samplers.h"
 #include "diffusion/unet.h"
 
@@ -18,8 +19,9 @@ struct Conditioning {
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
 // device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
 // without)
-// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` must outlive the denoiser.
+// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser; the
+// recorder's recordings are of this `unet`.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute);
+                         const Compute& compute, Recorder& recorder);
 
 }  // namespace sdgen
