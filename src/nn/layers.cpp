@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/compute/device_kernels.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
 #include "nn/winograd.h"
@@ -35,6 +36,9 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
   } else if (packs(weight)) {
     method = Method::kPacked;
     weight = pack_conv2d(weight, stride, padding);
+  } else if (weight.is_cuda() && geometry.kernel == 1 && stride == 1 && padding == 0) {
+    method = Method::kProduct;  // a matrix product adds the bias on the way, cuDNN's convolution does not
+    weight = weight.flatten(1);
   } else {
     weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
   }
@@ -48,13 +52,26 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
     case Method::kLinear:
       return to_map(packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added),
                     map.sizes().slice(2));
+    case Method::kProduct: {
+      const Tensor y = to_map(at::linear(to_patches(map), weight, bias), map.sizes().slice(2));
+      return added.defined() ? added + y : y;
+    }
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
     case Method::kPlain:
       break;
   }
-  const Tensor y = at::conv2d(map, weight, bias, {stride, stride}, {padding, padding});
+  const std::vector<std::int64_t> strides = {stride, stride}, paddings = {padding, padding};
+  if (has_device_kernels(map, bias.size(0)))
+    return device_add_to_map(at::conv2d(map, weight, {}, strides, paddings), bias, added);
+  const Tensor y = at::conv2d(map, weight, bias, strides, paddings);
   return added.defined() ? added + y : y;
+}
+
+Tensor Conv2d::without_bias(const Tensor& x) const {
+  if (method != Method::kPlain || !has_device_kernels(x, bias.size(0))) return {};
+  return at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, {}, {stride, stride},
+                    {padding, padding});
 }
 
 GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t groups, double eps)
@@ -65,12 +82,16 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
   if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
+  if (has_device_group_norm(x, groups))
+    return device_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
 Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor& offset) const {
   if (activation == Activation::kSilu && group_norm_fits(x))
     return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
+  if (activation == Activation::kSilu && has_device_group_norm(x, groups))
+    return device_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
   return activate(activation, (*this)(offset.defined() ? x + offset.unsqueeze(-1).unsqueeze(-1) : x));
 }
 

@@ -31,7 +31,7 @@ struct Conv2d {
     std::int64_t stride = 1;
     std::int64_t padding = 1;
   };
-  enum class Method { kPlain, kPacked, kLinear, kWinograd };  // kLinear: 1x1
+  enum class Method { kPlain, kPacked, kLinear, kProduct, kWinograd };  // kLinear, kProduct: 1x1
   Tensor weight;  // [out, in, kernel, kernel] channels_last, or as the method wants it
   Tensor bias;    // [out]
   std::int64_t stride;
@@ -41,6 +41,9 @@ struct Conv2d {
   Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry);
   // [N, in, h, w] -> [N, out, h', w'], channels_last; `added` as in Linear.
   Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
+  // The result before the bias, where leaving it to whoever comes next saves a pass over it; undefined
+  // elsewhere.
+  Tensor without_bias(const Tensor& x) const;
 };
 
 struct GroupNorm {
