@@ -51,12 +51,21 @@ struct StepProgress {
   double step_seconds = 0.0;  // this step, for all rows of the batch
 };
 
+// What all calls of one operator took within a stage.
+struct OperatorTimes {
+  std::string name;  // a layer, e.g. "conv 3x3 winograd", or an operator of libtorch, e.g. "aten::cat"
+  std::size_t calls = 0;
+  double seconds = 0.0;  // without layers inside it
+  double gflop = 0.0;    // 10^9 multiplications and additions by the direct method; 0: not counted
+};
+
 // After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode".
 struct StageEvent {
   std::string stage;
   std::string detail;  // component, e.g. "unet"; how it was decoded if not whole, e.g. "in tiles"; else empty
   double seconds = 0.0;
-  std::uint64_t peak_memory_bytes = 0;  // of the process so far (resident set)
+  std::uint64_t peak_memory_bytes = 0;     // of the process so far (resident set)
+  std::vector<OperatorTimes> operators{};  // the dearest first, where RunOptions::operators
 };
 
 // Every member may be empty. Called on the thread that called run().
@@ -73,7 +82,8 @@ struct Observer {
 };
 
 struct RunOptions {
-  int batch_size = 1;  // pictures computed together, where their settings agree
+  int batch_size = 1;      // pictures computed together, where their settings agree
+  bool operators = false;  // each StageEvent tells its operators; costs time, on a GPU much of it
 };
 
 class Generator {

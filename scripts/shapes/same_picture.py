@@ -33,7 +33,7 @@ def main():
             ours = pathlib.Path(folder) / f"{seed}.png"
             subprocess.run([ROOT / "build" / "sd-gen", "--prompt", prompt, "--model", options.model, "--seed", str(seed),
                             "--steps", str(options.steps), "--guidance-scale", str(options.guidance_scale),
-                            "--output", ours, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+                            "--output", ours, "--dtype", "float32", "--quiet"], check=True, stdout=subprocess.DEVNULL)
             reference = pipe(prompt, num_inference_steps=options.steps, guidance_scale=options.guidance_scale,
                              generator=torch.Generator().manual_seed(seed)).images[0]
             apart = np.abs(np.asarray(Image.open(ours), np.int32) - np.asarray(reference, np.int32))

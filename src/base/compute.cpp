@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/kernels/kernels.h"
 
 namespace sdgen {
 namespace {
@@ -45,7 +46,9 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
   // On CUDA both half formats are as fast. float16 has three more bits, so its picture is nearer to
   // float32's, and cards before Ampere compute it too. What overflows in its range is the VAE, and that is
   // decoded again.
-  return device.is_cuda() ? at::kHalf : at::kFloat;
+  if (device.is_cuda()) return at::kHalf;
+  // Only with the processor's own bfloat16 instructions is it the faster one.
+  return best_simd() == Simd::kAvx512 ? at::kBFloat16 : at::kFloat;
 }
 
 // What a step frees the next one takes again: without this every large tensor is fresh memory of the system,
@@ -70,7 +73,7 @@ Compute choose_compute(const ComputeOptions& options) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowFP16ReductionCuBLAS(false);
   at::globalContext().setAllowBF16ReductionCuBLAS(false);
-  return {device, choose_dtype(options.dtype, device)};
+  return {device, choose_dtype(options.dtype, device), options.quantize};
 }
 
 std::string device_name(const Compute& compute) {

@@ -14,6 +14,7 @@ namespace sdgen {
 struct Compute {
   at::Device device{at::kCPU};
   at::ScalarType dtype = at::kFloat;  // of weights and activations
+  Quantize quantize = Quantize::kNone;  // of the UNet's large layers
 };
 
 // The device and dtype that `options` ask for, and the CPU thread count set (process-wide, libtorch has one

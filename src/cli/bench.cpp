@@ -1,21 +1,23 @@
 #include "cli/bench.h"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
+#include <map>
+#include <tuple>
 
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/model_path.h"
+#include "sdgen/measure.h"
 
 namespace sdgen::cli {
 namespace {
 
 const char kPrompt[] = "a red circle above a blue square";
+
+struct Interrupted {
+  std::size_t runs_done = 0;  // of the combination in work
+};
 
 Request bench_request(const Options& options) {
   if (!options.prompt_file.empty())
@@ -27,42 +29,8 @@ Request bench_request(const Options& options) {
   return request;
 }
 
-// One run; false if it was interrupted. A picture that fails ends the bench: its times would mean nothing.
-bool measure(Generator& generator, const Request& request, const Options& options, spdlog::logger& log,
-             RunTimes& times) {
-  std::vector<Error> failures;
-  Observer observer;
-  observer.on_stage = [&](const StageEvent& event) { add_event(times, event); };
-  observer.on_failure = [&](std::size_t, int, const Error& error) { failures.push_back(error); };
-  observer.on_warning = [&](const std::string& warning) { log.warn(warning); };
-  observer.should_stop = interrupted;
-  const auto begin = std::chrono::steady_clock::now();
-  const bool is_whole = generator.run({request}, {options.batch_size}, observer);
-  times.total = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() - times.load;
-  if (!failures.empty()) throw failures.front();
-  return is_whole;
-}
-
-double rounded(double seconds) {
-  return std::round(seconds * 1e7) / 1e7;
-}
-
-// A run's seconds one by one: the first step costs more than the others, which no summary shows.
-nlohmann::ordered_json run_json(const RunTimes& run) {
-  nlohmann::ordered_json json = {{"load_s", rounded(run.load)},
-                                 {"text_encode_s", rounded(run.text_encode)},
-                                 {"denoise_steps_s", nlohmann::ordered_json::array()},
-                                 {"decode_s", rounded(run.decode)},
-                                 {"total_s", rounded(run.total)}};
-  for (const double seconds : run.denoise_steps) json["denoise_steps_s"].push_back(rounded(seconds));
-  return json;
-}
-
-nlohmann::ordered_json summary_json(const Summary& summary) {
-  return {{"median_s", rounded(summary.median)},
-          {"min_s", rounded(summary.min)},
-          {"max_s", rounded(summary.max)},
-          {"n", summary.n}};
+Generator make_generator(const Options& options) {
+  return {find_model(chosen_model(options.model), model_folders()), options.compute};
 }
 
 void print(const std::string& text) {
@@ -70,90 +38,166 @@ void print(const std::string& text) {
     throw Error(ErrorKind::kWorking, "the results could not be printed to standard output");
 }
 
-}  // namespace
+// Measures one combination of options.
+class Measurement {
+ public:
+  Measurement(const Options& options, spdlog::logger& log)
+      : options_(options),
+        log_(log),
+        generator_(make_generator(options)),
+        request_(generator_.complete(bench_request(options))) {}
 
-void add_event(RunTimes& times, const StageEvent& event) {
-  if (event.stage == "load") times.load += event.seconds;
-  if (event.stage == "text_encode") times.text_encode += event.seconds;
-  if (event.stage == "denoise_step") times.denoise_steps.push_back(event.seconds);
-  if (event.stage == "decode") times.decode += event.seconds;
-  times.peak_memory_bytes = std::max(times.peak_memory_bytes, event.peak_memory_bytes);
-}
+  const ModelInfo& model() const { return generator_.info(); }
 
-void add_times(BenchReport& report, const std::vector<RunTimes>& runs) {
-  std::vector<double> load, text_encode, denoise_step, decode, total;
-  for (const RunTimes& run : runs) {
-    load.push_back(run.load);
-    text_encode.push_back(run.text_encode);
-    denoise_step.insert(denoise_step.end(), run.denoise_steps.begin(), run.denoise_steps.end());
-    decode.push_back(run.decode);
-    total.push_back(run.total);
-    report.peak_memory_bytes = std::max(report.peak_memory_bytes, run.peak_memory_bytes);
+  // All but peak, sweep and comparison. Throws Interrupted.
+  BenchReport report() {
+    BenchReport report{model(),         *request_.width,   *request_.height,        options_.batch_size,
+                       *request_.steps, *request_.sampler, *request_.guidance_scale};
+    add_times(report, runs());
+    if (!options_.no_profile) report.profiles = profiles();
+    report.versions = versions();
+    return report;
   }
-  const Summary whole = summarise(total);
-  report.stages = {{"load", summarise(load)},
-                   {"text_encode", summarise(text_encode)},
-                   {"denoise_step", summarise(denoise_step)},
-                   {"decode", summarise(decode)},
-                   {"total", whole}};
-  report.runs = runs;
-  report.pictures_per_minute = whole.median > 0.0 ? 60.0 * report.batch_size / whole.median : 0.0;
-}
 
-std::string bench_json(const BenchReport& report) {
-  nlohmann::ordered_json json;
-  json["model"] = report.model.name;
-  json["device"] = report.model.device;
-  json["dtype"] = report.model.dtype;
-  json["threads"] = report.model.threads;
-  json["width"] = report.width;
-  json["height"] = report.height;
-  json["batch_size"] = report.batch_size;
-  for (const auto& [stage, summary] : report.stages) json["stages"][stage] = summary_json(summary);
-  for (const RunTimes& run : report.runs) json["runs"].push_back(run_json(run));
-  json["pictures_per_minute"] = report.pictures_per_minute;
-  json["peak_memory_bytes"] = report.peak_memory_bytes;
-  for (const auto& [name, version] : report.versions) json["versions"][name] = version;
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
+ private:
+  // Throws Interrupted. A picture that fails ends the bench: its times would mean nothing.
+  void draw(bool operators, const std::function<void(const StageEvent&)>& on_stage) {
+    std::vector<Error> failures;
+    Observer observer;
+    observer.on_stage = on_stage;
+    observer.on_failure = [&](std::size_t, int, const Error& error) { failures.push_back(error); };
+    observer.on_warning = [&](const std::string& warning) { log_.warn(warning); };
+    observer.should_stop = interrupted;
+    const bool is_whole = generator_.run({request_}, {options_.batch_size, operators}, observer);
+    if (!failures.empty()) throw failures.front();
+    if (!is_whole) throw Interrupted{runs_done_};
+  }
 
-std::string bench_text(const BenchReport& report) {
-  std::string text = fmt::format("{}, {}x{} pixels, batch {}, on {} in {}, {} threads\n\n", report.model.name,
-                                 report.width, report.height, report.batch_size, report.model.device,
-                                 report.model.dtype, report.model.threads);
-  text += fmt::format("{:<14}{:>12}{:>12}{:>12}{:>6}\n", "stage", "median s", "min s", "max s", "n");
-  for (const auto& [stage, summary] : report.stages)
-    text += fmt::format("{:<14}{:>12.4f}{:>12.4f}{:>12.4f}{:>6}\n", stage, summary.median, summary.min,
-                        summary.max, summary.n);
-  return text + fmt::format("\n{:.2f} pictures a minute, peak memory {}\n", report.pictures_per_minute,
-                            memory_text(report.peak_memory_bytes));
-}
+  std::vector<RunTimes> runs() {
+    std::vector<RunTimes> runs;
+    for (int i = -options_.warmup; i < options_.repetitions; ++i) {
+      RunTimes times;
+      const EnergyMeter energy;
+      const auto begin = std::chrono::steady_clock::now();
+      draw(/*operators=*/false, [&](const StageEvent& event) { add_event(times, event); });
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      times.total = seconds.count() - times.load;
+      times.joules = energy.joules();
+      if (i < 0) {
+        log_.info("warm-up {} of {}: {:.2f} s", i + options_.warmup + 1, options_.warmup, times.total);
+      } else {
+        log_.info("run {} of {}: {:.2f} s", i + 1, options_.repetitions, times.total);
+        runs.push_back(std::move(times));
+        ++runs_done_;
+      }
+    }
+    return runs;
+  }
+
+  std::vector<StageProfile> profiles() {
+    std::vector<StageEvent> events;
+    log_.info("one more run, to time the operators");
+    draw(/*operators=*/true, [&](const StageEvent& event) { events.push_back(event); });
+    return stage_profiles(events);
+  }
+
+  const Options& options_;
+  spdlog::logger& log_;
+  Generator generator_;
+  const Request request_;
+  std::size_t runs_done_ = 0;
+};
+
+// All combinations, one after the other.
+class Bench {
+ public:
+  Bench(const Options& options, spdlog::logger& log)
+      : options_(options), log_(log), combinations_(combinations(options)) {
+    if (!options.compare.empty()) old_ = read_results(options.compare);
+    if (!is_sweep() && old_.size() > 1)
+      throw Error(ErrorKind::kInput, options.compare + ": holds " + std::to_string(old_.size()) +
+                                         " results; compare a sweep with it, or keep one of them");
+    // What cannot be drawn is refused before anything is measured.
+    if (is_sweep())
+      for (const Combination& combination : combinations_) Measurement(combination.options, log_);
+  }
+
+  int run() {
+    watch_interrupts();
+    try {
+      for (const Combination& combination : combinations_) add(combination);
+    } catch (const Interrupted& where) {
+      print_table();
+      if (is_sweep())
+        tell_interrupted(options_.log_level, reports_.size(), combinations_.size(), "combinations");
+      else
+        tell_interrupted(options_.log_level, where.runs_done, static_cast<std::size_t>(options_.repetitions),
+                         "runs");
+      return 130;
+    } catch (const Error&) {
+      print_table();  // what was measured is kept
+      throw;
+    }
+    print_table();
+    return 0;
+  }
+
+ private:
+  bool is_sweep() const { return !options_.sweep.empty(); }
+
+  void add(const Combination& combination) {
+    if (is_sweep()) {
+      forget_peak_memory();  // the earlier combinations'
+      log_.info("combination {} of {}: {}", reports_.size() + 1, combinations_.size(),
+                swept_text(combination.swept));
+    }
+    BenchReport report = Measurement(combination.options, log_).report();
+    if (!options_.no_profile) report.peak_gflops = peak(combination.options, report.model);
+    report.swept = combination.swept;
+    compare_with_old(report);
+    if (options_.json) print(bench_json(report));
+    reports_.push_back(std::move(report));
+  }
+
+  // Measured once for each place and kind of computation.
+  double peak(const Options& options, const ModelInfo& model) {
+    const auto [known, is_new] = peaks_.try_emplace({model.device, model.dtype, model.threads});
+    if (is_new) known->second = peak_gflops(options.compute);
+    return known->second;
+  }
+
+  void compare_with_old(BenchReport& report) const {
+    if (old_.empty()) return;
+    const BenchObject now = bench_object(report);
+    const BenchObject* const before = find_counterpart(old_, now);
+    if (!before) {
+      log_.warn("{} holds no result for {}", options_.compare, swept_text(report.swept));
+      return;
+    }
+    report.comparison = compare(options_.compare, *before, now);
+    for (const std::string& difference : report.comparison->differences)
+      log_.warn("compared with {}: {}", options_.compare, difference);
+  }
+
+  void print_table() const {
+    if (options_.json || reports_.empty()) return;
+    print(is_sweep() ? sweep_text(reports_) : bench_text(reports_.front()));
+  }
+
+  const Options& options_;
+  spdlog::logger& log_;
+  const std::vector<Combination> combinations_;
+  std::vector<BenchObject> old_;
+  std::map<std::tuple<std::string, std::string, int>, double> peaks_;
+  std::vector<BenchReport> reports_;
+};
+
+}  // namespace
 
 int bench(const Options& options) {
   ProgressBar no_bar(false);
   const auto log = make_logger(options.log_level, no_bar);
-  const Request asked = bench_request(options);
-  Generator generator(find_model(chosen_model(options.model), model_folders()), options.compute);
-  const Request request = generator.complete(asked);
-  watch_interrupts();
-  std::vector<RunTimes> runs;
-  for (int i = -options.warmup; i < options.repetitions; ++i) {
-    RunTimes times;
-    if (!measure(generator, request, options, *log, times)) {
-      tell_interrupted(options.log_level, runs.size(), static_cast<std::size_t>(options.repetitions), "runs");
-      return 130;
-    }
-    if (i < 0)
-      log->info("warm-up {} of {}: {:.2f} s", i + options.warmup + 1, options.warmup, times.total);
-    else
-      log->info("run {} of {}: {:.2f} s", i + 1, options.repetitions, times.total);
-    if (i >= 0) runs.push_back(std::move(times));
-  }
-  BenchReport report{generator.info(), *request.width, *request.height, options.batch_size, {}, {}, 0.0, 0,
-                     versions()};
-  add_times(report, runs);
-  print(options.json ? bench_json(report) : bench_text(report));
-  return 0;
+  return Bench(options, *log).run();
 }
 
 }  // namespace sdgen::cli

@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/bench.h"
-#include "cli/generate.h"
+#include "cli/commands.h"
 #include "cli/log.h"
 #include "cli/options.h"
 #include "cli/prompt_file.h"
+#include "sdgen/error.h"
 
 namespace {
 
@@ -32,9 +32,7 @@ int fail(const sdgen::cli::Options& options, int code, std::string_view message)
 
 int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments) {
   options = sdgen::cli::parse_options(arguments);
-  if (options.message.empty())
-    return options.command == sdgen::cli::Command::kBench ? sdgen::cli::bench(options)
-                                                          : sdgen::cli::generate(options);
+  if (options.message.empty()) return sdgen::cli::load_commands()(options);
   std::fputs(options.message.c_str(), stdout);
   return std::fflush(stdout) == 0 ? 0 : 1;
 }

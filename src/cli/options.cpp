@@ -9,8 +9,8 @@
 #include "cli/output_names.h"
 #include "cli/output_pattern.h"
 #include "cli/program_options.h"
+#include "cli/sweep.h"
 #include "sdgen/error.h"
-#include "sdgen/generator.h"
 
 namespace sdgen::cli {
 namespace {
@@ -42,7 +42,17 @@ const char kGenerateHelp[] =
 
 const char kBenchHelp[] =
     "sd-gen bench measures every stage of drawing and writes no picture.\n\n"
-    "  sd-gen bench [flags of sd-gen] [--repetitions N] [--warmup N] [--json]";
+    "  sd-gen bench [flags of sd-gen] [--repetitions N] [--warmup N] [--json]\n"
+    "  sd-gen bench --json > old.json; sd-gen bench --compare old.json     ratios new / old\n"
+    "  sd-gen bench --sweep dtype=float32,bfloat16 --sweep size=64,96x64   a row a combination";
+
+const char kBenchFooter[] =
+    "Values in [] are the defaults.\n"
+    "GFLOP are 10^9 multiplications and additions, counted as the direct method needs them: Winograd\n"
+    "convolutions do with fewer and may pass 100% of the peak, which is the best of a few large matrix\n"
+    "products and convolutions in libtorch's own libraries, measured on the spot. Operators are timed in\n"
+    "one run of their own after the measured ones. Joules are those of all processor packages (RAPL),\n"
+    "whatever program used them; the counters are for root to read on most systems.";
 
 std::string generate_footer() {
   std::string fields;
@@ -103,24 +113,6 @@ void add_options(CLI::App& app, Command command) {
   add_option(app, "--version", "", kGroup, "", "versions of sd-gen and its libraries");
 }
 
-// Sets one option by its long name; `shown` is how the user wrote it. The later of --prompt and --prompt-file
-// counts.
-void set_option(Options& options, const std::string& name, const std::string& shown,
-                const std::string& text) {
-  if (const ProgramOption* option = find_program_option(name)) {
-    option->set(options, shown, text);
-    if (option->name == "prompt-file") options.has_prompt = false;
-    return;
-  }
-  const RequestField& field = *find_field(name);
-  set_field(options.job, field, shown, text);
-  if (field.name == "output") check_output(options.job.output);
-  if (field.name != "prompt") return;
-  options.has_prompt = text != "-";
-  options.prompt_file = options.has_prompt ? "" : "-";
-  if (!options.has_prompt) options.job.prompt.clear();
-}
-
 void apply_config(Options& options, const std::string& path) {
   const auto known = option_names(options.command);
   for (const ConfigEntry& entry : read_config(path)) {
@@ -142,7 +134,12 @@ void apply_flags(Options& options, const CLI::App& app) {
     if (name == "prompt" && flag->count() > 1)
       refuse("--prompt is given " + std::to_string(flag->count()) +
              " times; use --prompt-file for several prompts");
-    set_option(options, name, "--" + name, flag->results().back());
+    if (name == "sweep") {
+      options.sweep.clear();
+      for (const std::string& axis : flag->results()) set_option(options, name, "--" + name, axis);
+    } else {
+      set_option(options, name, "--" + name, flag->results().back());
+    }
   }
   for (const auto& [one, other] : {std::pair("--prompt", "--prompt-file"), std::pair("--quiet", "--verbose")})
     if (app.count(one) > 0 && app.count(other) > 0)
@@ -195,6 +192,22 @@ bool parse_words(CLI::App& app, std::vector<std::string> words) {
 
 }  // namespace
 
+void set_option(Options& options, const std::string& name, const std::string& shown,
+                const std::string& text) {
+  if (const ProgramOption* option = find_program_option(name)) {
+    option->set(options, shown, text);
+    if (option->name == "prompt-file") options.has_prompt = false;
+    return;
+  }
+  const RequestField& field = *find_field(name);
+  set_field(options.job, field, shown, text);
+  if (field.name == "output") check_output(options.job.output);
+  if (field.name != "prompt") return;
+  options.has_prompt = text != "-";
+  options.prompt_file = options.has_prompt ? "" : "-";
+  if (!options.has_prompt) options.job.prompt.clear();
+}
+
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
   std::vector<std::string> words = split_empty_values(arguments);
@@ -207,27 +220,22 @@ Options parse_options(const std::vector<std::string>& arguments) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.allow_extras();
   add_options(app, options.command);
-  if (!is_bench) app.footer(generate_footer());
+  app.footer(is_bench ? kBenchFooter : generate_footer());
   if (!parse_words(app, words)) {
     options.message = app.help();
     return options;
   }
   refuse_leftovers(app, options.command);
   if (app.count("--version") > 0) {
-    options.message = version_text();
+    options.command = Command::kVersion;
     return options;
   }
   if (app.count("--config") > 0) apply_config(options, app["--config"]->results().back());
   apply_flags(options, app);
+  combinations(options);  // refuses what cannot be swept
   if (!is_bench && !options.has_prompt && options.prompt_file.empty())
     refuse("nothing to draw; type for example: sd-gen --prompt \"a red circle above a blue square\"");
   return options;
-}
-
-std::string version_text() {
-  std::string text;
-  for (const auto& [name, version] : versions()) text += name + " " + version + "\n";
-  return text;
 }
 
 }  // namespace sdgen::cli

@@ -9,13 +9,19 @@
 
 namespace sdgen::cli {
 
-enum class Command { kGenerate, kBench };
+enum class Command { kGenerate, kBench, kVersion };
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
+// A flag of bench and the values it takes one after the other.
+struct SweepAxis {
+  std::string name;  // a long flag name, or "size"
+  std::vector<std::string> values;
+};
+
 struct Options {
   Command command = Command::kGenerate;
-  std::string message;  // not empty: print this and stop (--help, --version)
+  std::string message;  // not empty: print this and stop (--help)
   Job job;              // the request, or what every line of a prompt file starts from
   bool has_prompt = false;
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
@@ -25,8 +31,11 @@ struct Options {
   bool overwrite = false;
   bool json = false;
   LogLevel log_level = LogLevel::kInfo;
-  int repetitions = 5;  // bench: measured runs
-  int warmup = 1;       // bench: runs before them
+  int repetitions = 5;           // bench: measured runs
+  int warmup = 1;                // bench: runs before them
+  bool no_profile = false;       // bench: no run for the table of operators, no peak of the machine
+  std::string compare;           // bench: a file of earlier results; empty: none
+  std::vector<SweepAxis> sweep;  // bench: every combination is measured
 };
 
 // Reads the arguments behind the program's name. A config file's values come first, flags win over them.
@@ -34,7 +43,8 @@ struct Options {
 // read.
 Options parse_options(const std::vector<std::string>& arguments);
 
-// What --version prints: this program, then the libraries it runs on.
-std::string version_text();
+// Sets one option by its long name; `shown` is how the user wrote it. The later of --prompt and --prompt-file
+// counts. Throws Error(kRequest) for a wrong value.
+void set_option(Options& options, const std::string& name, const std::string& shown, const std::string& text);
 
 }  // namespace sdgen::cli

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/nearest.h"
+#include "cli/sweep.h"
 #include "cli/values.h"
 #include "sdgen/error.h"
 
@@ -48,6 +49,11 @@ void set_dtype(Options& options, const std::string& name, const std::string& tex
   options.compute.dtype = kDTypes[choice(name, text, {"auto", "float32", "bfloat16", "float16"})];
 }
 
+void set_quantize(Options& options, const std::string& name, const std::string& text) {
+  constexpr std::array kKinds = {Quantize::kNone, Quantize::kInt8};
+  options.compute.quantize = kKinds[choice(name, text, {"none", "int8"})];
+}
+
 void set_vae_tiling(Options& options, const std::string& name, const std::string& text) {
   constexpr std::array kTilings = {VaeTiling::kAuto, VaeTiling::kOn, VaeTiling::kOff};
   options.compute.vae_tiling = kTilings[choice(name, text, {"auto", "on", "off"})];
@@ -89,7 +95,10 @@ constexpr std::array kOptions = {
                   false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.model); }},
     ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
-    ProgramOption{"dtype", "", kModel, "NAME", "auto, float32, bfloat16 or float16 [auto]", false, set_dtype},
+    ProgramOption{"dtype", "", kModel, "NAME", "auto (the fastest that keeps the picture), float32, bfloat16 or float16 [auto]", false, set_dtype},
+    ProgramOption{"quantize", "", kModel, "KIND",
+                  "int8: the UNet in 8-bit integers, faster on CPUs with AVX-512 VNNI; none [none]", false,
+                  set_quantize},
     ProgramOption{"threads", "", kModel, "N", "CPU threads; 0: all cores [0]", false,
                   [](Options& o, const std::string& n, const std::string& t) {
                     o.compute.threads = at_least(0, n, t);
@@ -108,6 +117,16 @@ constexpr std::array kOptions = {
     ProgramOption{
         "warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
         [](Options& o, const std::string& n, const std::string& t) { o.warmup = at_least(0, n, t); }},
+    ProgramOption{
+        "sweep", "", kBench, "NAME=A,B,...",
+        "measure with each value of a flag, or of size (N or WxH); may be repeated: every combination", true,
+        [](Options& o, const std::string& n, const std::string& t) { o.sweep.push_back(parse_sweep(n, t)); }},
+    ProgramOption{
+        "compare", "", kBench, "FILE", "what bench --json printed earlier: tell the ratios new / old", true,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.compare); }},
+    ProgramOption{
+        "no-profile", "", kBench, "", "neither the table of operators nor the machine's peak: quicker", true,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.no_profile); }},
 };
 
 }  // namespace

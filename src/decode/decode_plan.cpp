@@ -12,8 +12,9 @@ namespace {
 constexpr std::uint64_t kMostBytesWhole = std::uint64_t{3} << 30;
 
 // Maps of a level's first, widest residual block that are alive at its first convolution: input, normed,
-// activated, result, and the convolution's own copies. Measured with Stable Diffusion's: 4.7 to 5.0 by
-// libtorch's own operators, 2.5 to 3.0 by the CPU's fused ones.
+// activated, result, and the convolution's own copies. Measured with Stable Diffusion's: 2.5 to 3.0 by the CPU's
+// fused operators, 4.7 to 5.0 by libtorch's own.
+constexpr std::uint64_t kFusedMapsAlive = 3;
 constexpr std::uint64_t kMapsAlive = 5;
 constexpr std::uint64_t kBandsAlive = 8;
 
@@ -22,7 +23,13 @@ struct Size {
   std::uint64_t height = 0;
   std::uint64_t width = 0;
   std::uint64_t element = 0;  // bytes
+  std::uint64_t maps_alive = kMapsAlive;
 };
+
+std::uint64_t maps_alive(const at::TensorOptions& options) {
+  const bool fused = options.device().is_cpu() && c10::typeMetaToScalarType(options.dtype()) != at::kHalf;
+  return fused ? kFusedMapsAlive : kMapsAlive;
+}
 
 // A map of `channels` as large as level `level` of up_blocks has it.
 std::uint64_t map_bytes(const Size& latents, std::int64_t channels, std::size_t level) {
@@ -32,7 +39,7 @@ std::uint64_t map_bytes(const Size& latents, std::int64_t channels, std::size_t 
 
 std::uint64_t level_bytes(const AutoencoderConfig& config, const Size& latents, std::size_t level) {
   const auto channels = config.block_out_channels.rbegin() + static_cast<std::ptrdiff_t>(level);
-  return kMapsAlive *
+  return latents.maps_alive *
          map_bytes(latents, level == 0 ? *channels : std::max(*channels, *(channels - 1)), level);
 }
 
@@ -57,7 +64,7 @@ std::uint64_t banded_bytes(const AutoencoderConfig& config, const Size& latents)
 std::uint64_t tiled_bytes(const AutoencoderConfig& config, const Size& latents) {
   const auto side = static_cast<std::uint64_t>(DecodeTiling(config).tile);
   const Size tile{latents.rows, std::min(side, latents.height), std::min(side, latents.width),
-                  latents.element};
+                  latents.element, latents.maps_alive};
   return whole_bytes(config, tile) +
          2 * map_bytes(latents, config.out_channels, config.block_out_channels.size() - 1);
 }
@@ -77,9 +84,9 @@ std::string decode_mode_name(DecodeMode mode) {
 }
 
 std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at::IntArrayRef latents,
-                           at::ScalarType dtype) {
+                           const at::TensorOptions& options) {
   const Size size{static_cast<std::uint64_t>(latents[0]), static_cast<std::uint64_t>(latents[2]),
-                  static_cast<std::uint64_t>(latents[3]), c10::elementSize(dtype)};
+                  static_cast<std::uint64_t>(latents[3]), options.dtype().itemsize(), maps_alive(options)};
   switch (mode) {
     case DecodeMode::kWhole:
       return whole_bytes(config, size);
@@ -92,12 +99,12 @@ std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at:
 }
 
 std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& config,
-                                     at::IntArrayRef latents, at::ScalarType dtype,
+                                     at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available) {
   if (tiling == VaeTiling::kOff) return {DecodeMode::kWhole};
   if (tiling == VaeTiling::kOn) return {DecodeMode::kTiles};
-  const std::uint64_t whole = decode_bytes(DecodeMode::kWhole, config, latents, dtype);
-  const std::uint64_t bands = decode_bytes(DecodeMode::kBands, config, latents, dtype);
+  const std::uint64_t whole = decode_bytes(DecodeMode::kWhole, config, latents, options);
+  const std::uint64_t bands = decode_bytes(DecodeMode::kBands, config, latents, options);
   std::vector<DecodeMode> modes;
   if (whole <= std::min(kMostBytesWhole, available.value_or(kMostBytesWhole)))
     modes.push_back(DecodeMode::kWhole);

@@ -20,16 +20,16 @@ enum class DecodeMode {
 // "whole", "in bands", "in tiles"
 std::string decode_mode_name(DecodeMode mode);
 
-// The most bytes that decoding latents [N, C, h, w] of `dtype` holds beside the weights, estimated from the
+// The most bytes that decoding latents [N, C, h, w] of `options` (dtype and device) holds beside the weights, estimated from the
 // sizes of the maps alive at once (sdgen_decode_bench prints it beside the measured peak).
 std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at::IntArrayRef latents,
-                           at::ScalarType dtype);
+                           const at::TensorOptions& options);
 
 // What to try, best first. kAuto leaves out what does not fit in `available` bytes (nothing: not known), but
 // never tiles; kOff and kOn leave no choice. Whole is given up beyond a few GiB even where there is more:
 // bands give the same picture.
 std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& config,
-                                     at::IntArrayRef latents, at::ScalarType dtype,
+                                     at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available);
 
 // The decode itself: latents, already divided by scaling_factor, to pixels.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "diffusion/samplers.h"
+#include "sdgen/request.h"
 
 namespace sdgen {
 namespace {
@@ -158,12 +159,6 @@ const std::vector<Sampler>& samplers() {
       {"euler-a", "EulerAncestralDiscreteScheduler", "Euler a", plan_euler_ancestral, sample_euler_ancestral},
   };
   return kSamplers;
-}
-
-std::vector<std::string> sampler_names() {
-  std::vector<std::string> names;
-  for (const Sampler& sampler : samplers()) names.push_back(sampler.name);
-  return names;
 }
 
 const Sampler& find_sampler(const std::string& name) {

@@ -17,9 +17,9 @@ Unet::Unet(const Weights& weights, const UnetConfig& config)
     : config_(config),
       conv_in_(weights.at("conv_in"), config.in_channels, config.block_out_channels.front(),
                {config.conv_in_kernel, 1, (config.conv_in_kernel - 1) / 2}),
-      time_linear1_(weights.at("time_embedding.linear_1"), config.block_out_channels.front(),
+      time_linear1_(weights.at("time_embedding.linear_1").unquantized(), config.block_out_channels.front(),
                     time_width(config)),
-      time_linear2_(weights.at("time_embedding.linear_2"), time_width(config), time_width(config)),
+      time_linear2_(weights.at("time_embedding.linear_2").unquantized(), time_width(config), time_width(config)),
       conv_norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.groups,
                      config.norm_eps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels,
@@ -113,7 +113,26 @@ Unet::Text Unet::text(const Tensor& context) const {
   return text;
 }
 
-Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace) const {
+Tensor Unet::entry(const Tensor& sample) const {
+  return conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
+}
+
+Tensor Unet::exit(const Tensor& x, std::int64_t rows) const {
+  return repeat_rows(conv_out_(conv_norm_out_.activated(x, config_.activation)), rows);
+}
+
+Tensor Unet::shallow(const Tensor& sample, const Tensor& timesteps, const Text& text,
+                     const DeepFeatures& deep) const {
+  const Block& last = up_blocks_.back();
+  const Tensor time = time_embedding(timesteps);
+  Tensor x = at::cat({deep.map, repeat_rows(entry(sample), deep.map.size(0))}, 1);
+  x = last.resnets.back()(x, time.size(0) == 1 ? time : repeat_rows(time, x.size(0)));
+  if (!last.attentions.empty()) x = last.attentions.back()(x, text.transformers.back());
+  return exit(x, text.rows);
+}
+
+Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace,
+                        DeepFeatures* deep) const {
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
   if (timesteps.size(0) != 1) require_shape(timesteps, {rows}, "UNet timesteps");
@@ -125,7 +144,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   const auto time_of = [&](const Tensor& x) {
     return time.size(0) == 1 ? time : repeat_rows(time, x.size(0));
   };
-  Tensor x = conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
+  Tensor x = entry(sample);
   std::vector<Tensor> skips = {x};
   for (const Block& block : down_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
@@ -144,6 +163,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   if (trace) trace->mid = x;
   for (const Block& block : up_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
+      if (deep && skips.size() == 1) deep->map = x;
       x = block.resnets[i](at::cat({x, repeat_rows(skips.back(), x.size(0))}, 1), time_of(x));
       skips.pop_back();
       if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
@@ -151,7 +171,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
     if (block.upsample)
       x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly
   }
-  return repeat_rows(conv_out_(conv_norm_out_.activated(x, config_.activation)), text.rows);
+  return exit(x, text.rows);
 }
 
 }  // namespace sdgen

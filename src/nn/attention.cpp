@@ -2,6 +2,7 @@
 
 #include "base/compute/device_kernels.h"
 #include "base/kernels/kernels.h"
+#include "base/operator_scope.h"
 #include "base/parallel.h"
 #include "nn/flash_attention.h"
 
@@ -26,6 +27,7 @@ Tensor stacked(const Weights& weights, const std::vector<std::string>& names, co
 
 // x1 * gelu(x2), x = [x1, x2]
 Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
+  const OperatorScope scope([] { return OperatorCall{"geglu"}; });
   const std::int64_t width = x.size(-1) / 2;
   if (has_device_kernels(x, width)) return device_geglu(x);
   if (!has_kernels(x) || !x.is_contiguous()) {
@@ -50,7 +52,8 @@ Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
 // SD 1 spells the projections as 1x1 convolutions.
 Linear projection(const Weights& weights, std::int64_t width, bool linear) {
   if (linear) return {weights, width, width};
-  return {weights.tensor("weight", {width, width, 1, 1}).flatten(1), weights.tensor("bias", {width})};
+  return {weights.tensor("weight", {width, width, 1, 1}).flatten(1), weights.tensor("bias", {width}),
+          weights.quantize()};
 }
 
 // x + attn(norm(x)) ... of one block; `rows` is the number of texts.
@@ -76,6 +79,10 @@ Tensor repeat_rows(const Tensor& x, std::int64_t rows) {
 
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal) {
+  // Q K^T and the mixture of V, each 2 L S d a head.
+  const OperatorScope scope([&] {
+    return OperatorCall{"attention", 4.0 * static_cast<double>(q.numel()) * static_cast<double>(k.size(1))};
+  });
   if (!causal && flash_attention_fits(q, k, v, heads)) return flash_attention(q, k, v, heads);
   const Tensor mixed =
       at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads),
@@ -85,7 +92,8 @@ Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, s
 
 SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias)
     : to_qkv(stacked(weights, {"to_q", "to_k", "to_v"}, "weight", {width, width}),
-             bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor()),
+             bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor(),
+             weights.quantize()),
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 
@@ -97,8 +105,8 @@ Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual) const 
 CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width,
                                std::int64_t heads)
     : to_q(weights.at("to_q"), width, width, Bias::kNone),
-      to_k(weights.at("to_k"), context_width, width, Bias::kNone),
-      to_v(weights.at("to_v"), context_width, width, Bias::kNone),
+      to_k(weights.at("to_k").unquantized(), context_width, width, Bias::kNone),
+      to_v(weights.at("to_v").unquantized(), context_width, width, Bias::kNone),
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 

@@ -3,21 +3,54 @@
 #include <map>
 
 #include "base/compute/device_kernels.h"
+#include "base/operator_scope.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
 #include "nn/winograd.h"
 
 namespace sdgen {
+namespace {
+
+OperatorCall linear_call(const Linear& linear, const Tensor& x) {
+  const bool int8 = linear.method == Linear::Method::kInt8;
+  const std::int64_t out = int8 ? linear.bytes.scale.size(0) : linear.weight.size(0);
+  return {int8 ? "linear int8" : "linear", 2.0 * static_cast<double>(x.numel()) * static_cast<double>(out)};
+}
+
+OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
+  const bool int8 = conv.method == Conv2d::Method::kWinogradInt8;
+  const bool winograd = int8 || conv.method == Conv2d::Method::kWinograd;
+  const std::int64_t kernel = winograd ? 3 : conv.weight.size(2);
+  const auto side = [&](std::int64_t size) { return (size + 2 * conv.padding - kernel) / conv.stride + 1; };
+  std::string name = concat("conv ", kernel, "x", kernel);
+  if (conv.stride > 1) name += concat("/", conv.stride);
+  if (winograd) name += int8 ? " winograd int8" : " winograd";
+  return {name, 2.0 * static_cast<double>(x.size(0) * side(x.size(2)) * side(x.size(3))) *
+                    static_cast<double>(x.size(1) * conv.bias.size(0) * kernel * kernel)};
+}
+
+}  // namespace
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
     : Linear(weights.tensor("weight", {out, in}),
-             with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor()) {}
+             with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor(), weights.quantize()) {}
 
-Linear::Linear(const Tensor& weight, const Tensor& bias)
-    : weight(packs(weight) ? pack_linear(weight) : weight), bias(bias), packed(packs(weight)) {}
+Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize) : bias(bias) {
+  if (quantize == Quantize::kInt8 && int8_fits(weight, weight.size(1))) {
+    method = Method::kInt8;
+    bytes = int8_linear_weight(weight);
+  } else if (packs(weight)) {
+    method = Method::kPacked;
+    this->weight = pack_linear(weight);
+  } else {
+    this->weight = weight;
+  }
+}
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
-  if (packed) return packed_linear(x, weight, bias, added);
+  const OperatorScope scope([&] { return linear_call(*this, x); });
+  if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
+  if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
   return added.defined() ? added + y : y;
 }
@@ -28,17 +61,21 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
       stride(geometry.stride),
       padding(geometry.padding) {
   if (stride == 1 && padding == 1 && winograd_fits(weight)) {
-    method = Method::kWinograd;
-    weight = winograd_weight(weight);
-  } else if (packs(weight) && geometry.kernel == 1 && stride == 1 && padding == 0) {
-    method = Method::kLinear;
-    weight = pack_linear(weight.flatten(1));
+    if (weights.quantize() == Quantize::kInt8 && int8_fits(weight, in)) {
+      method = Method::kWinogradInt8;
+      bytes = winograd_int8_weight(weight);
+      weight.reset();
+    } else {
+      method = Method::kWinograd;
+      weight = winograd_weight(weight);
+    }
+  } else if ((packs(weight) || weight.is_cuda()) && geometry.kernel == 1 && stride == 1 && padding == 0) {
+    method = Method::kLinear;  // on CUDA: a matrix product adds the bias on the way, a convolution does not
+    linear.emplace(weight.flatten(1), bias, weights.quantize());
+    weight.reset();
   } else if (packs(weight)) {
     method = Method::kPacked;
     weight = pack_conv2d(weight, stride, padding);
-  } else if (weight.is_cuda() && geometry.kernel == 1 && stride == 1 && padding == 0) {
-    method = Method::kProduct;  // a matrix product adds the bias on the way, cuDNN's convolution does not
-    weight = weight.flatten(1);
   } else {
     weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
   }
@@ -46,18 +83,18 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
   const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (method == Method::kLinear)
+    return to_map((*linear)(to_patches(map), added.defined() ? to_patches(added) : added),
+                  map.sizes().slice(2));
+  const OperatorScope scope([&] { return conv2d_call(*this, x); });
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
-    case Method::kLinear:
-      return to_map(packed_linear(to_patches(map), weight, bias, added.defined() ? to_patches(added) : added),
-                    map.sizes().slice(2));
-    case Method::kProduct: {
-      const Tensor y = to_map(at::linear(to_patches(map), weight, bias), map.sizes().slice(2));
-      return added.defined() ? added + y : y;
-    }
+    case Method::kWinogradInt8:
+      return winograd_int8_conv2d(map, bytes, bias, added);
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
+    case Method::kLinear:
     case Method::kPlain:
       break;
   }
@@ -70,6 +107,7 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
 
 Tensor Conv2d::without_bias(const Tensor& x) const {
   if (method != Method::kPlain || !has_device_kernels(x, bias.size(0))) return {};
+  const OperatorScope scope([&] { return conv2d_call(*this, x); });
   return at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, {}, {stride, stride},
                     {padding, padding});
 }
@@ -81,6 +119,7 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
       eps(eps) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm"}; });
   if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   if (has_device_group_norm(x, groups))
     return device_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
@@ -88,6 +127,7 @@ Tensor GroupNorm::operator()(const Tensor& x) const {
 }
 
 Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor& offset) const {
+  const OperatorScope scope([] { return OperatorCall{"group norm, activated"}; });
   if (activation == Activation::kSilu && group_norm_fits(x))
     return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
   if (activation == Activation::kSilu && has_device_group_norm(x, groups))
@@ -99,6 +139,7 @@ LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)
     : weight(weights.tensor("weight", {width})), bias(weights.tensor("bias", {width})), eps(eps) {}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
+  const OperatorScope scope([] { return OperatorCall{"layer norm"}; });
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 

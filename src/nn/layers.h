@@ -1,9 +1,11 @@
 // The layers everything is built from. A layer is whole once constructed from its weights, and const after.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/tensor.h"
+#include "nn/int8.h"
 #include "weights/weights.h"
 
 namespace sdgen {
@@ -14,13 +16,15 @@ enum class Activation { kSilu, kGelu, kQuickGelu, kMish, kRelu };
 
 // y = x W^T + b
 struct Linear {
-  Tensor weight;  // [out, in], or as pack_linear() made it
-  Tensor bias;    // [out], or undefined
-  bool packed;
+  enum class Method { kPlain, kPacked, kInt8 };
+  Tensor weight;     // [out, in], or as pack_linear() made it; undefined for kInt8
+  ByteWeight bytes;  // for kInt8
+  Tensor bias;       // [out], or undefined
+  Method method = Method::kPlain;
 
   Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias = Bias::kYes);
   // From tensors: weight [out, in], bias [out] or undefined.
-  Linear(const Tensor& weight, const Tensor& bias);
+  Linear(const Tensor& weight, const Tensor& bias, Quantize quantize = Quantize::kNone);
   // [..., in] -> [..., out]; `added`, where given, has the result's shape and is added to it.
   Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
 };
@@ -31,9 +35,11 @@ struct Conv2d {
     std::int64_t stride = 1;
     std::int64_t padding = 1;
   };
-  enum class Method { kPlain, kPacked, kLinear, kProduct, kWinograd };  // kLinear, kProduct: 1x1
-  Tensor weight;  // [out, in, kernel, kernel] channels_last, or as the method wants it
-  Tensor bias;    // [out]
+  enum class Method { kPlain, kPacked, kLinear, kWinograd, kWinogradInt8 };  // kLinear: 1x1
+  Tensor weight;                 // [out, in, kernel, kernel] channels_last, or as the method wants it
+  std::optional<Linear> linear;  // for kLinear
+  ByteWeight bytes;              // for kWinogradInt8
+  Tensor bias;                   // [out]
   std::int64_t stride;
   std::int64_t padding;
   Method method = Method::kPlain;

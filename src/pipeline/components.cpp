@@ -28,7 +28,10 @@ void release(std::optional<Component>& component) {
 }  // namespace
 
 Components::Components(const ModelFolder& model, const Compute& compute)
-    : model_(model), compute_(compute), tokenizer_(open_tokenizer(model.path / "tokenizer")) {
+    : model_(model),
+      compute_{compute.device, compute.dtype},
+      quantize_(compute.quantize),
+      tokenizer_(open_tokenizer(model.path / "tokenizer")) {
   if (tokenizer_->model_max_length() > model.text.max_position_embeddings)
     fail_input((model.path / "tokenizer").string(), ": model_max_length ", tokenizer_->model_max_length(),
                " is more than the text encoder's max_position_embeddings ",
@@ -51,7 +54,9 @@ Weights Components::text_weights(Weights::Mode mode) const {
 }
 
 Weights Components::unet_weights(Weights::Mode mode) const {
-  return {open_model_files(model_.path / "unet", "diffusion_pytorch_model"), compute_, mode};
+  Compute compute = compute_;
+  compute.quantize = quantize_;
+  return {open_model_files(model_.path / "unet", "diffusion_pytorch_model"), compute, mode};
 }
 
 Weights Components::vae_weights(Weights::Mode mode, const Compute& compute) const {

@@ -39,6 +39,7 @@ class Components {
 
   const ModelFolder& model_;
   Compute compute_;
+  Quantize quantize_;  // of the UNet; the other parts stay as they are
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ClipTextEncoder> text_encoder_;
   std::optional<Unet> unet_;

@@ -23,7 +23,7 @@ std::string describe(DecodeMode mode, const DecodeSetting& setting, const Tensor
   if (mode == DecodeMode::kWhole) return "";
   if (setting.tiling != VaeTiling::kAuto) return decode_mode_name(mode);
   const std::uint64_t whole =
-      decode_bytes(DecodeMode::kWhole, setting.config, latents.sizes(), latents.scalar_type());
+      decode_bytes(DecodeMode::kWhole, setting.config, latents.sizes(), latents.options());
   return concat(decode_mode_name(mode), " (whole needs ", gibibytes(whole), ")");
 }
 
@@ -31,7 +31,7 @@ std::string describe(DecodeMode mode, const DecodeSetting& setting, const Tensor
 Tensor decode_rows(const DecodeSetting& setting, const AutoencoderDecoder& decoder, const Tensor& latents,
                    std::string& how) {
   const std::vector<DecodeMode> modes =
-      decode_modes(setting.tiling, setting.config, latents.sizes(), latents.scalar_type(),
+      decode_modes(setting.tiling, setting.config, latents.sizes(), latents.options(),
                    available_memory_bytes(latents.device()));
   for (const DecodeMode mode : modes) {
     try {

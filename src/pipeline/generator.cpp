@@ -6,11 +6,41 @@
 #include <torch/version.h>
 
 #include "base/errors.h"
+#include "base/operator_clock.h"
 #include "base/torch_errors.h"
+#include "nn/int8.h"
 #include "pipeline/components.h"
 #include "pipeline/run.h"
 
 namespace sdgen {
+namespace {
+
+Observer with_operators(const Observer& observer, OperatorClock& clock) {
+  Observer told = observer;
+  if (observer.on_stage)
+    told.on_stage = [&](const StageEvent& event) {
+      StageEvent with_table = event;
+      with_table.operators = clock.take(event.seconds);
+      observer.on_stage(with_table);
+    };
+  return told;
+}
+
+}  // namespace
+
+namespace {
+
+Compute checked_compute(const ComputeOptions& options) {
+  const Compute compute = choose_compute(options);
+  if (compute.quantize == Quantize::kNone) return compute;
+  if (!compute.device.is_cpu() || !multiplies_bytes())
+    fail_working("--quantize int8 needs a CPU with AVX-512 BF16 and VNNI (and --device cpu); leave it out");
+  if (compute.dtype == at::kHalf)
+    fail_request("--quantize int8 goes with --dtype bfloat16 or float32, not float16");
+  return compute;
+}
+
+}  // namespace
 
 struct Generator::Impl {
   Compute compute;
@@ -20,7 +50,7 @@ struct Generator::Impl {
   Components components;
 
   Impl(const std::filesystem::path& path, const ComputeOptions& options)
-      : compute(choose_compute(options)),
+      : compute(checked_compute(options)),
         vae_tiling(options.vae_tiling),
         model(read_model_folder(path)),
         components(model, compute) {
@@ -61,8 +91,11 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   const c10::InferenceMode inference;
   std::vector<Request> completed;
   for (const Request& request : requests) completed.push_back(complete(request));
+  std::optional<OperatorClock> clock;
+  if (options.operators) clock.emplace(impl_->compute);
+  const Observer told = clock ? with_operators(observer, *clock) : observer;
   return with_plain_errors([&] {
-    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, observer)
+    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, told)
         .draw(options.batch_size);
   });
 }

@@ -131,7 +131,10 @@ Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Tensor start =
       noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
   const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
-                                            conditioning(batch), compute_, recorder_);
+                                            conditioning(batch), compute_,
+                                            {settings.guidance_start, settings.guidance_end,
+                                             settings.cache_interval, model_.scheduler.num_train_timesteps},
+                                            &recorder_);
 
   const int steps = static_cast<int>(plan.steps.size());
   StepClock clock(compute_);
@@ -146,8 +149,8 @@ Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   };
   const auto on_step = [&](int step, const Tensor& x) {
     clock.end_step();
-    finite_rows.look(x, step);
     report_steps(clock.lead());
+    finite_rows.look(x, step);
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
     if (step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};

@@ -63,13 +63,21 @@ struct Weights::Shared {
 };
 
 Weights::Weights(std::shared_ptr<const TensorSource> source, const Compute& compute, Mode mode)
-    : shared_(std::make_shared<Shared>(Shared{std::move(source), compute, mode, {}})) {}
+    : shared_(std::make_shared<Shared>(Shared{std::move(source), compute, mode, {}})), quantize_(compute.quantize) {}
 
-Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix)
-    : shared_(std::move(shared)), prefix_(std::move(prefix)) {}
+Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix, Quantize quantize)
+    : shared_(std::move(shared)), prefix_(std::move(prefix)), quantize_(quantize) {}
 
 Weights Weights::at(const std::string& name) const {
-  return {shared_, prefix_ + name + "."};
+  return {shared_, prefix_ + name + ".", quantize_};
+}
+
+Quantize Weights::quantize() const {
+  return quantize_;
+}
+
+Weights Weights::unquantized() const {
+  return {shared_, prefix_, Quantize::kNone};
 }
 
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {

@@ -38,14 +38,20 @@ class Weights {
   // model. Keys that begin with one of `ignored` do not count.
   void require_all_used(const std::vector<std::string>& ignored) const;
 
+  // What the layers built from these weights are to be quantized to.
+  Quantize quantize() const;
+  // The same weights for layers that stay as they are.
+  Weights unquantized() const;
+
   std::string describe() const;
 
  private:
   struct Shared;
-  Weights(std::shared_ptr<Shared> shared, std::string prefix);
+  Weights(std::shared_ptr<Shared> shared, std::string prefix, Quantize quantize);
 
   std::shared_ptr<Shared> shared_;
   std::string prefix_;  // "" or "mid_block."
+  Quantize quantize_;
 };
 
 }  // namespace sdgen

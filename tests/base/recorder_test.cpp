@@ -15,10 +15,10 @@ class RecorderTest : public ::testing::Test {
             [this](const std::string& warning) { warnings_.push_back(warning); }};
   }
   static TensorWork product() {
-    return [](const std::vector<Tensor>& inputs) { return inputs[0] * inputs[1]; };
+    return [](const Tensors& inputs) { return Tensors{inputs[0] * inputs[1]}; };
   }
   static Tensor number(double value, std::int64_t size = 3) { return at::full({size}, value, at::kFloat); }
-  static float first(const Tensor& x) { return x[0].item<float>(); }
+  static float first(const Tensors& results) { return results[0][0].item<float>(); }
 
   testing::FakeGraphs::Counts counts_;
   std::vector<std::string> warnings_;
@@ -27,14 +27,14 @@ class RecorderTest : public ::testing::Test {
 TEST_F(RecorderTest, WithoutGraphsTheWorkIsDoneAsItIs) {
   Recorder recorder(nullptr, {});
   const Tensor x = number(2);
-  const Tensor same = recorder(0, [](const std::vector<Tensor>& inputs) { return inputs[0]; }, {x});
-  EXPECT_TRUE(same.is_same(x)) << "nothing is copied";
+  const Tensors same = recorder(0, [](const Tensors& inputs) { return inputs; }, {x});
+  EXPECT_TRUE(same[0].is_same(x)) << "nothing is copied";
 }
 
 TEST_F(RecorderTest, DoesThenRecordsThenReplays) {
   Recorder recorder = this->recorder();
   const Tensor factor = number(10);
-  std::vector<Tensor> results;
+  std::vector<Tensors> results;
   for (int i = 1; i <= 5; ++i) results.push_back(recorder(0, product(), {number(i), factor}));
   for (int i = 1; i <= 5; ++i)
     EXPECT_EQ(first(results[static_cast<std::size_t>(i) - 1]), 10.0F * i) << "overwritten by a later replay";
@@ -56,17 +56,17 @@ TEST_F(RecorderTest, AnInputIsLeftAsItIs) {
   const Tensor a = number(1), b = number(2);
   for (int i = 0; i < 3; ++i) recorder(0, product(), {a, b});
   recorder(0, product(), {number(7), number(8)});
-  EXPECT_EQ(first(a), 1);
-  EXPECT_EQ(first(b), 2);
+  EXPECT_EQ(first({a}), 1);
+  EXPECT_EQ(first({b}), 2);
 }
 
 TEST_F(RecorderTest, VariantsAndOtherShapesBesideTheFirstInputHaveRecordingsOfTheirOwn) {
   Recorder recorder = this->recorder();
-  const TensorWork sum = [](const std::vector<Tensor>& inputs) { return inputs[0] + inputs[1]; };
+  const TensorWork sum = [](const Tensors& inputs) { return Tensors{inputs[0] + inputs[1]}; };
   for (int i = 1; i <= 3; ++i) {
     EXPECT_EQ(first(recorder(0, product(), {number(i), number(10)})), 10.0F * i);
     EXPECT_EQ(first(recorder(1, sum, {number(i), number(10)})), 10.0F + i);
-    EXPECT_EQ(recorder(0, product(), {number(i), number(5, 1)}).size(0), 3);
+    EXPECT_EQ(recorder(0, product(), {number(i), number(5, 1)})[0].size(0), 3);
   }
   EXPECT_EQ(counts_.records, 3);
 }
@@ -96,7 +96,7 @@ TEST_F(RecorderTest, WhatCannotBeRecordedIsDoneAsItIsAndToldOnce) {
 
 TEST_F(RecorderTest, AnErrorOfTheWorkItselfIsThrown) {
   Recorder recorder = this->recorder();
-  const TensorWork wrong = [](const std::vector<Tensor>&) -> Tensor { fail_working("wrong"); };
+  const TensorWork wrong = [](const Tensors&) -> Tensors { fail_working("wrong"); };
   EXPECT_THROW(recorder(0, wrong, {number(1)}), Error);
   EXPECT_TRUE(warnings_.empty());
 }

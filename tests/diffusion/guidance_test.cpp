@@ -1,77 +1,74 @@
-// Guidance, recorded and not.
+// What steps leave out to save time.
 #include "diffusion/guidance.h"
 
 #include <gtest/gtest.h>
 
 #include "pipeline/model_folder.h"
-#include "support/fake_graphs.h"
 #include "support/numbers.h"
 #include "weights/model_files.h"
 
 namespace sdgen {
 namespace {
 
-class GuidedDenoiser : public ::testing::TestWithParam<std::string> {
+class Guidance : public ::testing::TestWithParam<std::string> {
  protected:
-  static Unet network() {
-    const std::filesystem::path folder = testing::golden_path("pipelines/" + GetParam());
-    return Unet(
-        {open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{}, Weights::Mode::kRead},
-        read_model_folder(folder).unet);
-  }
-  static Tensor words(std::uint64_t seed) {
-    const testing::GoldenTensors tensors("stages/" + GetParam() + ".safetensors");
-    const Tensor golden = tensors.at("unet.t981.encoder_hidden_states");
-    return testing::numbers({2, golden.size(1), golden.size(2)}, seed) * testing::rms(golden);
-  }
-  // Outputs of four steps of two pictures.
-  std::vector<Tensor> outputs(Recorder& recorder, const Conditioning& conditioning) {
-    const Denoiser denoiser =
-        guided_denoiser(unet_, PredictionType::kEpsilon, conditioning, Compute{}, recorder);
-    std::vector<Tensor> outputs;
-    for (int step = 0; step < 4; ++step) {
-      const Level level{step < 2 ? 1.0 : 0.6, step < 2 ? 2.0 : 0.8};
-      const Tensor x = testing::numbers({2, 4, 8, 8}, 10 + static_cast<std::uint64_t>(step));
-      outputs.push_back(denoiser.output(x, level, 900.0 - 200.0 * step));
-    }
-    return outputs;
-  }
-  static void expect_equal(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
-    for (std::size_t step = 0; step < expected.size(); ++step)
-      EXPECT_TRUE(testing::is_close(actual[step], expected[step], 1e-6)) << "step " << step;
-  }
+  std::filesystem::path folder_ = testing::golden_path("pipelines/" + GetParam());
+  UnetConfig config_ = read_model_folder(folder_).unet;
+  Unet unet_{{open_model_files(folder_ / "unet", "diffusion_pytorch_model"), Compute{}, Weights::Mode::kRead}, config_};
+  Tensor x_ = testing::numbers({2, 4, 8, 8}, 6);
+  Conditioning conditioning_{testing::numbers({2, 7, config_.cross_attention_dim.front()}, 1),
+                             testing::numbers({2, 7, config_.cross_attention_dim.front()}, 2), 3.0};
 
-  Unet unet_ = network();
-  Recorder plain_{nullptr, {}};
-  testing::FakeGraphs::Counts counts_;
-  Recorder recorder_{std::make_unique<testing::FakeGraphs>(counts_), [](const std::string&) {}};
+  Denoiser denoiser(const StepSaving& saving, bool guided = true) const {
+    Conditioning conditioning = conditioning_;
+    if (!guided) conditioning.without = Tensor();
+    return guided_denoiser(unet_, PredictionType::kEpsilon, conditioning, Compute{}, saving);
+  }
+  Tensor output(const Denoiser& denoiser, double timestep) const {
+    return denoiser.output(x_, {1.0, 0.0}, timestep);
+  }
 };
 
-TEST_P(GuidedDenoiser, RecordedStepsAreTheSame) {
-  const Conditioning conditioning{words(1), words(2), 7.5};
-  expect_equal(outputs(recorder_, conditioning), outputs(plain_, conditioning));
-  EXPECT_EQ(counts_.warm_ups, 1);
-  EXPECT_EQ(counts_.records, 1);
-  EXPECT_EQ(counts_.replays, 3);
+TEST_P(Guidance, DeepFeaturesOfTheSameStepGiveTheSameOutput) {
+  const Unet::Text text = unet_.text(at::cat({conditioning_.without, conditioning_.words}));
+  const Tensor timesteps = at::full({1}, 300.0F);
+  Unet::DeepFeatures deep;
+  const Tensor full = unet_(x_, timesteps, text, nullptr, &deep);
+  EXPECT_TRUE(at::equal(full, unet_(x_, timesteps, text)));
+  EXPECT_TRUE(testing::is_close(unet_.shallow(x_, timesteps, text, deep), full, 1e-6));
+  EXPECT_GT(testing::largest(unet_.shallow(x_, at::full({1}, 900.0F), text, deep) - full), 1e-5)
+      << "the last layer sees the timestep";
 }
 
-TEST_P(GuidedDenoiser, OtherWordsAndAnotherScaleAreReplayedAsWell) {
-  outputs(recorder_, {words(1), words(2), 7.5});
-  const Conditioning other{words(3), words(4), 3.0};
-  const std::vector<Tensor> expected = outputs(plain_, other);
-  expect_equal(outputs(recorder_, other), expected);
-  EXPECT_EQ(counts_.records, 1) << "the same shapes are recorded once";
-  EXPECT_GT(testing::largest(expected[3] - outputs(plain_, {words(1), words(2), 3.0})[3]), 1e-3);
+TEST_P(Guidance, DeepFeaturesServeAsManyStepsAsAsked) {
+  const Denoiser full = denoiser({}), cached = denoiser({.cache_interval = 3});
+  for (int step = 0; step < 7; ++step) {
+    SCOPED_TRACE(step);
+    const double timestep = 900 - 100 * step;
+    const double apart = testing::largest(output(full, timestep) - output(cached, timestep));
+    if (step % 3 == 0)
+      EXPECT_LT(apart, 1e-6);
+    else
+      EXPECT_GT(apart, 1e-6);
+  }
 }
 
-TEST_P(GuidedDenoiser, WithoutGuidanceIsAnotherRecording) {
-  outputs(recorder_, {words(1), words(2), 7.5});
-  const Conditioning unguided{words(1), {}, 1.0};
-  expect_equal(outputs(recorder_, unguided), outputs(plain_, unguided));
-  EXPECT_EQ(counts_.records, 2);
+TEST_P(Guidance, WorksInItsIntervalOnly) {
+  const Denoiser full = denoiser({}), unguided = denoiser({}, false);
+  const Denoiser partly = denoiser({.guidance_start = 0.25, .guidance_end = 0.75});
+  for (const double timestep : {999.0, 751.0, 249.0, 0.0})
+    EXPECT_TRUE(testing::is_close(output(partly, timestep), output(unguided, timestep), 1e-6)) << timestep;
+  for (const double timestep : {750.0, 500.0, 250.0})
+    EXPECT_TRUE(testing::is_close(output(partly, timestep), output(full, timestep), 1e-6)) << timestep;
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, GuidedDenoiser, ::testing::Values("sd15-tiny", "sd2-tiny", "variant-tiny"),
+TEST_P(Guidance, FeaturesOfAnotherNumberOfRowsAreNotReused) {
+  const Denoiser unguided = denoiser({}, false), both = denoiser({.guidance_end = 0.5, .cache_interval = 10});
+  output(both, 900);
+  EXPECT_TRUE(testing::is_close(output(both, 400), output(unguided, 400), 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, Guidance, ::testing::Values("sd15-tiny", "sd2-tiny"),
                          [](const auto& info) { return info.param.substr(0, info.param.find('-')); });
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "sdgen/request.h"
 #include "support/golden.h"
 
 namespace sdgen {
@@ -27,6 +28,12 @@ Tensor run(const Sampler& sampler, const SchedulerConfig& config, int steps, dou
                      [&](int step, const Tensor&) { EXPECT_EQ(step, ++calls); });
   EXPECT_EQ(static_cast<std::size_t>(calls), plan.steps.size());
   return latents;
+}
+
+TEST(Samplers, NamesForHelpAreTheTables) {
+  std::vector<std::string> names;
+  for (const Sampler& sampler : samplers()) names.push_back(sampler.name);
+  EXPECT_EQ(sampler_names(), names);
 }
 
 TEST(Samplers, WholeLoopsEqualTheReference) {

@@ -65,15 +65,16 @@ TEST_F(Cuda, RecordedWorkGivesWhatItGivesAsItIs) {
   if (!graphs) GTEST_SKIP() << "built without CUDA's headers";
   std::vector<std::string> warnings;
   Recorder recorder(std::move(graphs), [&](const std::string& text) { warnings.push_back(text); });
-  const TensorWork work = [](const std::vector<Tensor>& in) {
-    return at::softmax(at::linear(at::silu(in[0]), in[1]), -1);
+  const TensorWork work = [](const Tensors& in) {
+    return Tensors{at::softmax(at::linear(at::silu(in[0]), in[1]), -1)};
   };
   for (int round = 0; round < 2; ++round) {  // the second with other weights, then other shapes
     for (const std::int64_t rows : {64, 32}) {
       const Tensor weight = random({128, 256}, 50 + static_cast<std::uint64_t>(round));
       for (std::uint64_t step = 0; step < 5; ++step) {
         const Tensor x = random({rows, 256}, step);
-        EXPECT_TRUE(testing::is_close(wide(recorder(0, work, {x, weight})), wide(work({x, weight})), 1e-6));
+        EXPECT_TRUE(
+            testing::is_close(wide(recorder(0, work, {x, weight})[0]), wide(work({x, weight})[0]), 1e-6));
       }
     }
   }
@@ -85,10 +86,10 @@ TEST_F(Cuda, WorkThatWaitsForTheDeviceIsDoneAsItIs) {
   if (!graphs) GTEST_SKIP() << "built without CUDA's headers";
   std::vector<std::string> warnings;
   Recorder recorder(std::move(graphs), [&](const std::string& text) { warnings.push_back(text); });
-  const TensorWork waits = [](const std::vector<Tensor>& in) { return in[0] * in[0].sum().item<float>(); };
+  const TensorWork waits = [](const Tensors& in) { return Tensors{in[0] * in[0].sum().item<float>()}; };
   for (std::uint64_t step = 0; step < 4; ++step) {
     const Tensor x = random({16}, step);
-    EXPECT_TRUE(testing::is_close(wide(recorder(0, waits, {x})), wide(waits({x})), 1e-4));
+    EXPECT_TRUE(testing::is_close(wide(recorder(0, waits, {x})[0]), wide(waits({x})[0]), 1e-4));
   }
   EXPECT_EQ(warnings.size(), 1u);
 }

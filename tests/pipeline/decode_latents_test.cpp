@@ -58,7 +58,7 @@ class DecodeLatents : public ::testing::Test {
 
 TEST_F(DecodeLatents, TilesWhereTheyAreAskedFor) {
   const auto with = [](VaeTiling tiling) {
-    return ComputeOptions{.device = Device::kCpu, .vae_tiling = tiling};
+    return ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32, .vae_tiling = tiling};
   };
   const auto whole = draw(with(VaeTiling::kOff), 64);
   EXPECT_EQ(decoded_, (std::vector<std::string>{"", ""}));

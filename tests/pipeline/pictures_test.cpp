@@ -54,7 +54,7 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
     const std::string pipeline = expected["pipeline"];
     Generator& generator = generators
                                .try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline),
-                                            ComputeOptions{.device = Device::kCpu})
+                                            ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32})
                                .first->second;
     const Request request = request_of(expected);
     EXPECT_TRUE(testing::is_same_picture(draw(generator, request, 1), pictures.at(expected["name"])));

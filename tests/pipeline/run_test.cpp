@@ -12,7 +12,7 @@ namespace {
 class RunTest : public ::testing::Test {
  protected:
   Generator generator_{testing::golden_path("pipelines/variant-tiny"),
-                       {.device = Device::kCpu, .threads = 1}};
+                       {.device = Device::kCpu, .dtype = DType::kFloat32, .threads = 1}};
   std::vector<Picture> pictures_;
   Observer observer_{.on_picture = [this](const Picture& picture) { pictures_.push_back(picture); }};
 
@@ -37,7 +37,7 @@ TEST_F(RunTest, ThePictureOfASeedDoesNotDependOnItsCompany) {
     for (const int batch_size : {1, 2, 4}) {
       SCOPED_TRACE(concat("threads ", threads, " batch size ", batch_size));
       Generator generator(testing::golden_path("pipelines/variant-tiny"),
-                          {.device = Device::kCpu, .threads = threads});
+                          {.device = Device::kCpu, .dtype = DType::kFloat32, .threads = threads});
       pictures_.clear();
       generator.run({request("a dog", 3), request("a cat", 5, 3), request("two", 9)},
                     {.batch_size = batch_size}, observer_);

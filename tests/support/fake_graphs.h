@@ -13,18 +13,20 @@ class FakeGraphs : public GraphStream {
   };
   explicit FakeGraphs(Counts& counts, bool fails = false) : counts_(counts), fails_(fails) {}
 
-  Tensor warm_up(const std::function<Tensor()>& work) override {
+  Tensors warm_up(const std::function<Tensors()>& work) override {
     ++counts_.warm_ups;
     return work();
   }
-  std::function<Tensor()> record(const std::function<Tensor()>& work) override {
+  std::function<Tensors()> record(const std::function<Tensors()>& work) override {
     if (fails_) TORCH_CHECK(false, "operation not permitted\nwhen stream is capturing");
     ++counts_.records;
-    const Tensor result = at::zeros_like(work());
-    return [this, work, result] {
+    Tensors results;
+    for (const Tensor& result : work()) results.push_back(at::zeros_like(result));
+    return [this, work, results] {
       ++counts_.replays;
-      result.copy_(work());
-      return result;
+      const Tensors found = work();
+      for (std::size_t i = 0; i < found.size(); ++i) results[i].copy_(found[i]);
+      return results;
     };
   }
 

@@ -32,42 +32,42 @@ class CudaGraphStream : public GraphStream {
         side_(cuda_.getStreamFromGlobalPool(device)),
         pool_(at::cuda::graph_pool_handle()) {}
 
-  Tensor warm_up(const std::function<Tensor()>& work) override { return beside(work); }
+  Tensors warm_up(const std::function<Tensors()>& work) override { return beside(work); }
 
-  std::function<Tensor()> record(const std::function<Tensor()>& work) override {
+  std::function<Tensors()> record(const std::function<Tensors()>& work) override {
     const auto graph = std::make_shared<at::cuda::CUDAGraph>();
-    const Tensor result = beside([&] { return capture(*graph, work); });
-    return [graph, result] {
+    const Tensors results = beside([&] { return capture(*graph, work); });
+    return [graph, results] {
       graph->replay();  // on the current stream
-      return result;
+      return results;
     };
   }
 
  private:
   // work() on the side stream (the default one cannot be recorded), in order with the current one.
-  Tensor beside(const std::function<Tensor()>& work) const {
+  Tensors beside(const std::function<Tensors()>& work) const {
     const c10::Stream main = cuda_.getStream(side_.device());
     follow(side_, main);
-    Tensor result;
+    Tensors results;
     try {
       const c10::StreamGuard guard(side_);
-      result = work();
+      results = work();
     } catch (...) {
       follow(main, side_);  // what side_ still reads is not overwritten
       throw;
     }
     follow(main, side_);
-    return result;
+    return results;
   }
 
   // All recordings share their memory: they are replayed one after the other, and results are copied out.
-  Tensor capture(at::cuda::CUDAGraph& graph, const std::function<Tensor()>& work) const {
+  Tensors capture(at::cuda::CUDAGraph& graph, const std::function<Tensors()>& work) const {
     // Other threads of the process may allocate meanwhile.
     graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     try {
-      Tensor result = work();
+      Tensors results = work();
       graph.capture_end();
-      return result;
+      return results;
     } catch (...) {
       abandon(graph);
       throw;

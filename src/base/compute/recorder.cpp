@@ -2,13 +2,21 @@
 
 #include <c10/util/Exception.h>
 
+#include "base/operator_scope.h"
+
 namespace sdgen {
 namespace {
 
-std::vector<std::vector<std::int64_t>> shapes_of(const std::vector<Tensor>& tensors) {
+std::vector<std::vector<std::int64_t>> shapes_of(const Tensors& tensors) {
   std::vector<std::vector<std::int64_t>> shapes;
   for (const Tensor& tensor : tensors) shapes.push_back(tensor.sizes().vec());
   return shapes;
+}
+
+Tensors copies_of(const Tensors& tensors) {
+  Tensors copies;
+  for (const Tensor& tensor : tensors) copies.push_back(tensor.clone());
+  return copies;
 }
 
 std::string first_line(const std::string& text) {
@@ -20,16 +28,16 @@ std::string first_line(const std::string& text) {
 Recorder::Recorder(std::unique_ptr<GraphStream> graphs, std::function<void(const std::string&)> warn)
     : graphs_(std::move(graphs)), warn_(std::move(warn)) {}
 
-Tensor Recorder::operator()(int variant, const TensorWork& work, const std::vector<Tensor>& inputs) {
-  if (!graphs_) return work(inputs);
+Tensors Recorder::operator()(int variant, const TensorWork& work, const Tensors& inputs) {
+  if (!graphs_ || operators_are_heard()) return work(inputs);
   const Key key{variant, shapes_of(inputs)};
   if (!recordings_.empty() && recordings_.begin()->first.second.front() != key.second.front()) forget();
   const auto [entry, is_new] = recordings_.try_emplace(key);
   Recording& recording = entry->second;
   if (is_new) {
-    for (const Tensor& input : inputs) recording.inputs.push_back(input.clone());
+    recording.inputs = copies_of(inputs);
     recording.given = inputs;
-    return graphs_->warm_up([&] { return work(recording.inputs); }).clone();
+    return copies_of(graphs_->warm_up([&] { return work(recording.inputs); }));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].is_same(recording.given[i])) continue;
@@ -37,7 +45,7 @@ Tensor Recorder::operator()(int variant, const TensorWork& work, const std::vect
     recording.given[i] = inputs[i];
   }
   if (!recording.replay && !record(recording, work)) return work(inputs);
-  return recording.replay().clone();  // the next replay writes over it
+  return copies_of(recording.replay());  // the next replay writes over them
 }
 
 bool Recorder::record(Recording& recording, const TensorWork& work) {

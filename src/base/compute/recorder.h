@@ -13,7 +13,7 @@
 
 namespace sdgen {
 
-using TensorWork = std::function<Tensor(const std::vector<Tensor>& inputs)>;
+using TensorWork = std::function<Tensors(const Tensors& inputs)>;
 
 class Recorder {
  public:
@@ -22,12 +22,12 @@ class Recorder {
   Recorder(std::unique_ptr<GraphStream> graphs, std::function<void(const std::string&)> warn);
 
   // work(inputs). The first call with a variant and shapes does it, the second records it, and those after
-  // only replay: `work` must do the same to any inputs of these shapes, without waiting for the device, and
-  // what it reads beside them must stay where it is until forget(). `variant` tells apart works that differ
-  // in anything else. An input that is the very tensor of the call before is taken as unchanged. What a work
-  // keeps for other variants (features that they use again) it must keep each time in the same tensor, or
-  // keep what it recorded. Recordings are kept as long as the first input has the same shape.
-  Tensor operator()(int variant, const TensorWork& work, const std::vector<Tensor>& inputs);
+  // only replay: `work` must do the same to any inputs of these shapes, without waiting for the device, leave
+  // nothing but its results, and what it reads beside the inputs must stay where it is until forget().
+  // `variant` tells apart works that differ in anything else. An input that is the very tensor of the call
+  // before is taken as unchanged. Recordings are kept as long as the first input has the same shape. While
+  // somebody listens to operators, who would hear none of a replay, everything is done as it is.
+  Tensors operator()(int variant, const TensorWork& work, const Tensors& inputs);
 
   // Gives back the recordings and their memory.
   void forget();
@@ -35,9 +35,9 @@ class Recorder {
  private:
   using Key = std::pair<int, std::vector<std::vector<std::int64_t>>>;  // variant, shapes of the inputs
   struct Recording {
-    std::vector<Tensor> inputs;      // what is read at each replay
-    std::vector<Tensor> given;       // what they were copied from
-    std::function<Tensor()> replay;  // empty until recorded
+    Tensors inputs;                   // what is read at each replay
+    Tensors given;                    // what they were copied from
+    std::function<Tensors()> replay;  // empty until recorded
   };
 
   // False if it cannot be recorded.

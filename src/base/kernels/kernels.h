@@ -29,6 +29,33 @@ struct SoftmaxBlock {
   std::int64_t width;
 };
 
+// Sums of products of bytes, as numbers again: (sum - offset[c]) * row_scale[r] * column_scale[c] + bias[c] +
+// added.
+template <typename T>
+struct ByteProducts {
+  const std::int32_t* sums;  // [rows, stride]
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t stride;
+  const std::int32_t* offset;  // [columns]
+  const float* row_scale;      // [rows]
+  const float* column_scale;   // [columns]
+  const float* bias;           // [columns]
+  const T* added;              // [rows, y_stride], or null
+  T* y;                        // [rows, y_stride]
+  std::int64_t y_stride;
+};
+
+// The same of a Winograd tile: element i (0 to 15) of channel c at i * stride + c.
+struct ByteTile {
+  const std::int32_t* sums;
+  std::int64_t sums_stride;
+  const std::int32_t* offset;
+  const float* column_scale;
+  std::int64_t stride;     // of offset and column_scale
+  const float* row_scale;  // [16]
+};
+
 template <typename T>
 struct Kernels {
   void (*softmax_block)(const SoftmaxBlock<T>& block);
@@ -52,6 +79,7 @@ struct Kernels {
   // Winograd's F(2x2, 3x3), B^T d B of one tile: d the 4x4 positions (row by row) of `channels` channels
   // each; element i of the result goes to v + i * stride.
   void (*winograd_input)(const T* const* d, T* v, std::int64_t stride, std::int64_t channels);
+  void (*winograd_input_float)(const T* const* d, float* v, std::int64_t stride, std::int64_t channels);
 
   // G g G^T of `count` filters side by side: g [9, count] -> element i at u + i * stride
   void (*winograd_filter)(const float* g, float* u, std::int64_t stride, std::int64_t count);
@@ -69,6 +97,13 @@ struct Kernels {
   // added[0] to added[3] (zeros where nothing is) are added to them.
   void (*winograd_output)(const float* m, std::int64_t stride, const float* bias, const T* const* added,
                           T* const* y, std::int64_t channels);
+  void (*winograd_output_bytes)(const ByteTile& m, const float* bias, const T* const* added, T* const* y,
+                                std::int64_t channels);
+
+  // A row as bytes: y = x / scale rounded, + 128, with the returned scale = max |x| / 127; NaN where x holds a
+  // number that is not finite.
+  float (*quantize_row)(const T* x, std::uint8_t* y, std::int64_t count);
+  void (*scale_products)(const ByteProducts<T>& products);
 };
 
 // The best that this machine can run.

@@ -1,0 +1,30 @@
+#include "cli/commands.h"
+
+#include <cstdio>
+
+#include "cli/bench.h"
+#include "cli/generate.h"
+#include "sdgen/generator.h"
+
+namespace {
+
+// This program, then the libraries it runs on.
+int print_versions() {
+  for (const auto& [name, version] : sdgen::versions()) std::printf("%s %s\n", name.c_str(), version.c_str());
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+// C++ types under a C name: both sides are one build.
+extern "C" __attribute__((visibility("default"))) int sdgen_run_command(const sdgen::cli::Options& options) {
+  switch (options.command) {
+    case sdgen::cli::Command::kBench:
+      return sdgen::cli::bench(options);
+    case sdgen::cli::Command::kVersion:
+      return print_versions();
+    case sdgen::cli::Command::kGenerate:
+      break;
+  }
+  return sdgen::cli::generate(options);
+}
