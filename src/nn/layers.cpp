@@ -20,7 +20,7 @@ OperatorCall linear_call(const Linear& linear, const Tensor& x) {
 OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
   const bool int8 = conv.method == Conv2d::Method::kWinogradInt8;
   const bool winograd = int8 || conv.method == Conv2d::Method::kWinograd;
-  const std::int64_t kernel = winograd ? 3 : conv.weight.size(2);
+  const std::int64_t kernel = winograd ? 3 : conv.linear ? 1 : conv.weight.size(2);
   const auto side = [&](std::int64_t size) { return (size + 2 * conv.padding - kernel) / conv.stride + 1; };
   std::string name = concat("conv ", kernel, "x", kernel);
   if (conv.stride > 1) name += concat("/", conv.stride);
@@ -49,6 +49,10 @@ Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize) : bi
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
   const OperatorScope scope([&] { return linear_call(*this, x); });
+  return apply(x, added);
+}
+
+Tensor Linear::apply(const Tensor& x, const Tensor& added) const {
   if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
   if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
@@ -82,11 +86,8 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
-  const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
-  if (method == Method::kLinear)
-    return to_map((*linear)(to_patches(map), added.defined() ? to_patches(added) : added),
-                  map.sizes().slice(2));
   const OperatorScope scope([&] { return conv2d_call(*this, x); });
+  const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
   switch (method) {
     case Method::kWinograd:
       return winograd_conv2d(map, weight, bias, added);
@@ -95,6 +96,8 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
     case Method::kPacked:
       return packed_conv2d(map, weight, bias, stride, padding, added);
     case Method::kLinear:
+      return to_map(linear->apply(to_patches(map), added.defined() ? to_patches(added) : added),
+                    map.sizes().slice(2));
     case Method::kPlain:
       break;
   }

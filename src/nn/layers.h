@@ -27,6 +27,8 @@ struct Linear {
   Linear(const Tensor& weight, const Tensor& bias, Quantize quantize = Quantize::kNone);
   // [..., in] -> [..., out]; `added`, where given, has the result's shape and is added to it.
   Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
+  // The same as part of another layer, which speaks for both to profilers.
+  Tensor apply(const Tensor& x, const Tensor& added) const;
 };
 
 struct Conv2d {

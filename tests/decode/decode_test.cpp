@@ -85,7 +85,7 @@ std::vector<DecodeMode> modes(std::int64_t pixels, std::optional<std::uint64_t> 
 TEST(DecodeModes, AutoTakesWhatFits) {
   using enum DecodeMode;
   EXPECT_EQ(modes(512, 8 * kGiB).front(), kWhole);
-  EXPECT_EQ(modes(512, kGiB / 2).front(), kBands);
+  EXPECT_EQ(modes(512, kGiB * 7 / 10).front(), kBands);
   EXPECT_EQ(modes(1024, 8 * kGiB).front(), kWhole);
   EXPECT_EQ(modes(2048, 4 * kGiB).front(), kBands);
   EXPECT_EQ(modes(2048, 64 * kGiB).front(), kBands) << "a decode of many GiB is not worth them";

@@ -31,11 +31,15 @@ class Int8 : public ::testing::TestWithParam<at::ScalarType> {
 INSTANTIATE_TEST_SUITE_P(Dtypes, Int8, ::testing::Values(at::kFloat, at::kBFloat16),
                          [](const auto& info) { return std::string(c10::toString(info.param)); });
 
-// Each row of x as whole numbers of max |row| / 127, in double.
-Tensor rounded_rows(const Tensor& x) {
-  const Tensor numbers = x.to(at::kDouble);
-  const Tensor scale = numbers.abs().amax(-1, true).clamp_min(1e-30) / 127;
-  return at::round(numbers / scale) * scale;
+// Each row of x as whole numbers of max |row| / 127, in double. The input's kernel multiplies and rounds at once;
+// weights are multiplied in float32 first.
+Tensor rounded_inputs(const Tensor& x) {
+  const Tensor highest = x.to(at::kFloat).abs().amax(-1, true);
+  return at::round(x.to(at::kDouble) * (127 / highest).to(at::kDouble)) * (highest / 127).to(at::kDouble);
+}
+Tensor rounded_weights(const Tensor& x) {
+  const Tensor scale = x.to(at::kFloat).abs().amax(-1, true) / 127;
+  return at::round(x.to(at::kFloat) * (1 / scale)).to(at::kDouble) * scale.to(at::kDouble);
 }
 
 TEST_P(Int8, LinearsAreSumsOfRoundedNumbersAtEverySize) {
@@ -44,13 +48,11 @@ TEST_P(Int8, LinearsAreSumsOfRoundedNumbersAtEverySize) {
       SCOPED_TRACE(concat(rows, " rows, ", in, " -> ", out));
       const Tensor x = numbers({rows, in}, 1, dtype()), weight = numbers({out, in}, 2, dtype());
       const Tensor bias = numbers({out}, 3, dtype()), added = numbers({rows, out}, 4, dtype());
-      const Tensor product = at::matmul(rounded_rows(x), rounded_rows(weight).t());
+      const Tensor product = at::matmul(rounded_inputs(x), rounded_weights(weight).t());
       const ByteWeight bytes = int8_linear_weight(weight);
-      // A number halfway between two may go either way: a step of one in `in`.
-      const double bound = rounding() + (dtype() == at::kFloat ? 2e-3 : 0);
-      EXPECT_TRUE(testing::is_close_to_scale(int8_linear(x, bytes, {}, {}), product, bound));
+      EXPECT_TRUE(testing::is_close_to_scale(int8_linear(x, bytes, {}, {}), product, rounding()));
       EXPECT_TRUE(testing::is_close_to_scale(int8_linear(x, bytes, bias, added),
-                                             product + bias.to(at::kDouble) + added.to(at::kDouble), bound));
+                                             product + bias.to(at::kDouble) + added.to(at::kDouble), rounding()));
       EXPECT_EQ(int8_linear(x.unsqueeze(0), bytes, bias, {}).sizes(), at::IntArrayRef({1, rows, out}));
     }
 }
