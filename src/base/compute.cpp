@@ -43,6 +43,9 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
     case DType::kAuto:
       break;
   }
+  // On CUDA both half formats are as fast. float16 has three more bits, so its picture is nearer to
+  // float32's, and cards before Ampere compute it too. What overflows in its range is the VAE, and that is
+  // decoded again.
   if (device.is_cuda()) return at::kHalf;
   // Only with the processor's own bfloat16 instructions is it the faster one.
   return best_simd() == Simd::kAvx512 ? at::kBFloat16 : at::kFloat;
@@ -65,7 +68,11 @@ Compute choose_compute(const ComputeOptions& options) {
   at::set_num_threads(options.threads > 0 ? options.threads : all_threads);
   const at::Device device = choose_device(options);
   if (device.is_cpu()) keep_freed_memory();
-  at::globalContext().setAllowTF32CuDNN(false);  // float32 means float32 on a GPU too
+  // float32 means float32 on a GPU too, and half precision adds up in float32.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowFP16ReductionCuBLAS(false);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
   return {device, choose_dtype(options.dtype, device), options.quantize};
 }
 
@@ -84,6 +91,20 @@ std::string dtype_name(at::ScalarType dtype) {
     default:
       return at::toString(dtype);
   }
+}
+
+Tensor to_device(const Tensor& tensor, const at::Device& device) {
+  if (device.is_cpu()) return tensor;
+  // From pageable memory the copy would wait for the device.
+  return tensor.pin_memory().to(device, tensor.scalar_type(), /*non_blocking=*/true);
+}
+
+SearchForConvolutions::SearchForConvolutions() : before_(at::globalContext().benchmarkCuDNN()) {
+  at::globalContext().setBenchmarkCuDNN(true);
+}
+
+SearchForConvolutions::~SearchForConvolutions() {
+  at::globalContext().setBenchmarkCuDNN(before_);
 }
 
 void synchronize(const Compute& compute) {

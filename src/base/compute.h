@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/tensor.h"
 #include "sdgen/request.h"
 
 namespace sdgen {
@@ -26,6 +27,23 @@ std::string device_name(const Compute& compute);
 
 // "float32", "bfloat16", "float16"
 std::string dtype_name(at::ScalarType dtype);
+
+// `tensor`, which is on the CPU, brought to `device` in order with the work given to it before, without
+// waiting for that.
+Tensor to_device(const Tensor& tensor, const at::Device& device);
+
+// While it lives, cuDNN tries its algorithms on each convolution it has not met and keeps the fastest: worth
+// it for what is done dozens of times. Nothing on the CPU.
+class SearchForConvolutions {
+ public:
+  SearchForConvolutions();
+  ~SearchForConvolutions();
+  SearchForConvolutions(const SearchForConvolutions&) = delete;
+  SearchForConvolutions& operator=(const SearchForConvolutions&) = delete;
+
+ private:
+  bool before_;
+};
 
 // Waits until the device has done what it was given, so that a clock read next tells the truth. Nothing on
 // the CPU.

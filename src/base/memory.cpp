@@ -82,8 +82,13 @@ Bytes left_of_address_space(const fs::path& root) {
 
 Bytes free_on(const at::Device& device) {
 #ifdef SDGEN_DEVICE_MEMORY_IS_KNOWN
-  if (auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type())))
-    return allocator->getMemoryInfo(device.index()).first;
+  if (auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()))) {
+    const c10::CachingDeviceAllocator::DeviceStats stats = allocator->getDeviceStats(device.index());
+    // What freed tensors left with the allocator is ours to use again.
+    const std::int64_t kept = stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
+    return allocator->getMemoryInfo(device.index()).first +
+           static_cast<std::uint64_t>(std::max<std::int64_t>(kept, 0));
+  }
 #else
   static_cast<void>(device);
 #endif

@@ -13,6 +13,11 @@ struct OperatorCall {
   double flop = 0.0;  // multiplications and additions by the direct method; 0: not counted
 };
 
+// Whether somebody listens to the operators of this thread.
+inline bool operators_are_heard() {
+  return at::hasThreadLocalCallbacks();
+}
+
 // From construction to destruction the layer is at work. `describe`, which returns its OperatorCall, is asked
 // only where somebody listens; else this costs no more than what every operator of libtorch pays.
 class OperatorScope {

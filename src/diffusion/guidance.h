@@ -1,6 +1,7 @@
 // Classifier-free guidance: the same network asked with and without the words, in one call.
 #pragma once
 
+#include "base/compute/recorder.h"
 #include "diffusion/samplers.h"
 #include "diffusion/unet.h"
 
@@ -15,8 +16,8 @@ struct Conditioning {
   bool guided() const { return without.defined(); }
 };
 
-// What is left out of a run to save time, at some distance from the full picture. Progress counts in timesteps, 0
-// at pure noise, 1 at the picture.
+// What is left out of a run to save time, at some distance from the full picture. Progress counts in
+// timesteps, 0 at pure noise, 1 at the picture.
 struct StepSaving {
   // Guidance works from `guidance_start` to `guidance_end` only; elsewhere one row instead of two is computed
   // ("Applying Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
@@ -29,8 +30,9 @@ struct StepSaving {
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
 // device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
 // without)
-// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` must outlive the denoiser.
+// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser; what the
+// recorder has recorded is of this `unet`, and without one everything is done as it is.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, const StepSaving& saving = {});
+                         const Compute& compute, const StepSaving& saving = {}, Recorder* recorder = nullptr);
 
 }  // namespace sdgen

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <deque>
 
+#include "base/compute.h"
+
 namespace sdgen {
 namespace {
 
@@ -22,7 +24,7 @@ Estimate estimate(const Denoiser& denoiser, const Tensor& x, const Step& step) {
 
 // Picture noise for a step, on x's device.
 Tensor noise_like(const Tensor& x, NoiseSource& noise) {
-  return noise.draw(x.sizes().slice(1)).to(x.device());
+  return to_device(noise.draw(x.sizes().slice(1)), x.device());
 }
 
 // Variance of x_{t-1} given x_t and x_0: DDPM eq. 7, DDIM eq. 16 with eta 1.

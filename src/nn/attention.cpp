@@ -1,5 +1,6 @@
 #include "nn/attention.h"
 
+#include "base/compute/device_kernels.h"
 #include "base/kernels/kernels.h"
 #include "base/operator_scope.h"
 #include "base/parallel.h"
@@ -28,6 +29,7 @@ Tensor stacked(const Weights& weights, const std::vector<std::string>& names, co
 Tensor geglu(const Tensor& x) {  // [..., 2 * width] -> [..., width]
   const OperatorScope scope([] { return OperatorCall{"geglu"}; });
   const std::int64_t width = x.size(-1) / 2;
+  if (has_device_kernels(x, width)) return device_geglu(x);
   if (!has_kernels(x) || !x.is_contiguous()) {
     const std::vector<Tensor> halves = x.chunk(2, -1);
     return halves[0] * at::gelu(halves[1]);

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/compute/device_kernels.h"
 #include "base/operator_scope.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
@@ -72,8 +73,8 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
       method = Method::kWinograd;
       weight = winograd_weight(weight);
     }
-  } else if (packs(weight) && geometry.kernel == 1 && stride == 1 && padding == 0) {
-    method = Method::kLinear;
+  } else if ((packs(weight) || weight.is_cuda()) && geometry.kernel == 1 && stride == 1 && padding == 0) {
+    method = Method::kLinear;  // on CUDA: a matrix product adds the bias on the way, a convolution does not
     linear.emplace(weight.flatten(1), bias, weights.quantize());
     weight.reset();
   } else if (packs(weight)) {
@@ -100,8 +101,18 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
     case Method::kPlain:
       break;
   }
-  const Tensor y = at::conv2d(map, weight, bias, {stride, stride}, {padding, padding});
+  const std::vector<std::int64_t> strides = {stride, stride}, paddings = {padding, padding};
+  if (has_device_kernels(map, bias.size(0)))
+    return device_add_to_map(at::conv2d(map, weight, {}, strides, paddings), bias, added);
+  const Tensor y = at::conv2d(map, weight, bias, strides, paddings);
   return added.defined() ? added + y : y;
+}
+
+Tensor Conv2d::without_bias(const Tensor& x) const {
+  if (method != Method::kPlain || !has_device_kernels(x, bias.size(0))) return {};
+  const OperatorScope scope([&] { return conv2d_call(*this, x); });
+  return at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, {}, {stride, stride},
+                    {padding, padding});
 }
 
 GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t groups, double eps)
@@ -113,6 +124,8 @@ GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t
 Tensor GroupNorm::operator()(const Tensor& x) const {
   const OperatorScope scope([] { return OperatorCall{"group norm"}; });
   if (group_norm_fits(x)) return fused_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
+  if (has_device_group_norm(x, groups))
+    return device_group_norm(x, weight, bias, groups, eps, {}, /*silu=*/false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
@@ -120,6 +133,8 @@ Tensor GroupNorm::activated(const Tensor& x, Activation activation, const Tensor
   const OperatorScope scope([] { return OperatorCall{"group norm, activated"}; });
   if (activation == Activation::kSilu && group_norm_fits(x))
     return fused_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
+  if (activation == Activation::kSilu && has_device_group_norm(x, groups))
+    return device_group_norm(x, weight, bias, groups, eps, offset, /*silu=*/true);
   return activate(activation, (*this)(offset.defined() ? x + offset.unsqueeze(-1).unsqueeze(-1) : x));
 }
 

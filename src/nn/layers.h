@@ -49,6 +49,9 @@ struct Conv2d {
   Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry);
   // [N, in, h, w] -> [N, out, h', w'], channels_last; `added` as in Linear.
   Tensor operator()(const Tensor& x, const Tensor& added = {}) const;
+  // The result before the bias, where leaving it to whoever comes next saves a pass over it; undefined
+  // elsewhere.
+  Tensor without_bias(const Tensor& x) const;
 };
 
 struct GroupNorm {

@@ -19,14 +19,18 @@ ResnetBlock::ResnetBlock(const Weights& weights, const Config& config)
 }
 
 Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time_embedding) const {
-  Tensor hidden = conv1(norm1.activated(x, activation));
+  const Tensor normed = norm1.activated(x, activation);
+  const Tensor unbiased = scale_shift ? Tensor() : conv1.without_bias(normed);  // the norm adds the bias
+  Tensor hidden = unbiased.defined() ? unbiased : conv1(normed);
   const Tensor time =
       time_emb_proj ? (*time_emb_proj)(activate(activation, time_embedding)) : Tensor();  // [1 or N, out]
   if (time_emb_proj && scale_shift) {
     const std::vector<Tensor> parts = time.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);  // scale, shift
     hidden = activate(activation, norm2(hidden) * (1 + parts[0]) + parts[1]);
   } else {
-    hidden = norm2.activated(hidden, activation, time);
+    Tensor offset = time;
+    if (unbiased.defined()) offset = time.defined() ? time + conv1.bias : conv1.bias.unsqueeze(0);
+    hidden = norm2.activated(hidden, activation, offset);
   }
   const Tensor sum = conv2(hidden, conv_shortcut ? (*conv_shortcut)(x) : x);
   return output_scale == 1.0 ? sum : sum / output_scale;

@@ -1,7 +1,6 @@
 #include "pipeline/run.h"
 
-#include <algorithm>
-
+#include "base/compute/step_clock.h"
 #include "base/torch_errors.h"
 #include "pipeline/decode_latents.h"
 
@@ -22,13 +21,6 @@ std::vector<std::string> texts_of(const Request& request) {
   return {request.prompt};
 }
 
-// Notes in `failed_steps` which rows of x stopped being finite at `step`.
-void note_failed_rows(const Tensor& x, int step, std::vector<int>& failed_steps) {
-  for (std::size_t row = 0; row < failed_steps.size(); ++row)
-    if (failed_steps[row] == 0 && !is_finite(x[static_cast<std::int64_t>(row)])) failed_steps[row] = step;
-  if (std::find(failed_steps.begin(), failed_steps.end(), 0) == failed_steps.end()) throw NothingLeft{};
-}
-
 }  // namespace
 
 Run::Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
@@ -38,7 +30,8 @@ Run::Run(const ModelFolder& model, const Compute& compute, Components& component
       components_(components),
       vae_tiling_(vae_tiling),
       requests_(requests),
-      observer_(observer) {
+      observer_(observer),
+      recorder_(open_graph_stream(compute), [this](const std::string& warning) { warn_once(warning); }) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     report_stage("load", component, seconds);
@@ -126,7 +119,7 @@ Conditioning Run::conditioning(const Batch& batch) const {
   return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale};
 }
 
-Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
+Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
   const Sampler& sampler = find_sampler(*settings.sampler);
   SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
@@ -140,25 +133,37 @@ Tensor Run::denoise(const Batch& batch, std::vector<int>& failed_steps) {
   const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
                                             conditioning(batch), compute_,
                                             {settings.guidance_start, settings.guidance_end,
-                                             settings.cache_interval, model_.scheduler.num_train_timesteps});
+                                             settings.cache_interval, model_.scheduler.num_train_timesteps},
+                                            &recorder_);
 
-  Stopwatch stopwatch;
-  const auto on_step = [&](int step, const Tensor& x) {
-    synchronize(compute_);
-    const double seconds = stopwatch.seconds();
-    report_stage("denoise_step", "", seconds);
-    done_ += batch.size();
-    if (observer_.on_step)
-      observer_.on_step({step, static_cast<int>(plan.steps.size()), done_, total_, seconds});
-    if (!is_finite(x)) note_failed_rows(x, step, failed_steps);
-    // After the last step only decoding is left: that picture is worth finishing.
-    if (step < static_cast<int>(plan.steps.size()) && observer_.should_stop && observer_.should_stop())
-      throw Stopped{};
-    stopwatch = Stopwatch();
+  const int steps = static_cast<int>(plan.steps.size());
+  StepClock clock(compute_);
+  int reported = 0;
+  const auto report_steps = [&](std::size_t left) {
+    while (clock.pending() > left) {
+      const double seconds = clock.take();
+      report_stage("denoise_step", "", seconds);
+      done_ += batch.size();
+      if (observer_.on_step) observer_.on_step({++reported, steps, done_, total_, seconds});
+    }
   };
+  const auto on_step = [&](int step, const Tensor& x) {
+    clock.end_step();
+    report_steps(clock.lead());
+    finite_rows.look(x, step);
+    if (finite_rows.none_left()) throw NothingLeft{};
+    // After the last step only decoding is left: that picture is worth finishing.
+    if (step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    clock.begin_step();
+  };
+  const SearchForConvolutions search;
+  clock.begin_step();
   try {
-    return sampler.sample(denoiser, (start * plan.initial_noise_scale).to(compute_.device), plan.steps,
-                          plan.options, noise, on_step);
+    Tensor latents = sampler.sample(denoiser, to_device(start * plan.initial_noise_scale, compute_.device),
+                                    plan.steps, plan.options, noise, on_step);
+    report_steps(0);
+    finite_rows.failed_steps();
+    return finite_rows.none_left() ? Tensor() : latents;
   } catch (const NothingLeft&) {
     return {};
   }
@@ -183,11 +188,14 @@ void Run::draw_batch(const Batch& batch) {
   const double load_before = load_seconds_;
   const std::size_t done_after = done_ + batch.size() * evaluations(requests_[batch.front().request_index]);
   const Stopwatch stopwatch;
-  std::vector<int> failed_steps(batch.size(), 0);
+  FiniteRows finite_rows(batch.size(), compute_.device);
   std::vector<Image> images;
   try {
-    const Tensor latents = with_plain_errors([&] { return denoise(batch, failed_steps); });
-    if (last_batch_) components_.release_unet();
+    const Tensor latents = with_plain_errors([&] { return denoise(batch, finite_rows); });
+    if (last_batch_) {
+      recorder_.forget();
+      components_.release_unet();
+    }
     if (latents.defined()) images = with_plain_errors([&] { return decode(latents); });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
@@ -198,6 +206,7 @@ void Run::draw_batch(const Batch& batch) {
   done_ = done_after;  // also where a batch ended early
   const double seconds =
       (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+  const std::vector<int>& failed_steps = finite_rows.failed_steps();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (failed_steps[i] > 0)
       report_failure(batch[i], not_finite(concat("the latents of seed ", batch[i].seed), "unet",

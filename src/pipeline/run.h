@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/compute/recorder.h"
+#include "base/finite_rows.h"
 #include "base/stopwatch.h"
 #include "diffusion/guidance.h"
 #include "pipeline/components.h"
@@ -41,8 +43,8 @@ class Run {
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);
   Conditioning conditioning(const Batch& batch) const;
-  // The batch's latents; failed_steps[row] > 0 where a row is not finite, undefined latents where none is.
-  Tensor denoise(const Batch& batch, std::vector<int>& failed_steps);
+  // The batch's latents, undefined where no row is finite.
+  Tensor denoise(const Batch& batch, FiniteRows& finite_rows);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_once(const std::string& warning);
   std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
@@ -64,6 +66,7 @@ class Run {
   double load_seconds_ = 0.0;  // of the components loaded so far
   std::map<std::string, EncodedContext> contexts_;
   std::set<std::string> warned_;
+  Recorder recorder_;  // of the UNet
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

@@ -1,0 +1,114 @@
+#include "base/compute/graphs.h"
+
+#ifdef SDGEN_CUDA_GRAPHS
+
+// Before CUDAGraph.h: the class has members that are there only where CUDA_VERSION is known to be 12.4 or
+// later, and libtorch's own code must not find less memory than it takes.
+#include <cuda.h>
+#if CUDA_VERSION < 12040
+#error "CUDA graphs ask for CUDA headers of version 12.4 or later"
+#endif
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/Event.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+
+namespace sdgen {
+namespace {
+
+// What is given to `later` from now on begins after what `earlier` was given until now.
+void follow(const c10::Stream& later, const c10::Stream& earlier) {
+  c10::Event event(later.device_type());
+  event.record(earlier);
+  event.block(later);
+}
+
+class CudaGraphStream : public GraphStream {
+ public:
+  explicit CudaGraphStream(const at::Device& device)
+      : cuda_(device.type()),
+        side_(cuda_.getStreamFromGlobalPool(device)),
+        pool_(at::cuda::graph_pool_handle()) {}
+
+  Tensors warm_up(const std::function<Tensors()>& work) override { return beside(work); }
+
+  std::function<Tensors()> record(const std::function<Tensors()>& work) override {
+    const auto graph = std::make_shared<at::cuda::CUDAGraph>();
+    const Tensors results = beside([&] { return capture(*graph, work); });
+    return [graph, results] {
+      graph->replay();  // on the current stream
+      return results;
+    };
+  }
+
+ private:
+  // work() on the side stream (the default one cannot be recorded), in order with the current one.
+  Tensors beside(const std::function<Tensors()>& work) const {
+    const c10::Stream main = cuda_.getStream(side_.device());
+    follow(side_, main);
+    Tensors results;
+    try {
+      const c10::StreamGuard guard(side_);
+      results = work();
+    } catch (...) {
+      follow(main, side_);  // what side_ still reads is not overwritten
+      throw;
+    }
+    follow(main, side_);
+    return results;
+  }
+
+  // All recordings share their memory: they are replayed one after the other, and results are copied out.
+  Tensors capture(at::cuda::CUDAGraph& graph, const std::function<Tensors()>& work) const {
+    // Other threads of the process may allocate meanwhile.
+    graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    try {
+      Tensors results = work();
+      graph.capture_end();
+      return results;
+    } catch (...) {
+      abandon(graph);
+      throw;
+    }
+  }
+
+  // Ends a recording that failed. The stream must be told; the allocator is not where the stream complains.
+  void abandon(at::cuda::CUDAGraph& graph) const noexcept {
+    try {
+      graph.capture_end();
+    } catch (...) {
+      try {
+        c10::cuda::CUDACachingAllocator::endAllocateToPool(side_.device_index(), pool_);
+        c10::cuda::CUDACachingAllocator::releasePool(side_.device_index(), pool_);
+      } catch (...) {  // it was told before
+      }
+    }
+  }
+
+  c10::impl::VirtualGuardImpl cuda_;
+  c10::Stream side_;
+  c10::MempoolId_t pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<GraphStream> open_graph_stream(const Compute& compute) {
+  if (!compute.device.is_cuda()) return nullptr;
+  return std::make_unique<CudaGraphStream>(compute.device);
+}
+
+}  // namespace sdgen
+
+#else
+
+namespace sdgen {
+
+std::unique_ptr<GraphStream> open_graph_stream(const Compute&) {
+  return nullptr;
+}
+
+}  // namespace sdgen
+
+#endif

@@ -1,0 +1,89 @@
+// Guided steps, recorded and not.
+#include "diffusion/guidance.h"
+
+#include <gtest/gtest.h>
+
+#include "pipeline/model_folder.h"
+#include "support/fake_graphs.h"
+#include "support/numbers.h"
+#include "weights/model_files.h"
+
+namespace sdgen {
+namespace {
+
+class RecordedGuidance : public ::testing::TestWithParam<std::string> {
+ protected:
+  static Unet network() {
+    const std::filesystem::path folder = testing::golden_path("pipelines/" + GetParam());
+    return Unet(
+        {open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{}, Weights::Mode::kRead},
+        read_model_folder(folder).unet);
+  }
+  static Tensor words(std::uint64_t seed) {
+    const testing::GoldenTensors tensors("stages/" + GetParam() + ".safetensors");
+    const Tensor golden = tensors.at("unet.t981.encoder_hidden_states");
+    return testing::numbers({2, golden.size(1), golden.size(2)}, seed) * testing::rms(golden);
+  }
+  // Outputs of the steps of two pictures.
+  std::vector<Tensor> outputs(Recorder& recorder, const Conditioning& conditioning,
+                              const StepSaving& saving = {}, int steps = 4) {
+    const Denoiser denoiser =
+        guided_denoiser(unet_, PredictionType::kEpsilon, conditioning, Compute{}, saving, &recorder);
+    std::vector<Tensor> outputs;
+    for (int step = 0; step < steps; ++step) {
+      const Level level{step < 2 ? 1.0 : 0.6, step < 2 ? 2.0 : 0.8};
+      const Tensor x = testing::numbers({2, 4, 8, 8}, 10 + static_cast<std::uint64_t>(step));
+      outputs.push_back(denoiser.output(x, level, 950.0 - 800.0 * step / steps));
+    }
+    return outputs;
+  }
+  static void expect_equal(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
+    for (std::size_t step = 0; step < expected.size(); ++step)
+      EXPECT_TRUE(testing::is_close(actual[step], expected[step], 1e-6)) << "step " << step;
+  }
+
+  Unet unet_ = network();
+  Recorder plain_{nullptr, {}};
+  testing::FakeGraphs::Counts counts_;
+  Recorder recorder_{std::make_unique<testing::FakeGraphs>(counts_), [](const std::string&) {}};
+};
+
+TEST_P(RecordedGuidance, RecordedStepsAreTheSame) {
+  const Conditioning conditioning{words(1), words(2), 7.5};
+  expect_equal(outputs(recorder_, conditioning), outputs(plain_, conditioning));
+  EXPECT_EQ(counts_.warm_ups, 1);
+  EXPECT_EQ(counts_.records, 1);
+  EXPECT_EQ(counts_.replays, 3);
+}
+
+TEST_P(RecordedGuidance, OtherWordsAndAnotherScaleAreReplayedAsWell) {
+  outputs(recorder_, {words(1), words(2), 7.5});
+  const Conditioning other{words(3), words(4), 3.0};
+  const std::vector<Tensor> expected = outputs(plain_, other);
+  expect_equal(outputs(recorder_, other), expected);
+  EXPECT_EQ(counts_.records, 1) << "the same shapes are recorded once";
+  EXPECT_GT(testing::largest(expected[3] - outputs(plain_, {words(1), words(2), 3.0})[3]), 1e-3);
+}
+
+TEST_P(RecordedGuidance, WithoutGuidanceIsAnotherRecording) {
+  outputs(recorder_, {words(1), words(2), 7.5});
+  const Conditioning unguided{words(1), {}, 1.0};
+  expect_equal(outputs(recorder_, unguided), outputs(plain_, unguided));
+  EXPECT_EQ(counts_.records, 2);
+}
+
+TEST_P(RecordedGuidance, StepsThatLeaveSomethingOutAreTheSame) {
+  const StepSaving saving{.guidance_start = 0.2, .guidance_end = 0.8, .cache_interval = 3};
+  for (const std::uint64_t seed : {1, 5}) {  // the second run replays what the first recorded
+    const Conditioning conditioning{words(seed), words(seed + 1), 7.5};
+    expect_equal(outputs(recorder_, conditioning, saving, 16), outputs(plain_, conditioning, saving, 16));
+  }
+  EXPECT_EQ(counts_.warm_ups, 4) << "with and without guidance, keeping deep features and reusing them";
+  EXPECT_EQ(counts_.records, 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, RecordedGuidance, ::testing::Values("sd15-tiny", "sd2-tiny", "variant-tiny"),
+                         [](const auto& info) { return info.param.substr(0, info.param.find('-')); });
+
+}  // namespace
+}  // namespace sdgen
