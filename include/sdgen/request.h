@@ -16,10 +16,7 @@ struct Request {
   std::optional<double> guidance_scale{};  // <= 1: off, one UNet row; the model's own default, else 7.5
   std::optional<std::string> sampler{};    // one of sampler_names(); the model's own scheduler
   double eta = 0.0;                        // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
-  // Step savers: they change the picture. Progress counts in timesteps, 0 at pure noise, 1 at the picture.
-  double guidance_start = 0.0;  // guidance works from here ...
-  double guidance_end = 1.0;    // ... to here, 0 <= start <= end <= 1; elsewhere one UNet row instead of two
-  int cache_interval = 1;       // the UNet's deep features serve this many steps (DeepCache); 1: each its own
+  int cache_interval = 1;  // the UNet's deep features serve this many steps (DeepCache); 1: each its own
   std::optional<std::uint64_t> seed{};     // picture k uses seed + k; random when absent
   std::optional<int> width{};              // pixels, a multiple of 8; the model's own
   std::optional<int> height{};             // pixels, a multiple of 8; the model's own

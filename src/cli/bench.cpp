@@ -52,8 +52,7 @@ class Measurement {
   // All but peak, sweep and comparison. Throws Interrupted.
   BenchReport report() {
     BenchReport report{model(),         *request_.width,   *request_.height,        options_.batch_size,
-                       *request_.steps, *request_.sampler, *request_.guidance_scale, request_.guidance_start,
-                       request_.guidance_end, request_.cache_interval};
+                       *request_.steps, *request_.sampler, *request_.guidance_scale, request_.cache_interval};
     add_times(report, runs());
     if (!options_.no_profile) report.profiles = profiles();
     report.versions = versions();

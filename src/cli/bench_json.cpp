@@ -75,8 +75,6 @@ Json bench_object(const BenchReport& report) {
   json["steps"] = report.steps;
   json["sampler"] = report.sampler;
   json["guidance_scale"] = report.guidance_scale;
-  json["guidance_start"] = report.guidance_start;
-  json["guidance_end"] = report.guidance_end;
   json["cache_interval"] = report.cache_interval;
   for (const auto& [stage, summary] : report.stages)
     json["stages"][stage] = stage_json(report, stage, summary);

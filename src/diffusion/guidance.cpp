@@ -35,27 +35,23 @@ Unet::Text with_tensors(Unet::Text text, Tensors::const_iterator next) {
 // The network asked step by step, with what one step leaves for the next.
 class GuidedUnet {
  public:
-  GuidedUnet(const Unet& unet, const Conditioning& conditioning, const Compute& compute,
-             const StepSaving& saving, Recorder* recorder)
+  GuidedUnet(const Unet& unet, const Conditioning& conditioning, const Compute& compute, int cache_interval,
+             Recorder* recorder)
       : unet_(unet),
         compute_(compute),
-        saving_(saving),
+        guided_(conditioning.guided()),
+        cache_interval_(cache_interval),
         recorder_(recorder),
-        scale_(number(conditioning.guidance_scale)) {
-    if (!conditioning.guided() || saving.guidance_start > 0 || saving.guidance_end < 1)
-      words_ = unet.text(conditioning.words);
-    if (conditioning.guided()) both_ = unet.text(at::cat({conditioning.without, conditioning.words}));
-  }
+        scale_(number(conditioning.guidance_scale)),
+        text_(unet.text(guided_ ? at::cat({conditioning.without, conditioning.words}) : conditioning.words)) {}
 
   Tensor operator()(const Tensor& x, const Level& level, double timestep) {
     const double norm = std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
-    const bool guided = is_guided(timestep);
-    const Unet::Text& text = guided ? both_ : words_;
-    const Variant variant = next_variant(text.rows);
+    const Variant variant = next_variant();
     Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, number(timestep), scale_};
-    add_tensors(text, inputs);
+    add_tensors(text_, inputs);
     if (variant == kShallow) inputs.push_back(deep_.map);
-    const TensorWork work = evaluation(variant, text, guided);
+    const TensorWork work = evaluation(variant);
     const Tensors results = recorder_ ? (*recorder_)(variant, work, inputs) : work(inputs);
     if (variant == kKeepingDeep) deep_.map = results[1];
     return results[0];
@@ -66,15 +62,9 @@ class GuidedUnet {
     return at::full({1}, value, at::TensorOptions().dtype(at::kFloat).device(compute_.device));
   }
 
-  bool is_guided(double timestep) const {
-    if (both_.rows == 0) return false;
-    const double progress = 1.0 - timestep / saving_.num_train_timesteps;
-    return progress >= saving_.guidance_start && progress <= saving_.guidance_end;
-  }
-
-  Variant next_variant(std::int64_t rows) {
-    if (saving_.cache_interval <= 1) return kWhole;
-    if (deep_.map.defined() && age_ < saving_.cache_interval && deep_.map.size(0) == rows) {
+  Variant next_variant() {
+    if (cache_interval_ <= 1) return kWhole;
+    if (age_ < cache_interval_ && age_ > 0) {
       ++age_;
       return kShallow;
     }
@@ -84,8 +74,8 @@ class GuidedUnet {
 
   // Reads nothing but its inputs and the network, so that it can be recorded. Gives the prediction and, for
   // kKeepingDeep, the deep features.
-  TensorWork evaluation(Variant variant, const Unet::Text& text, bool guided) const {
-    return [unet = &unet_, compute = compute_, text, variant, guided](const Tensors& inputs) -> Tensors {
+  TensorWork evaluation(Variant variant) const {
+    return [unet = &unet_, compute = compute_, text = text_, variant, guided = guided_](const Tensors& inputs) -> Tensors {
       const Tensor x = inputs[0].to(compute.device, compute.dtype);
       const Unet::Text words = with_tensors(text, inputs.begin() + kFirstOfText);
       Unet::DeepFeatures deep;
@@ -105,10 +95,11 @@ class GuidedUnet {
 
   const Unet& unet_;
   Compute compute_;
-  StepSaving saving_;
+  bool guided_;
+  int cache_interval_;
   Recorder* recorder_;
-  Tensor scale_;             // [1]
-  Unet::Text words_, both_;  // both_: without the words, then with them
+  Tensor scale_;     // [1]
+  Unet::Text text_;  // guided: without the words, then with them
   Unet::DeepFeatures deep_;
   int age_ = 0;  // steps that deep_ has served
 };
@@ -116,8 +107,8 @@ class GuidedUnet {
 }  // namespace
 
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, const StepSaving& saving, Recorder* recorder) {
-  const auto guided = std::make_shared<GuidedUnet>(unet, conditioning, compute, saving, recorder);
+                         const Compute& compute, int cache_interval, Recorder* recorder) {
+  const auto guided = std::make_shared<GuidedUnet>(unet, conditioning, compute, cache_interval, recorder);
   return {[guided](const Tensor& x, const Level& level, double timestep) {
             return (*guided)(x, level, timestep);
           },

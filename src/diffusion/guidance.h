@@ -16,23 +16,13 @@ struct Conditioning {
   bool guided() const { return without.defined(); }
 };
 
-// What is left out of a run to save time, at some distance from the full picture. Progress counts in
-// timesteps, 0 at pure noise, 1 at the picture.
-struct StepSaving {
-  // Guidance works from `guidance_start` to `guidance_end` only; elsewhere one row instead of two is computed
-  // ("Applying Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
-  double guidance_start = 0.0;
-  double guidance_end = 1.0;
-  int cache_interval = 1;  // the deep features of a step serve this many steps ("DeepCache", section 3.3)
-  int num_train_timesteps = 1000;
-};
-
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
 // device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
 // without)
-// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser; what the
+// ("Classifier-Free Diffusion Guidance", eq. 6). The deep features of a step serve `cache_interval` steps
+// ("DeepCache: Accelerating Diffusion Models for Free", section 3.3). `unet` and `recorder` must outlive the denoiser; what the
 // recorder has recorded is of this `unet`, and without one everything is done as it is.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, const StepSaving& saving = {}, Recorder* recorder = nullptr);
+                         const Compute& compute, int cache_interval = 1, Recorder* recorder = nullptr);
 
 }  // namespace sdgen

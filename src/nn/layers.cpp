@@ -4,6 +4,7 @@
 
 #include "base/compute/device_kernels.h"
 #include "base/operator_scope.h"
+#include "nn/block_linear.h"
 #include "nn/group_norm.h"
 #include "nn/packed.h"
 #include "nn/winograd.h"
@@ -13,8 +14,8 @@ namespace {
 
 OperatorCall linear_call(const Linear& linear, const Tensor& x) {
   const bool int8 = linear.method == Linear::Method::kInt8;
-  const std::int64_t out = int8 ? linear.bytes.scale.size(0) : linear.weight.size(0);
-  return {int8 ? "linear int8" : "linear", 2.0 * static_cast<double>(x.numel()) * static_cast<double>(out)};
+  return {int8 ? "linear int8" : "linear",
+          2.0 * static_cast<double>(x.numel()) * static_cast<double>(linear.out)};
 }
 
 OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
@@ -35,10 +36,14 @@ Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias w
     : Linear(weights.tensor("weight", {out, in}),
              with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor(), weights.quantize()) {}
 
-Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize) : bias(bias) {
+Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize)
+    : out(weight.size(0)), bias(bias) {
   if (quantize == Quantize::kInt8 && int8_fits(weight, weight.size(1))) {
     method = Method::kInt8;
     bytes = int8_linear_weight(weight);
+  } else if (block_linear_fits(weight)) {
+    method = Method::kBlocks;
+    this->weight = block_linear_weight(weight);
   } else if (packs(weight)) {
     method = Method::kPacked;
     this->weight = pack_linear(weight);
@@ -54,6 +59,7 @@ Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
 
 Tensor Linear::apply(const Tensor& x, const Tensor& added) const {
   if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
+  if (method == Method::kBlocks) return block_linear(x, weight, out, bias, added);
   if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
   const Tensor y = at::linear(x, weight, bias);
   return added.defined() ? added + y : y;

@@ -52,10 +52,6 @@ Request complete_request(const Request& request, const ModelFolder& model) {
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   if (complete.eta > 0.0 && *complete.sampler != "ddim")
     fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
-  if (!(complete.guidance_start >= 0.0 && complete.guidance_start <= complete.guidance_end &&
-        complete.guidance_end <= 1.0))
-    fail_request("guidance-start ", complete.guidance_start, " and guidance-end ", complete.guidance_end,
-                 ": expected 0 <= start <= end <= 1");
   if (complete.cache_interval < 1 || complete.cache_interval > kMostSteps)
     fail_request("cache-interval ", complete.cache_interval, ": expected 1 to ", kMostSteps);
   if (complete.count < 1 || complete.count > kMostPictures)
@@ -69,7 +65,7 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
     return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
-                      *request.height, request.guidance_start, request.guidance_end, request.cache_interval);
+                      *request.height, request.cache_interval);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {
