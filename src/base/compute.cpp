@@ -23,7 +23,7 @@ at::Device choose_device(const ComputeOptions& options) {
   if (options.device == Device::kCpu || (options.device == Device::kAuto && !has_cuda)) return at::kCPU;
   if (!has_cuda)
     fail_working("--device cuda: no CUDA device; ",
-                 at::hasCUDA() ? "the driver shows no GPU" : "this libtorch is a CPU build",
+                 at::globalContext().hasCUDART() ? "the driver shows no GPU" : "this libtorch is a CPU build",
                  "; use --device cpu, or build with a CUDA libtorch on a machine with a GPU");
   const int devices = at::detail::getCUDAHooks().deviceCount();
   if (options.device_index < 0 || options.device_index >= devices)
