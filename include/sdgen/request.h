@@ -16,7 +16,6 @@ struct Request {
   std::optional<double> guidance_scale{};  // <= 1: off, one UNet row; the model's own default, else 7.5
   std::optional<std::string> sampler{};    // one of sampler_names(); the model's own scheduler
   double eta = 0.0;                        // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
-  int cache_interval = 1;  // the UNet's deep features serve this many steps (DeepCache); 1: each its own
   std::optional<std::uint64_t> seed{};     // picture k uses seed + k; random when absent
   std::optional<int> width{};              // pixels, a multiple of 8; the model's own
   std::optional<int> height{};             // pixels, a multiple of 8; the model's own

@@ -52,7 +52,7 @@ class Measurement {
   // All but peak, sweep and comparison. Throws Interrupted.
   BenchReport report() {
     BenchReport report{model(),         *request_.width,   *request_.height,        options_.batch_size,
-                       *request_.steps, *request_.sampler, *request_.guidance_scale, request_.cache_interval};
+                       *request_.steps, *request_.sampler, *request_.guidance_scale};
     add_times(report, runs());
     if (!options_.no_profile) report.profiles = profiles();
     report.versions = versions();

@@ -75,7 +75,6 @@ Json bench_object(const BenchReport& report) {
   json["steps"] = report.steps;
   json["sampler"] = report.sampler;
   json["guidance_scale"] = report.guidance_scale;
-  json["cache_interval"] = report.cache_interval;
   for (const auto& [stage, summary] : report.stages)
     json["stages"][stage] = stage_json(report, stage, summary);
   for (const RunTimes& run : report.runs) json["runs"].push_back(run_json(run));

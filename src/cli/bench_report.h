@@ -51,7 +51,6 @@ struct BenchReport {
   int steps = 0;
   std::string sampler{};
   double guidance_scale = 0.0;
-  int cache_interval = 1;
   std::vector<std::pair<std::string, Summary>>
       stages{};                                // load, text_encode, denoise_step, decode, total; seconds
   std::vector<RunTimes> runs{};                // what the stages summarise, as measured

@@ -27,7 +27,7 @@ constexpr Figure kFigures[] = {{"load", "/stages/load/median_s", true},
 
 constexpr const char* kSettings[] = {
     "model", "device",  "dtype",          "quantize",       "threads",      "width",         "height", "batch_size",
-    "steps", "sampler", "guidance_scale", "cache_interval"};
+    "steps", "sampler", "guidance_scale"};
 
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 

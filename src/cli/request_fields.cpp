@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
-constexpr std::string_view kSaving = "Faster, at some distance from the full picture";
 constexpr std::string_view kOutput = "Output";
 
 constexpr std::array kFields = {
@@ -30,8 +29,6 @@ constexpr std::array kFields = {
                  &Request::guidance_scale},
     RequestField{"sampler", "", "", kHow, "NAME", "", &Request::sampler},
     RequestField{"eta", "", "", kHow, "X", "stochasticity of ddim, 0 to 1 [0]", &Request::eta},
-    RequestField{"cache-interval", "", "", kSaving, "N",
-                 "the UNet's deep features serve N steps (DeepCache) [1]", &Request::cache_interval},
     RequestField{"output", "", "o", kOutput, "PATH",
                  "a .png, a pattern or a folder (ending in /) [sd-gen-{seed}.png]", &Job::output},
 };

@@ -19,10 +19,9 @@ struct Conditioning {
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
 // device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
 // without)
-// ("Classifier-Free Diffusion Guidance", eq. 6). The deep features of a step serve `cache_interval` steps
-// ("DeepCache: Accelerating Diffusion Models for Free", section 3.3). `unet` and `recorder` must outlive the denoiser; what the
+// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser; what the
 // recorder has recorded is of this `unet`, and without one everything is done as it is.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, int cache_interval = 1, Recorder* recorder = nullptr);
+                         const Compute& compute, Recorder* recorder = nullptr);
 
 }  // namespace sdgen

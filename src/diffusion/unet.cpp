@@ -113,26 +113,7 @@ Unet::Text Unet::text(const Tensor& context) const {
   return text;
 }
 
-Tensor Unet::entry(const Tensor& sample) const {
-  return conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
-}
-
-Tensor Unet::exit(const Tensor& x, std::int64_t rows) const {
-  return repeat_rows(conv_out_(conv_norm_out_.activated(x, config_.activation)), rows);
-}
-
-Tensor Unet::shallow(const Tensor& sample, const Tensor& timesteps, const Text& text,
-                     const DeepFeatures& deep) const {
-  const Block& last = up_blocks_.back();
-  const Tensor time = time_embedding(timesteps);
-  Tensor x = at::cat({deep.map, repeat_rows(entry(sample), deep.map.size(0))}, 1);
-  x = last.resnets.back()(x, time.size(0) == 1 ? time : repeat_rows(time, x.size(0)));
-  if (!last.attentions.empty()) x = last.attentions.back()(x, text.transformers.back());
-  return exit(x, text.rows);
-}
-
-Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace,
-                        DeepFeatures* deep) const {
+Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace) const {
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
   if (timesteps.size(0) != 1) require_shape(timesteps, {rows}, "UNet timesteps");
@@ -144,7 +125,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   const auto time_of = [&](const Tensor& x) {
     return time.size(0) == 1 ? time : repeat_rows(time, x.size(0));
   };
-  Tensor x = entry(sample);
+  Tensor x = conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
   std::vector<Tensor> skips = {x};
   for (const Block& block : down_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
@@ -163,7 +144,6 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   if (trace) trace->mid = x;
   for (const Block& block : up_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
-      if (deep && skips.size() == 1) deep->map = x;
       x = block.resnets[i](at::cat({x, repeat_rows(skips.back(), x.size(0))}, 1), time_of(x));
       skips.pop_back();
       if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
@@ -171,7 +151,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
     if (block.upsample)
       x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly
   }
-  return exit(x, text.rows);
+  return repeat_rows(conv_out_(conv_norm_out_.activated(x, config_.activation)), text.rows);
 }
 
 }  // namespace sdgen

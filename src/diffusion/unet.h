@@ -63,22 +63,11 @@ class Unet {
   };
   Text text(const Tensor& context) const;  // [M, L, cross_attention_dim]
 
-  // What the outermost block of the way up sees of everything below it ("DeepCache: Accelerating Diffusion Models
-  // for Free", section 3.2), kept from one step for the next ones.
-  struct DeepFeatures {
-    Tensor map;  // [M, C, h, w]; undefined: nothing kept
-  };
-
   // sample [N, in_channels, h, w], timesteps [1 or N] float32, `text` of M rows -> [M, out_channels, h, w],
   // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ...
   // (guidance: with and without the words), and what lies before the first word is computed once.
-  // `deep`, where given, is filled.
-  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace = nullptr,
-                    DeepFeatures* deep = nullptr) const;
-
-  // The same with everything but the first convolution and the last block's last layer taken from an earlier
-  // step's `deep` of as many rows.
-  Tensor shallow(const Tensor& sample, const Tensor& timesteps, const Text& text, const DeepFeatures& deep) const;
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text,
+                    Trace* trace = nullptr) const;
 
  private:
   struct Block {
@@ -89,8 +78,6 @@ class Unet {
   };
 
   Tensor time_embedding(const Tensor& timesteps) const;
-  Tensor entry(const Tensor& sample) const;
-  Tensor exit(const Tensor& x, std::int64_t rows) const;
   Block down_block(const Weights& weights, std::size_t index) const;
   Block up_block(const Weights& weights, std::size_t index) const;
   Block mid_block(const Weights& weights) const;

@@ -32,7 +32,6 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
        << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed
        << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
   if (request.eta > 0) text << ", Eta: " << exact(request.eta);
-  if (request.cache_interval > 1) text << ", Cache interval: " << request.cache_interval;
   text << ", Version: sd-gen " << SDGEN_VERSION;
   return text.str();
 }

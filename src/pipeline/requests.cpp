@@ -10,7 +10,6 @@ namespace sdgen {
 namespace {
 
 constexpr int kMostPixels = 16384;  // a side; beyond it is a slip of the finger
-constexpr int kMostSteps = 1000;
 constexpr int kMostPictures = 1'000'000;
 
 int checked_size(const char* name, int pixels, int multiple) {
@@ -52,8 +51,6 @@ Request complete_request(const Request& request, const ModelFolder& model) {
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   if (complete.eta > 0.0 && *complete.sampler != "ddim")
     fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
-  if (complete.cache_interval < 1 || complete.cache_interval > kMostSteps)
-    fail_request("cache-interval ", complete.cache_interval, ": expected 1 to ", kMostSteps);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
   find_sampler(*complete.sampler)
@@ -65,7 +62,7 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
     return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
-                      *request.height, request.cache_interval);
+                      *request.height);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

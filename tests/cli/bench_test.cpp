@@ -46,7 +46,7 @@ TEST(BenchJson, HasTheDocumentedKeys) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   EXPECT_EQ(keys, (std::vector<std::string>{"model", "device", "dtype", "quantize", "threads", "width", "height",
-                                            "batch_size", "steps", "sampler", "guidance_scale", "cache_interval", "stages",
+                                            "batch_size", "steps", "sampler", "guidance_scale", "stages",
                                             "runs", "pictures_per_minute", "peak_memory_bytes",
                                             "joules_per_picture", "peak_gflops", "versions"}));
   EXPECT_EQ(json["stages"]["total"],

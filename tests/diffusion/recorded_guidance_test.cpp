@@ -25,10 +25,9 @@ class RecordedGuidance : public ::testing::TestWithParam<std::string> {
     return testing::numbers({2, golden.size(1), golden.size(2)}, seed) * testing::rms(golden);
   }
   // Outputs of the steps of two pictures.
-  std::vector<Tensor> outputs(Recorder& recorder, const Conditioning& conditioning,
-                              int cache_interval = 1, int steps = 4) {
+  std::vector<Tensor> outputs(Recorder& recorder, const Conditioning& conditioning, int steps = 4) {
     const Denoiser denoiser =
-        guided_denoiser(unet_, PredictionType::kEpsilon, conditioning, Compute{}, cache_interval, &recorder);
+        guided_denoiser(unet_, PredictionType::kEpsilon, conditioning, Compute{}, &recorder);
     std::vector<Tensor> outputs;
     for (int step = 0; step < steps; ++step) {
       const Level level{step < 2 ? 1.0 : 0.6, step < 2 ? 2.0 : 0.8};
@@ -69,15 +68,6 @@ TEST_P(RecordedGuidance, WithoutGuidanceIsAnotherRecording) {
   outputs(recorder_, {words(1), words(2), 7.5});
   const Conditioning unguided{words(1), {}, 1.0};
   expect_equal(outputs(recorder_, unguided), outputs(plain_, unguided));
-  EXPECT_EQ(counts_.records, 2);
-}
-
-TEST_P(RecordedGuidance, StepsThatReuseDeepFeaturesAreTheSame) {
-  for (const std::uint64_t seed : {1, 5}) {  // the second run replays what the first recorded
-    const Conditioning conditioning{words(seed), words(seed + 1), 7.5};
-    expect_equal(outputs(recorder_, conditioning, 3, 16), outputs(plain_, conditioning, 3, 16));
-  }
-  EXPECT_EQ(counts_.warm_ups, 2) << "keeping deep features and reusing them";
   EXPECT_EQ(counts_.records, 2);
 }
 
