@@ -37,10 +37,6 @@ class Mode:
     pictures: list = field(default_factory=list)  # [H, W, 3] each
     seconds: float = math.inf  # a picture, the least of the rounds
 
-    @property
-    def is_fewer_steps(self):
-        return "--steps" in self.name and self.name.count("--") == 1
-
 
 def held_out_prompts(count):
     import world
@@ -96,30 +92,35 @@ def text(x, y, words, size=12, colour=INK, anchor="start"):
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def chart(modes, reference, caption):
-    """Speed to the right, PSNR upwards; fewer steps joined by a line."""
-    points = [(reference.seconds / mode.seconds, mean_psnr_db(mode, reference), mode) for mode in modes]
-    points = [point for point in points if math.isfinite(point[1])]
-    fastest, best = max(p[0] for p in points) * 1.1, max(p[1] for p in points) * 1.1
-    least = min(min(p[0] for p in points), 1.0) * 0.95
+def is_fewer_steps(name):
+    return "--steps" in name and name.count("--") == 1
+
+
+def chart(points, caption):
+    """points: (mode, times as fast, mean PSNR). Speed to the right, PSNR upwards; fewer steps joined by a line."""
+    points = [point for point in points if math.isfinite(point[2])]
+    fastest, best = max(p[1] for p in points) * 1.1, max(p[2] for p in points) * 1.05
+    slowest, worst = min(min(p[1] for p in points), 1.0) * 0.95, math.floor(min(p[2] for p in points) / 10) * 10
     across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-    x_of = lambda speed: LEFT + across * (speed - least) / (fastest - least)
-    y_of = lambda psnr: HEIGHT - BOTTOM - up * psnr / best
+    x_of = lambda speed: LEFT + across * (speed - slowest) / (fastest - slowest)
+    y_of = lambda psnr: HEIGHT - BOTTOM - up * (psnr - worst) / (best - worst)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
              'font-family="Inter, Helvetica, Arial, sans-serif">', f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
              text(LEFT, 34, "Speed and distance from the full picture", 19), text(LEFT, 56, caption, 12, SOFT)]
-    for psnr in range(0, int(best) + 1, 10):
+    for psnr in range(worst, int(best) + 1, 10):
         parts += [f'<path d="M{LEFT},{y_of(psnr):.1f}h{across}" stroke="{FRAME}"/>', text(LEFT - 8, y_of(psnr) + 4, f"{psnr}", 11, SOFT, "end")]
-    for tenth in range(math.ceil(least * 2), int(fastest * 2) + 1):
-        parts.append(text(x_of(tenth / 2), HEIGHT - BOTTOM + 18, f"{tenth / 2:g}x", 11, SOFT, "middle"))
+    for half in range(math.ceil(slowest * 2), int(fastest * 2) + 1):
+        parts.append(text(x_of(half / 2), HEIGHT - BOTTOM + 18, f"{half / 2:g}x", 11, SOFT, "middle"))
     parts += [text(LEFT, HEIGHT - 16, "pictures a second, times the full float32 run", 12, SOFT), text(LEFT - 50, TOP - 10, "PSNR, dB", 12, SOFT)]
-    line = sorted((x_of(speed), y_of(psnr)) for speed, psnr, mode in points if mode.is_fewer_steps)
+    line = sorted((x_of(speed), y_of(psnr)) for name, speed, psnr in points if is_fewer_steps(name))
     if len(line) > 1:
         parts.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}" fill="none" stroke="{LINE}" stroke-width="2"/>')
-    for speed, psnr, mode in points:
-        colour = LINE if mode.is_fewer_steps else POINT
-        parts += [f'<circle cx="{x_of(speed):.1f}" cy="{y_of(psnr):.1f}" r="4.5" fill="{colour}"/>',
-                  text(x_of(speed) + 8, y_of(psnr) - 6, mode.name, 11)]
+    for name, speed, psnr in points:
+        x, y = x_of(speed), y_of(psnr)
+        if is_fewer_steps(name):  # below the line, the others above it
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{LINE}"/>', text(x - 4, y + 18, name.split()[-1] + " steps", 10, SOFT, "end")]
+        else:
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{POINT}"/>', text(x + 8, y - 6, name, 11)]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -156,7 +157,8 @@ def main():
     print(f"\n{options.count} held-out prompts, seeds from {FIRST_SEED}. PSNR over the pictures that are not equal to float32's.")
     if options.chart:
         caption = f"{options.model.name}, {options.count} held-out prompts; higher is nearer to the full picture"
-        options.chart.write_text(chart(modes[1:], reference, caption))
+        points = [(mode.name, reference.seconds / mode.seconds, mean_psnr_db(mode, reference)) for mode in modes[1:]]
+        options.chart.write_text(chart(points, caption))
 
 
 if __name__ == "__main__":
