@@ -28,8 +28,9 @@ enum class DType { kAuto, kFloat32, kBFloat16, kFloat16 };
 // tile, kOff never. kAuto: whole while memory allows, else in bands, which give the same picture up to
 // rounding, and in tiles only where memory does not allow that either.
 enum class VaeTiling { kAuto, kOn, kOff };
-// kInt8: the UNet's convolutions and linears multiply 8-bit integers, with a scale for each output channel and
-// each row of the input. Faster and smaller on CPUs with AVX-512 VNNI, at some distance from the full picture.
+// kInt8: the UNet's convolutions and linears multiply 8-bit integers, with a scale for each output channel
+// and each row of the input. Faster and smaller on CPUs with AVX-512 VNNI, at some distance from the full
+// picture.
 enum class Quantize { kNone, kInt8 };
 
 // Where and how to compute. kAuto: CUDA if there is one, else the CPU; bfloat16 on CPUs that compute with it

@@ -13,7 +13,7 @@ namespace sdgen {
 
 struct Compute {
   at::Device device{at::kCPU};
-  at::ScalarType dtype = at::kFloat;  // of weights and activations
+  at::ScalarType dtype = at::kFloat;    // of weights and activations
   Quantize quantize = Quantize::kNone;  // of the UNet's large layers
 };
 

@@ -25,9 +25,8 @@ constexpr Figure kFigures[] = {{"load", "/stages/load/median_s", true},
                                {"peak_memory_bytes", "/peak_memory_bytes", true},
                                {"joules_per_picture", "/joules_per_picture", false}};
 
-constexpr const char* kSettings[] = {
-    "model", "device",  "dtype",          "quantize",       "threads",      "width",         "height", "batch_size",
-    "steps", "sampler", "guidance_scale"};
+constexpr const char* kSettings[] = {"model",  "device",     "dtype", "quantize", "threads",       "width",
+                                     "height", "batch_size", "steps", "sampler",  "guidance_scale"};
 
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 

@@ -10,8 +10,8 @@ namespace {
 
 // How long OpenMP threads that wait for work spin before they sleep. Beside two programs that trained models,
 // libgomp's default (300000 rounds) once made a picture of the built-in model take 70 s; 10000 rounds took
-// 6 s, 1000 took 1.1 s, none 0.6 s. On a quiet virtual machine, where waking a thread is dear, fewer than 1000
-// make it three times slower, and more than 2000 win 5 %. libgomp reads its variables when it is loaded.
+// 6 s, 1000 took 1.1 s, none 0.6 s. On a quiet virtual machine, where waking a thread is dear, fewer than
+// 1000 make it three times slower, and more than 2000 win 5 %. libgomp reads its variables when it is loaded.
 void shorten_spinning() {
   if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
 }

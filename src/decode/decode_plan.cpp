@@ -12,8 +12,8 @@ namespace {
 constexpr std::uint64_t kMostBytesWhole = std::uint64_t{3} << 30;
 
 // Maps of a level's first, widest residual block that are alive at its first convolution: input, normed,
-// activated, result, and the convolution's own copies. Measured with Stable Diffusion's: 2.5 to 3.0 by the CPU's
-// fused operators, 4.7 to 5.0 by libtorch's own.
+// activated, result, and the convolution's own copies. Measured with Stable Diffusion's: 2.5 to 3.0 by the
+// CPU's fused operators, 4.7 to 5.0 by libtorch's own.
 constexpr std::uint64_t kFusedMapsAlive = 3;
 constexpr std::uint64_t kMapsAlive = 5;
 constexpr std::uint64_t kBandsAlive = 8;

@@ -20,8 +20,8 @@ enum class DecodeMode {
 // "whole", "in bands", "in tiles"
 std::string decode_mode_name(DecodeMode mode);
 
-// The most bytes that decoding latents [N, C, h, w] of `options` (dtype and device) holds beside the weights, estimated from the
-// sizes of the maps alive at once (sdgen_decode_bench prints it beside the measured peak).
+// The most bytes that decoding latents [N, C, h, w] of `options` (dtype and device) holds beside the weights,
+// estimated from the sizes of the maps alive at once (sdgen_decode_bench prints it beside the measured peak).
 std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at::IntArrayRef latents,
                            const at::TensorOptions& options);
 

@@ -28,7 +28,8 @@ Unet::Text with_tensors(Unet::Text text, Tensors::const_iterator next) {
   return text;
 }
 
-// One evaluation of the network, which reads nothing but its inputs and the weights, so that it can be recorded.
+// One evaluation of the network, which reads nothing but its inputs and the weights, so that it can be
+// recorded.
 TensorWork evaluation(const Unet& unet, const Compute& compute, const Unet::Text& text, bool guided) {
   return [&unet, compute, text, guided](const Tensors& inputs) -> Tensors {
     const Tensor x = inputs[0].to(compute.device, compute.dtype);

@@ -1,4 +1,5 @@
-// The names of sampler_table.cpp's rows, apart from what computes: --help lists them without loading libtorch.
+// The names of sampler_table.cpp's rows, apart from what computes: --help lists them without loading
+// libtorch.
 #include "sdgen/request.h"
 
 namespace sdgen {

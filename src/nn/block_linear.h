@@ -1,5 +1,5 @@
-// Small linears, for the CPU: one multiplication a block of the result on libtorch's micro-kernel. Where a layer
-// takes microseconds, oneDNN's operators spend more time on finding their kernel than on computing.
+// Small linears, for the CPU: one multiplication a block of the result on libtorch's micro-kernel. Where a
+// layer takes microseconds, oneDNN's operators spend more time on finding their kernel than on computing.
 #pragma once
 
 #include "base/tensor.h"
@@ -13,6 +13,7 @@ bool block_linear_fits(const Tensor& weight);
 Tensor block_linear_weight(const Tensor& weight);  // [out, in]
 
 // x [..., in], bias [out] or undefined -> [..., out]; `added`, undefined or of the result's shape, is added.
-Tensor block_linear(const Tensor& x, const Tensor& blocks, std::int64_t out, const Tensor& bias, const Tensor& added);
+Tensor block_linear(const Tensor& x, const Tensor& blocks, std::int64_t out, const Tensor& bias,
+                    const Tensor& added);
 
 }  // namespace sdgen

@@ -52,12 +52,11 @@ void multiply(const ByteRows& rows, const ByteWeight& weight, const Tensor& bias
       const std::int64_t row = task / blocks(out) * kByteBlock, column = task % blocks(out) * kByteBlock;
       const std::int64_t m = std::min(kByteBlock, count - row), n = std::min(kByteBlock, out - column);
       multiply_bytes(m, n, in, a + row * in, in, b + column * in, sums.data());
-      kernels<T>().scale_products({sums.data(), m, n, kByteBlock,
-                                   weight.offset.const_data_ptr<std::int32_t>() + column,
-                                   rows.scale.const_data_ptr<float>() + row,
-                                   weight.scale.const_data_ptr<float>() + column,
-                                   bias.const_data_ptr<float>() + column,
-                                   added ? added + row * out + column : nullptr, y + row * out + column, out});
+      kernels<T>().scale_products(
+          {sums.data(), m, n, kByteBlock, weight.offset.const_data_ptr<std::int32_t>() + column,
+           rows.scale.const_data_ptr<float>() + row, weight.scale.const_data_ptr<float>() + column,
+           bias.const_data_ptr<float>() + column, added ? added + row * out + column : nullptr,
+           y + row * out + column, out});
     }
     multiply_bytes_done();
   });
@@ -106,8 +105,8 @@ bool int8_fits(const Tensor& weight, std::int64_t in) {
          multiplies_bytes();
 }
 
-void pack_bytes(const float* weights, std::int64_t stride, std::int64_t in, std::int64_t count, std::int8_t* bytes,
-                float* scale, std::int32_t* offset) {
+void pack_bytes(const float* weights, std::int64_t stride, std::int64_t in, std::int64_t count,
+                std::int8_t* bytes, float* scale, std::int32_t* offset) {
   std::vector<float> highest(static_cast<std::size_t>(count), 0.0F);
   for (std::int64_t i = 0; i < in; ++i)
     for (std::int64_t o = 0; o < count; ++o)
@@ -127,8 +126,8 @@ void pack_bytes(const float* weights, std::int64_t stride, std::int64_t in, std:
     }
 }
 
-void multiply_bytes(std::int64_t m, std::int64_t n, std::int64_t k, const std::uint8_t* a, std::int64_t stride_a,
-                    const std::int8_t* b, std::int32_t* c) {
+void multiply_bytes(std::int64_t m, std::int64_t n, std::int64_t k, const std::uint8_t* a,
+                    std::int64_t stride_a, const std::int8_t* b, std::int32_t* c) {
 #ifdef CPUBLAS_BRGEMM_U8I8I32
   at::native::cpublas::brgemm(m, n, k, stride_a, kByteBlock, kByteBlock, /*add_C=*/false, a, b, c,
                               /*is_vnni=*/true);

@@ -17,7 +17,7 @@ enum class Activation { kSilu, kGelu, kQuickGelu, kMish, kRelu };
 // y = x W^T + b
 struct Linear {
   enum class Method { kPlain, kPacked, kBlocks, kInt8 };
-  Tensor weight;     // [out, in], or as pack_linear() or block_linear_weight() made it; undefined for kInt8
+  Tensor weight;  // [out, in], or as pack_linear() or block_linear_weight() made it; undefined for kInt8
   std::int64_t out;
   ByteWeight bytes;  // for kInt8
   Tensor bias;       // [out], or undefined

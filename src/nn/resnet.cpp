@@ -13,7 +13,8 @@ ResnetBlock::ResnetBlock(const Weights& weights, const Config& config)
       scale_shift(config.scale_shift),
       output_scale(config.output_scale) {
   if (config.time_width > 0)
-    time_emb_proj.emplace(weights.at("time_emb_proj").unquantized(), config.time_width, (scale_shift ? 2 : 1) * config.out);
+    time_emb_proj.emplace(weights.at("time_emb_proj").unquantized(), config.time_width,
+                          (scale_shift ? 2 : 1) * config.out);
   if (config.in != config.out)
     conv_shortcut.emplace(weights.at("conv_shortcut"), config.in, config.out, Conv2d::Geometry{1, 1, 0});
 }

@@ -26,7 +26,9 @@ class OwnNumbers {
   struct Scratch {};
 
   OwnNumbers(const Tensor& weight, const Filters& filters, std::int64_t rows)
-      : filters_(filters), weight_(weight), tiles_(at::empty({kElements, rows, filters.in}, weight.options())) {}
+      : filters_(filters),
+        weight_(weight),
+        tiles_(at::empty({kElements, rows, filters.in}, weight.options())) {}
 
   Scratch scratch() const { return {}; }
 
@@ -38,8 +40,9 @@ class OwnNumbers {
   void multiply(std::int64_t element, std::int64_t begin, std::int64_t count, std::int64_t block,
                 std::int64_t channels, float* sums) const {
     brgemm<Scalar>(count, channels, filters_.in,
-                   tiles_.const_data_ptr<Scalar>() + element * tiles_.stride(0) + begin * filters_.in, filters_.in,
-                   weight_.const_data_ptr<Scalar>() + filters_.offset(element, block), kChannels, sums, kChannels,
+                   tiles_.const_data_ptr<Scalar>() + element * tiles_.stride(0) + begin * filters_.in,
+                   filters_.in, weight_.const_data_ptr<Scalar>() + filters_.offset(element, block), kChannels,
+                   sums, kChannels,
                    /*add=*/false);
   }
 
@@ -83,7 +86,8 @@ class Bytes {
                 std::int64_t channels, std::int32_t* sums) const {
     multiply_bytes(count, channels, filters_.in,
                    tiles_.const_data_ptr<std::uint8_t>() + element * tiles_.stride(0) + begin * filters_.in,
-                   filters_.in, weight_.bytes.const_data_ptr<std::int8_t>() + filters_.offset(element, block), sums);
+                   filters_.in, weight_.bytes.const_data_ptr<std::int8_t>() + filters_.offset(element, block),
+                   sums);
   }
 
   void output(const std::int32_t* sums, std::int64_t row, std::int64_t block, const float* bias,
@@ -131,7 +135,8 @@ class Convolution {
       run_tasks(blocks(count, kTilesATask), [&](TaskCounter& tasks) {
         auto scratch = arithmetic_.scratch();
         for (std::int64_t task = 0; tasks.next(task);)
-          for (std::int64_t tile = task * kTilesATask; tile < std::min(count, (task + 1) * kTilesATask); ++tile)
+          for (std::int64_t tile = task * kTilesATask; tile < std::min(count, (task + 1) * kTilesATask);
+               ++tile)
             transform(first + tile, tile, scratch);
       });
       const std::int64_t channel_blocks = blocks(out_, kChannels);
@@ -170,7 +175,8 @@ class Convolution {
                 std::vector<Sum>& sums, std::vector<Number>& outside) {
     const std::int64_t channels = std::min(kChannels, out_ - block * kChannels);
     for (std::int64_t element = 0; element < kElements; ++element)
-      arithmetic_.multiply(element, begin, count, block, channels, sums.data() + element * kTiles * kChannels);
+      arithmetic_.multiply(element, begin, count, block, channels,
+                           sums.data() + element * kTiles * kChannels);
     for (std::int64_t row = 0; row < count; ++row) {
       std::array<Number*, 4> y;
       std::array<const Number*, 4> added;
@@ -220,7 +226,8 @@ Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias
   return convolve<OwnNumbers>(x, weight, bias, added);
 }
 
-Tensor winograd_int8_conv2d(const Tensor& x, const ByteWeight& weight, const Tensor& bias, const Tensor& added) {
+Tensor winograd_int8_conv2d(const Tensor& x, const ByteWeight& weight, const Tensor& bias,
+                            const Tensor& added) {
   return convolve<Bytes>(x, weight, bias, added);
 }
 

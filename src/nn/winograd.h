@@ -18,10 +18,11 @@ Tensor winograd_weight(const Tensor& weight);  // [out, in, 3, 3]
 // w] channels_last -> [N, out, h, w] channels_last
 Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added);
 
-// The same in 8-bit integers: each of the 16 elements has scales of its own, by output channel for the filters
-// and by tile for the input, as an 8-bit linear has. Bytes [blocks of outputs, 16, ...], scale and offset
-// [16, out]. For weights that winograd_fits() and int8_fits() take.
+// The same in 8-bit integers: each of the 16 elements has scales of its own, by output channel for the
+// filters and by tile for the input, as an 8-bit linear has. Bytes [blocks of outputs, 16, ...], scale and
+// offset [16, out]. For weights that winograd_fits() and int8_fits() take.
 ByteWeight winograd_int8_weight(const Tensor& weight);
-Tensor winograd_int8_conv2d(const Tensor& x, const ByteWeight& weight, const Tensor& bias, const Tensor& added);
+Tensor winograd_int8_conv2d(const Tensor& x, const ByteWeight& weight, const Tensor& bias,
+                            const Tensor& added);
 
 }  // namespace sdgen

@@ -15,8 +15,8 @@ using namespace winograd;
 
 constexpr std::int64_t kInputsTogether = 8;  // their taps of kChannels outputs stay in the first-level cache
 
-// The taps of `inputs` neighbouring inputs (at most kInputsTogether) for `outputs` outputs: [inputs * 9, kChannels].
-// `in` is the number of inputs that each output has.
+// The taps of `inputs` neighbouring inputs (at most kInputsTogether) for `outputs` outputs: [inputs * 9,
+// kChannels]. `in` is the number of inputs that each output has.
 template <typename Scalar>
 void gather_taps(const Scalar* from, std::int64_t in, std::int64_t outputs, std::int64_t inputs, float* g) {
   for (std::int64_t o = 0; o < outputs; ++o)
@@ -38,25 +38,29 @@ Tensor transform_filters(const Tensor& weight) {
     std::vector<float> g(kInputsTogether * 9 * kChannels), u(2 * kElements * kChannels);
     for (std::int64_t task = 0; tasks.next(task);) {
       const std::int64_t block = task / input_blocks, begin = task % input_blocks * kInputs;
-      const std::int64_t end = std::min(begin + kInputs, in), outputs = std::min(kChannels, out - block * kChannels);
+      const std::int64_t end = std::min(begin + kInputs, in),
+                         outputs = std::min(kChannels, out - block * kChannels);
       for (std::int64_t i = begin; i < end; i += 2) {  // winograd_fits() wants an even number
         const std::int64_t gathered = (i - begin) % kInputsTogether;
         if (gathered == 0)
-          gather_taps(from + (block * kChannels * in + i) * 9, in, outputs, std::min(kInputsTogether, end - i), g.data());
+          gather_taps(from + (block * kChannels * in + i) * 9, in, outputs,
+                      std::min(kInputsTogether, end - i), g.data());
         for (std::int64_t one = 0; one < 2; ++one)
           kernels<float>().winograd_filter(g.data() + (gathered + one) * 9 * kChannels,
                                            u.data() + one * kElements * kChannels, kChannels, kChannels);
         for (std::int64_t element = 0; element < kElements; ++element)
           kernels<Bits<Scalar>>().pair_rows(
               u.data() + element * kChannels, u.data() + (kElements + element) * kChannels,
-              reinterpret_cast<Bits<Scalar>*>(to + filters.offset(element, block) + i * kChannels), kChannels);
+              reinterpret_cast<Bits<Scalar>*>(to + filters.offset(element, block) + i * kChannels),
+              kChannels);
       }
     }
   });
   return transformed;
 }
 
-// One block of outputs after the other: transformed as a whole, since an output's scale asks for all its inputs.
+// One block of outputs after the other: transformed as a whole, since an output's scale asks for all its
+// inputs.
 template <typename Scalar>
 ByteWeight transform_filters_to_bytes(const Tensor& weight) {
   const std::int64_t out = weight.size(0), in = weight.size(1);

@@ -131,8 +131,7 @@ Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Tensor start =
       noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
   const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
-                                            conditioning(batch), compute_,
-                                            &recorder_);
+                                            conditioning(batch), compute_, &recorder_);
 
   const int steps = static_cast<int>(plan.steps.size());
   StepClock clock(compute_);

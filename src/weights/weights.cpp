@@ -63,7 +63,8 @@ struct Weights::Shared {
 };
 
 Weights::Weights(std::shared_ptr<const TensorSource> source, const Compute& compute, Mode mode)
-    : shared_(std::make_shared<Shared>(Shared{std::move(source), compute, mode, {}})), quantize_(compute.quantize) {}
+    : shared_(std::make_shared<Shared>(Shared{std::move(source), compute, mode, {}})),
+      quantize_(compute.quantize) {}
 
 Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix, Quantize quantize)
     : shared_(std::move(shared)), prefix_(std::move(prefix)), quantize_(quantize) {}

@@ -1,4 +1,5 @@
-// The 8-bit loops at every instruction set that this machine runs, against their formulas.
+// The loops behind linears and the 8-bit loops at every instruction set that this machine runs, against their
+// formulas.
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -41,7 +42,8 @@ TYPED_TEST(ByteKernels, RowsAreRoundedToTheNearestByte) {
       const double scale = kernel.quantize_row(TestFixture::data(x), bytes.data(), count);
       EXPECT_NEAR(scale, highest / 127, 1e-6 * highest);
       for (std::int64_t i = 0; i < count; ++i)
-        EXPECT_NEAR(bytes[static_cast<std::size_t>(i)] - 128, x[i].template item<double>() / scale, 0.5001) << i;
+        EXPECT_NEAR(bytes[static_cast<std::size_t>(i)] - 128, x[i].template item<double>() / scale, 0.5001)
+            << i;
       EXPECT_EQ(bytes.back(), 77) << "written beyond the end";
     });
   }
@@ -61,17 +63,39 @@ TYPED_TEST(ByteKernels, ARowThatIsNotFiniteHasNoScale) {
 
 TYPED_TEST(ByteKernels, ProductsAreScaledByRowAndColumn) {
   constexpr std::int64_t kRows = 3, kStride = 40;
-  const Tensor sums = (10000 * numbers({kRows, kStride}, 1)).to(at::kInt), offset = (5000 * numbers({kStride}, 2)).to(at::kInt);
-  const Tensor row_scale = numbers({kRows}, 3).abs(), column_scale = numbers({kStride}, 4).abs() / 1000, bias = numbers({kStride}, 5);
+  const Tensor sums = (10000 * numbers({kRows, kStride}, 1)).to(at::kInt),
+               offset = (5000 * numbers({kStride}, 2)).to(at::kInt);
+  const Tensor row_scale = numbers({kRows}, 3).abs(), column_scale = numbers({kStride}, 4).abs() / 1000,
+               bias = numbers({kStride}, 5);
   for (const std::int64_t columns : {1, 16, 33}) {
     const Tensor added = numbers({kRows, columns}, 6, TestFixture::kDtype);
-    const Tensor expected = ((sums - offset).to(at::kDouble) * row_scale.unsqueeze(1) * column_scale + bias).narrow(1, 0, columns);
+    const Tensor expected = ((sums - offset).to(at::kDouble) * row_scale.unsqueeze(1) * column_scale + bias)
+                                .narrow(1, 0, columns);
     TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
       for (const bool with_added : {false, true}) {
         Tensor y = at::zeros({kRows, columns}, TestFixture::kDtype);
-        kernel.scale_products({sums.data_ptr<std::int32_t>(), kRows, columns, kStride, offset.data_ptr<std::int32_t>(),
-                               row_scale.data_ptr<float>(), column_scale.data_ptr<float>(), bias.data_ptr<float>(),
-                               with_added ? TestFixture::data(added) : nullptr, TestFixture::data(y), columns});
+        kernel.scale_products(
+            {sums.data_ptr<std::int32_t>(), kRows, columns, kStride, offset.data_ptr<std::int32_t>(),
+             row_scale.data_ptr<float>(), column_scale.data_ptr<float>(), bias.data_ptr<float>(),
+             with_added ? TestFixture::data(added) : nullptr, TestFixture::data(y), columns});
+        EXPECT_TRUE(testing::is_close_to_scale(y, with_added ? expected + added.to(at::kDouble) : expected,
+                                               TestFixture::kRounding));
+      }
+    });
+  }
+}
+
+TYPED_TEST(ByteKernels, SumsOfFloatsGetTheirBiasAndWhatIsAdded) {
+  constexpr std::int64_t kRows = 3, kStride = 40;
+  const Tensor sums = numbers({kRows, kStride}, 1), bias = numbers({kStride}, 5);
+  for (const std::int64_t columns : {1, 16, 33}) {
+    const Tensor added = numbers({kRows, columns}, 6, TestFixture::kDtype);
+    const Tensor expected = (sums + bias).narrow(1, 0, columns).to(at::kDouble);
+    TestFixture::for_each_level([&](const Kernels<TypeParam>& kernel) {
+      for (const bool with_added : {false, true}) {
+        Tensor y = at::zeros({kRows, columns}, TestFixture::kDtype);
+        kernel.finish_sums(sums.data_ptr<float>(), kRows, columns, kStride, bias.data_ptr<float>(),
+                           with_added ? TestFixture::data(added) : nullptr, TestFixture::data(y), columns);
         EXPECT_TRUE(testing::is_close_to_scale(y, with_added ? expected + added.to(at::kDouble) : expected,
                                                TestFixture::kRounding));
       }
@@ -81,8 +105,10 @@ TYPED_TEST(ByteKernels, ProductsAreScaledByRowAndColumn) {
 
 TYPED_TEST(ByteKernels, TilesOfBytesAreTransformedAsTheNumbersTheyStandFor) {
   constexpr std::int64_t kChannels = 37, kStride = 50, kSums = 64;
-  const Tensor sums = (10000 * numbers({16, kSums}, 1)).to(at::kInt), offset = (5000 * numbers({16, kStride}, 2)).to(at::kInt);
-  const Tensor row_scale = numbers({16}, 3).abs(), column_scale = numbers({16, kStride}, 4).abs() / 1000, bias = numbers({kChannels}, 5);
+  const Tensor sums = (10000 * numbers({16, kSums}, 1)).to(at::kInt),
+               offset = (5000 * numbers({16, kStride}, 2)).to(at::kInt);
+  const Tensor row_scale = numbers({16}, 3).abs(), column_scale = numbers({16, kStride}, 4).abs() / 1000,
+               bias = numbers({kChannels}, 5);
   const Tensor added = numbers({4, kChannels}, 6, TestFixture::kDtype);
   const Tensor products = ((sums.narrow(1, 0, kChannels) - offset.narrow(1, 0, kChannels)).to(at::kDouble) *
                            row_scale.unsqueeze(1) * column_scale.narrow(1, 0, kChannels))
@@ -95,7 +121,8 @@ TYPED_TEST(ByteKernels, TilesOfBytesAreTransformedAsTheNumbersTheyStandFor) {
       return rows;
     };
     Tensor expected = at::zeros({4, kChannels}, TestFixture::kDtype), actual = at::zeros_like(expected);
-    const std::vector<TypeParam*> added_rows = rows_of(added), expected_rows = rows_of(expected), actual_rows = rows_of(actual);
+    const std::vector<TypeParam*> added_rows = rows_of(added), expected_rows = rows_of(expected),
+                                  actual_rows = rows_of(actual);
     kernel.winograd_output(products.data_ptr<float>(), kChannels, bias.data_ptr<float>(), added_rows.data(),
                            expected_rows.data(), kChannels);
     kernel.winograd_output_bytes({sums.data_ptr<std::int32_t>(), kSums, offset.data_ptr<std::int32_t>(),

@@ -72,9 +72,7 @@ TEST(OperatorClock, WhatRanBeforeTheStageIsNotItsOwn) {
 }
 
 TEST(OperatorClock, NobodyIsAskedWhereNobodyListens) {
-  {
-    const OperatorClock gone{Compute()};
-  }
+  { const OperatorClock gone{Compute()}; }
   bool asked = false;
   const OperatorScope scope([&] {
     asked = true;

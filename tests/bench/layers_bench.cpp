@@ -35,7 +35,8 @@ Compute compute_of(const benchmark::State& state) {
           state.range(0) == kInt8 ? Quantize::kInt8 : Quantize::kNone};
 }
 
-Weights random_weights(const benchmark::State& state, const std::map<std::string, std::vector<std::int64_t>>& shapes) {
+Weights random_weights(const benchmark::State& state,
+                       const std::map<std::string, std::vector<std::int64_t>>& shapes) {
   return {std::make_shared<RandomSource>(shapes), compute_of(state), Weights::Mode::kRead};
 }
 

@@ -45,9 +45,9 @@ TEST(BenchJson, HasTheDocumentedKeys) {
   const auto json = nlohmann::ordered_json::parse(text);
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"model", "device", "dtype", "quantize", "threads", "width", "height",
-                                            "batch_size", "steps", "sampler", "guidance_scale", "stages",
-                                            "runs", "pictures_per_minute", "peak_memory_bytes",
+  EXPECT_EQ(keys, (std::vector<std::string>{"model", "device", "dtype", "quantize", "threads", "width",
+                                            "height", "batch_size", "steps", "sampler", "guidance_scale",
+                                            "stages", "runs", "pictures_per_minute", "peak_memory_bytes",
                                             "joules_per_picture", "peak_gflops", "versions"}));
   EXPECT_EQ(json["stages"]["total"],
             nlohmann::ordered_json::parse(R"({"median_s":8.0,"min_s":6.0,"max_s":10.0,"n":2})"));

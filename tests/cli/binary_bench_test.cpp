@@ -78,8 +78,8 @@ TEST_F(BinaryBench, RatiosAreTakenAgainstAnEarlierResult) {
   for (Json& stage : slower["stages"]) stage["median_s"] = 1e6;
   slower["dtype"] = "bfloat16";
   testing::write_bytes(folder() / "_old.json", slower.dump(1));
-  std::vector<std::string> arguments = {"--json", "--no-profile", "--compare", "_old.json",
-                                        "--dtype", "float32", "--log-level=warn"};
+  std::vector<std::string> arguments = {"--json",  "--no-profile", "--compare",       "_old.json",
+                                        "--dtype", "float32",      "--log-level=warn"};
   const ProcessResult result = bench(arguments);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json compared = Json::parse(result.out)["compared_with"];

@@ -16,7 +16,8 @@ TEST_F(Binary, DrawsDiffusersPictures) {
     std::vector<std::string> arguments = {
         "--prompt", expected["prompt"],
         "--model",  (kGolden / "pipelines" / expected["pipeline"].get<std::string>()).string(),
-        "--output", name + "/", "--dtype", "float32"};
+        "--output", name + "/",
+        "--dtype",  "float32"};
     for (const char* key : {"steps", "guidance_scale", "seed", "width", "height", "eta", "count"}) {
       std::string flag = std::string("--") + key;
       std::replace(flag.begin(), flag.end(), '_', '-');

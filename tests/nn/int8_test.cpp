@@ -31,8 +31,8 @@ class Int8 : public ::testing::TestWithParam<at::ScalarType> {
 INSTANTIATE_TEST_SUITE_P(Dtypes, Int8, ::testing::Values(at::kFloat, at::kBFloat16),
                          [](const auto& info) { return std::string(c10::toString(info.param)); });
 
-// Each row of x as whole numbers of max |row| / 127, in double. The input's kernel multiplies and rounds at once;
-// weights are multiplied in float32 first.
+// Each row of x as whole numbers of max |row| / 127, in double. The input's kernel multiplies and rounds at
+// once; weights are multiplied in float32 first.
 Tensor rounded_inputs(const Tensor& x) {
   const Tensor highest = x.to(at::kFloat).abs().amax(-1, true);
   return at::round(x.to(at::kDouble) * (127 / highest).to(at::kDouble)) * (highest / 127).to(at::kDouble);
@@ -44,7 +44,8 @@ Tensor rounded_weights(const Tensor& x) {
 
 TEST_P(Int8, LinearsAreSumsOfRoundedNumbersAtEverySize) {
   for (const std::int64_t rows : {1, 2, 63, 64, 65, 130})
-    for (const auto& [in, out] : {std::pair<std::int64_t, std::int64_t>{16, 16}, {20, 17}, {320, 64}, {64, 200}}) {
+    for (const auto& [in, out] :
+         {std::pair<std::int64_t, std::int64_t>{16, 16}, {20, 17}, {320, 64}, {64, 200}}) {
       SCOPED_TRACE(concat(rows, " rows, ", in, " -> ", out));
       const Tensor x = numbers({rows, in}, 1, dtype()), weight = numbers({out, in}, 2, dtype());
       const Tensor bias = numbers({out}, 3, dtype()), added = numbers({rows, out}, 4, dtype());
@@ -52,7 +53,8 @@ TEST_P(Int8, LinearsAreSumsOfRoundedNumbersAtEverySize) {
       const ByteWeight bytes = int8_linear_weight(weight);
       EXPECT_TRUE(testing::is_close_to_scale(int8_linear(x, bytes, {}, {}), product, rounding()));
       EXPECT_TRUE(testing::is_close_to_scale(int8_linear(x, bytes, bias, added),
-                                             product + bias.to(at::kDouble) + added.to(at::kDouble), rounding()));
+                                             product + bias.to(at::kDouble) + added.to(at::kDouble),
+                                             rounding()));
       EXPECT_EQ(int8_linear(x.unsqueeze(0), bytes, bias, {}).sizes(), at::IntArrayRef({1, rows, out}));
     }
 }
@@ -65,7 +67,8 @@ TEST_P(Int8, LinearsAreNearTheLinearsTheyStandFor) {
 
 TEST_P(Int8, ARowOfZerosGivesTheBias) {
   const Tensor bias = numbers({32}, 3, dtype());
-  const Tensor y = int8_linear(at::zeros({2, 16}, dtype()), int8_linear_weight(numbers({32, 16}, 2, dtype())), bias, {});
+  const Tensor y =
+      int8_linear(at::zeros({2, 16}, dtype()), int8_linear_weight(numbers({32, 16}, 2, dtype())), bias, {});
   EXPECT_TRUE(at::equal(y[0], bias));
   EXPECT_TRUE(at::equal(y[1], bias));
 }
@@ -86,10 +89,12 @@ TEST_P(Int8, WinogradIsNearTheDirectConvolution) {
   struct Case {
     std::int64_t batch, in, out, height, width;
   };
-  for (const Case& c : {Case{1, 16, 16, 8, 8}, Case{2, 320, 64, 9, 7}, Case{1, 64, 200, 16, 17}, Case{3, 20, 80, 1, 2}}) {
+  for (const Case& c :
+       {Case{1, 16, 16, 8, 8}, Case{2, 320, 64, 9, 7}, Case{1, 64, 200, 16, 17}, Case{3, 20, 80, 1, 2}}) {
     SCOPED_TRACE(concat(c.batch, " x ", c.in, " -> ", c.out, ", ", c.height, " x ", c.width));
     const Tensor x = channels_last(numbers({c.batch, c.in, c.height, c.width}, 1, dtype()));
-    const Tensor weight = (numbers({c.out, c.in, 3, 3}, 2) / std::sqrt(9.0 * static_cast<double>(c.in))).to(dtype());
+    const Tensor weight =
+        (numbers({c.out, c.in, 3, 3}, 2) / std::sqrt(9.0 * static_cast<double>(c.in))).to(dtype());
     const Tensor bias = numbers({c.out}, 3, dtype());
     const Tensor added = channels_last(numbers({c.batch, c.out, c.height, c.width}, 4, dtype()));
     ASSERT_TRUE(winograd_fits(weight) && int8_fits(weight, c.in));

@@ -49,7 +49,8 @@ TEST_P(Layers, LinearsEqualTheReference) {
                                 {40, 40},
                                 {320, 320},
                                 {768, 130},
-                                {1280, 64}})
+                                {1280, 64},
+                                {1280, 640}})
     for (const bool with_bias : {false, true}) {
       SCOPED_TRACE(concat(in, " -> ", out, with_bias ? ", bias" : ""));
       const Tensor weight = weights({out, in}, 1), bias = with_bias ? numbers({out}, 2, dtype()) : Tensor();
@@ -62,24 +63,33 @@ TEST_P(Layers, LinearsEqualTheReference) {
     }
 }
 
+// A small one on the micro-kernel, a large one prepacked by oneDNN.
+constexpr std::pair<std::int64_t, std::int64_t> kSmallAndLarge[] = {{40, 48}, {700, 800}};
+
 TEST_P(Layers, LinearsTakeSlicesAndTransposes) {
-  const Tensor weight = weights({48, 40}, 1), bias = numbers({48}, 2, dtype());
-  const Linear linear(weight.clone(), bias.clone());
-  const Tensor joint = numbers({2, 30, 120}, 3, dtype());
-  expect_linear(linear, weight, bias, joint.narrow(2, 40, 40));
-  expect_linear(linear, weight, bias, joint.narrow(1, 3, 5).narrow(2, 80, 40));
-  expect_linear(linear, weight, bias, numbers({2, 40, 30}, 4, dtype()).transpose(1, 2));
-  expect_linear(linear, weight, bias, numbers({1, 30, 40}, 5, dtype()).expand({3, 30, 40}));
-  const Tensor map = channels_last(numbers({2, 40, 5, 6}, 6, dtype()));
-  expect_linear(linear, weight, bias, map.permute({0, 2, 3, 1}));
+  for (const auto& [in, out] : kSmallAndLarge) {
+    SCOPED_TRACE(concat(in, " -> ", out));
+    const Tensor weight = weights({out, in}, 1), bias = numbers({out}, 2, dtype());
+    const Linear linear(weight.clone(), bias.clone());
+    const Tensor joint = numbers({2, 30, 3 * in}, 3, dtype());
+    expect_linear(linear, weight, bias, joint.narrow(2, in, in));
+    expect_linear(linear, weight, bias, joint.narrow(1, 3, 5).narrow(2, 2 * in, in));
+    expect_linear(linear, weight, bias, numbers({2, in, 30}, 4, dtype()).transpose(1, 2));
+    expect_linear(linear, weight, bias, numbers({1, 30, in}, 5, dtype()).expand({3, 30, in}));
+    const Tensor map = channels_last(numbers({2, in, 5, 6}, 6, dtype()));
+    expect_linear(linear, weight, bias, map.permute({0, 2, 3, 1}));
+  }
 }
 
 TEST_P(Layers, WhatALinearAddsMayBeStrided) {
-  const Tensor weight = weights({48, 40}, 1), x = numbers({2, 30, 40}, 2, dtype());
-  const Tensor added = numbers({2, 48, 30}, 3, dtype()).transpose(1, 2);
-  EXPECT_TRUE(testing::is_close_to_scale(
-      Linear(weight.clone(), {})(x, added),
-      at::linear(x.to(at::kDouble), weight.to(at::kDouble)) + added.to(at::kDouble), bound()));
+  for (const auto& [in, out] : kSmallAndLarge) {
+    SCOPED_TRACE(concat(in, " -> ", out));
+    const Tensor weight = weights({out, in}, 1), x = numbers({2, 30, in}, 2, dtype());
+    const Tensor added = numbers({2, out, 30}, 3, dtype()).transpose(1, 2);
+    EXPECT_TRUE(testing::is_close_to_scale(
+        Linear(weight.clone(), {})(x, added),
+        at::linear(x.to(at::kDouble), weight.to(at::kDouble)) + added.to(at::kDouble), bound()));
+  }
 }
 
 TEST_P(Layers, ConvolutionsOfEveryGeometryEqualTheReference) {

@@ -105,8 +105,8 @@ struct Kernels {
   void (*finish_sums)(const float* sums, std::int64_t rows, std::int64_t columns, std::int64_t stride,
                       const float* bias, const T* added, T* y, std::int64_t y_stride);
 
-  // A row as bytes: y = x / scale rounded, + 128, with the returned scale = max |x| / 127; NaN where x holds a
-  // number that is not finite.
+  // A row as bytes: y = x / scale rounded, + 128, with the returned scale = max |x| / 127; NaN where x holds
+  // a number that is not finite.
   float (*quantize_row)(const T* x, std::uint8_t* y, std::int64_t count);
   void (*scale_products)(const ByteProducts<T>& products);
 };
