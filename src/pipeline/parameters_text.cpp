@@ -32,6 +32,9 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
        << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed
        << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
   if (request.eta > 0) text << ", Eta: " << exact(request.eta);
+  // The same seed gives another picture with them.
+  if (model.dtype != "float32") text << ", Dtype: " << model.dtype;
+  if (model.quantize != "none") text << ", Quantize: " << model.quantize;
   text << ", Version: sd-gen " << SDGEN_VERSION;
   return text.str();
 }

@@ -23,6 +23,7 @@ TEST_F(BinaryErrors, WrongRequestsExitWithTwo) {
   expect_one_line_error(draw({}), 2, "--prompt");
   expect_one_line_error(draw({"-p", "x", "-o", "none/x.png"}), 2, "none");
   expect_one_line_error(draw({"-p", "x", "-o", "{sed}.png"}), 2, "did you mean seed?");
+  expect_one_line_error(draw({"-p", "x", "--quantize", "int4"}), 2, "known: none, int8");
 }
 
 TEST_F(BinaryErrors, MissingOrDamagedInputExitsWithThree) {

@@ -2,6 +2,7 @@
 #include "cli/binary.h"
 
 #include <array>
+#include <cmath>
 
 namespace sdgen::cli {
 namespace {
@@ -56,6 +57,33 @@ int pixels_near(const Pixels& pixels, std::array<int, 3> colour, int begin_colum
       near += distance < 70;
     }
   return near;
+}
+
+TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
+  const std::vector<std::string> same = {"-p", "a red circle", "--seed", "1", "--dtype", "float32", "-o"};
+  const auto drawn = [&](const std::string& name, const std::vector<std::string>& further) {
+    std::vector<std::string> arguments = same;
+    arguments.push_back(name);
+    arguments.insert(arguments.end(), further.begin(), further.end());
+    return sd_gen(arguments);
+  };
+  const ProcessResult int8 = drawn("int8.png", {"--quantize", "int8"});
+  if (!__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512bf16")) {
+    expect_one_line_error(int8, 1, "AVX-512");
+    return;
+  }
+  ASSERT_EQ(int8.exit_code, 0) << int8.err;
+  ASSERT_EQ(drawn("full.png", {}).exit_code, 0);
+  const Pixels approximate = read_png(folder() / "int8.png"), full = read_png(folder() / "full.png");
+  ASSERT_EQ(approximate.rgb.size(), full.rgb.size());
+  double squares = 0;
+  for (std::size_t i = 0; i < full.rgb.size(); ++i)
+    squares += std::pow(static_cast<double>(approximate.rgb[i]) - full.rgb[i], 2);
+  const double mean_square = squares / static_cast<double>(full.rgb.size());
+  EXPECT_GT(mean_square, 0.0) << "nothing was quantized";
+  EXPECT_LT(mean_square, 255.0 * 255.0 / 1e4) << "under 40 dB";
+  const PngText text = read_png_text(folder() / "int8.png");
+  EXPECT_NE(text[0].second.find("Quantize: int8"), std::string::npos);
 }
 
 TEST_F(Binary, TheBuiltInModelDrawsWhatOneAsks) {

@@ -155,6 +155,11 @@ TEST_F(RunTest, ParametersTextIsWhatViewersParse) {
   EXPECT_EQ(parameters_text(request, 4, info).substr(0, 111),
             "a cat\nNegative prompt: blur\nSteps: 5, Sampler: DDIM, CFG scale: 7.5, Seed: 4, Size: 64x32, "
             "Model: variant-tiny,");
+  EXPECT_EQ(parameters_text(request, 4, info).find("Dtype"), std::string::npos);
+  info.dtype = "bfloat16";
+  info.quantize = "int8";
+  EXPECT_NE(parameters_text(request, 4, info).find(", Dtype: bfloat16, Quantize: int8, Version"),
+            std::string::npos);
   info.name = "odd, name: x";
   EXPECT_NE(parameters_text(request, 4, info).find("Model: \"odd, name: x\""), std::string::npos);
 }
