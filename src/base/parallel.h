@@ -7,6 +7,11 @@
 
 namespace sdgen {
 
+// Blocks of `size` that `count` things fill, the last perhaps in part.
+inline std::int64_t blocks(std::int64_t count, std::int64_t size) {
+  return (count + size - 1) / size;
+}
+
 // Hands out 0, 1, ... count-1, each once, to whichever thread asks first.
 class TaskCounter {
  public:

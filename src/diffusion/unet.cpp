@@ -95,10 +95,10 @@ Unet::Block Unet::up_block(const Weights& weights, std::size_t index) const {
   return block;
 }
 
-Tensor Unet::time_embedding(const Tensor& timesteps) const {
+Tensor Unet::time_embedding(const Tensor& timesteps, at::ScalarType dtype) const {
   const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
                                               config_.flip_sin_to_cos, config_.freq_shift);
-  return time_linear2_(activate(config_.activation, time_linear1_(sinusoids.to(time_linear1_.bias.dtype()))));
+  return time_linear2_(activate(config_.activation, time_linear1_(sinusoids.to(dtype))));
 }
 
 Unet::Text Unet::text(const Tensor& context) const {
@@ -114,11 +114,12 @@ Unet::Text Unet::text(const Tensor& context) const {
   return text;
 }
 
-Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace) const {
+Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace,
+                        const AttentionHooks* hooks) const {
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
   if (timesteps.size(0) != 1) require_shape(timesteps, {rows}, "UNet timesteps");
-  const Tensor time = time_embedding(timesteps);
+  const Tensor time = time_embedding(timesteps, sample.scalar_type());
   if (trace) trace->time_embedding = time;
   auto seen = text.transformers.begin();
 
@@ -131,7 +132,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   for (const Block& block : down_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
       x = block.resnets[i](x, time_of(x));
-      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
+      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++, hooks);
       skips.push_back(x);
     }
     if (block.downsample) skips.push_back(x = (*block.downsample)(x));
@@ -139,7 +140,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   }
   if (mid_block_) {
     x = mid_block_->resnets[0](x, time_of(x));
-    x = mid_block_->attentions[0](x, *seen++);
+    x = mid_block_->attentions[0](x, *seen++, hooks);
     x = mid_block_->resnets[1](x, time_of(x));
   }
   if (trace) trace->mid = x;
@@ -147,7 +148,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
       x = block.resnets[i](at::cat({x, repeat_rows(skips.back(), x.size(0))}, 1), time_of(x));
       skips.pop_back();
-      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++);
+      if (!block.attentions.empty()) x = block.attentions[i](x, *seen++, hooks);
     }
     if (block.upsample)
       x = (*block.upsample)(x, skips.back().sizes().slice(2));  // odd sizes come back exactly

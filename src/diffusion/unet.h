@@ -65,9 +65,10 @@ class Unet {
 
   // sample [N, in_channels, h, w], timesteps [1 or N] float32, `text` of M rows -> [M, out_channels, h, w],
   // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ...
-  // (guidance: with and without the words), and what lies before the first word is computed once.
-  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text,
-                    Trace* trace = nullptr) const;
+  // (guidance: with and without the words), and what lies before the first word is computed once. `hooks`
+  // watch or replace attention.
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Text& text, Trace* trace = nullptr,
+                    const AttentionHooks* hooks = nullptr) const;
 
  private:
   struct Block {
@@ -77,7 +78,7 @@ class Unet {
     std::optional<Upsample> upsample;
   };
 
-  Tensor time_embedding(const Tensor& timesteps) const;
+  Tensor time_embedding(const Tensor& timesteps, at::ScalarType dtype) const;
   Block down_block(const Weights& weights, std::size_t index) const;
   Block up_block(const Weights& weights, std::size_t index) const;
   Block mid_block(const Weights& weights) const;

@@ -1,5 +1,7 @@
 #include "nn/attention.h"
 
+#include <cmath>
+
 #include "base/compute/device_kernels.h"
 #include "base/kernels/kernels.h"
 #include "base/operator_scope.h"
@@ -57,17 +59,25 @@ Linear projection(const Weights& weights, std::int64_t width, bool linear) {
 }
 
 // x + attn(norm(x)) ... of one block; `rows` is the number of texts.
-Tensor run_block(const BasicTransformerBlock& block, Tensor x, const TransformerText::Block& text) {
+Tensor run_block(const BasicTransformerBlock& block, Tensor x, const TransformerText::Block& text,
+                 at::IntArrayRef size, const AttentionHooks* hooks) {
   const std::int64_t rows = text.attn2.keys.size(0);
   if (block.attn1) {
-    x = (*block.attn1)(block.norm1(x), x);
+    x = (*block.attn1)(block.norm1(x), x, size, hooks);
   } else {
     x = repeat_rows(x, rows);
-    x = (*block.cross_attn1)(block.norm1(x), *text.attn1, x);
+    x = (*block.cross_attn1)(block.norm1(x), *text.attn1, x, size, hooks);
   }
   x = repeat_rows(x, rows);  // from here on each text has its own
-  x = block.attn2(block.norm2(x), text.attn2, x);
+  x = block.attn2(block.norm2(x), text.attn2, x, size, hooks);
   return block.ff(block.norm3(x), x);
+}
+
+// The hook's answer, else the plain one.
+Tensor attend(const AttentionHooks::Attend& hook, const AttentionCall& call) {
+  if (hook)
+    if (Tensor mixed = hook(call); mixed.defined()) return mixed;
+  return multi_head_attention(call.q, call.k, call.v, call.heads);
 }
 
 }  // namespace
@@ -90,6 +100,18 @@ Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, s
   return mixed.transpose(1, 2).reshape(q.sizes());
 }
 
+Tensor attention_weights(const Tensor& q, const Tensor& k, std::int64_t heads) {
+  const std::vector<Tensor> queries = q.to(at::kFloat).chunk(heads, -1),
+                            keys = k.to(at::kFloat).chunk(heads, -1);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1) / heads));
+  Tensor sum;
+  for (std::size_t head = 0; head < queries.size(); ++head) {  // one by one: all heads together are large
+    const Tensor weights = at::softmax(at::matmul(queries[head] * scale, keys[head].transpose(1, 2)), -1);
+    sum = sum.defined() ? sum.add_(weights) : weights;
+  }
+  return sum.div_(heads);
+}
+
 SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias)
     : to_qkv(stacked(weights, {"to_q", "to_k", "to_v"}, "weight", {width, width}),
              bias == Bias::kYes ? stacked(weights, {"to_q", "to_k", "to_v"}, "bias", {width}) : Tensor(),
@@ -97,9 +119,11 @@ SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::in
       to_out(weights.at("to_out.0"), width, width),
       heads(heads) {}
 
-Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual) const {
+Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual, at::IntArrayRef size,
+                                 const AttentionHooks* hooks) const {
   const std::vector<Tensor> qkv = to_qkv(x).chunk(3, -1);
-  return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads), residual);
+  if (!hooks) return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads), residual);
+  return to_out(attend(hooks->self, {qkv[0], qkv[1], qkv[2], heads, size[0], size[1]}), residual);
 }
 
 CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width,
@@ -114,8 +138,13 @@ KeysValues CrossAttention::keys_values(const Tensor& context) const {
   return {to_k(context), to_v(context)};
 }
 
-Tensor CrossAttention::operator()(const Tensor& x, const KeysValues& text, const Tensor& residual) const {
-  return to_out(multi_head_attention(to_q(x), text.keys, text.values, heads), residual);
+Tensor CrossAttention::operator()(const Tensor& x, const KeysValues& text, const Tensor& residual,
+                                  at::IntArrayRef size, const AttentionHooks* hooks) const {
+  const Tensor q = to_q(x);
+  if (!hooks) return to_out(multi_head_attention(q, text.keys, text.values, heads), residual);
+  const AttentionCall call{q, text.keys, text.values, heads, size[0], size[1]};
+  if (hooks->on_cross) hooks->on_cross(call);
+  return to_out(attend(hooks->cross, call), residual);
 }
 
 GegluFeedForward::GegluFeedForward(const Weights& weights, std::int64_t width)
@@ -167,10 +196,13 @@ TransformerText Transformer2d::text(const Tensor& context) const {
   return text;
 }
 
-Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text) const {
+Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text,
+                                 const AttentionHooks* hooks) const {
+  const at::IntArrayRef size = x.sizes().slice(2);
   Tensor patches = proj_in(to_patches(norm(x)));
-  for (std::size_t i = 0; i < blocks.size(); ++i) patches = run_block(blocks[i], patches, text.blocks[i]);
-  return to_map(proj_out(patches, repeat_rows(to_patches(x), patches.size(0))), x.sizes().slice(2));
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    patches = run_block(blocks[i], patches, text.blocks[i], size, hooks);
+  return to_map(proj_out(patches, repeat_rows(to_patches(x), patches.size(0))), size);
 }
 
 }  // namespace sdgen

@@ -1,6 +1,7 @@
 // Multi-head attention and the transformer block of Stable Diffusion's UNet.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,27 @@ namespace sdgen {
 // q [N, L, heads*d], k and v [N, S, heads*d] -> [N, L, heads*d]
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal = false);
+
+// How much each patch attends to each word, the mean over heads of softmax(q k^T / sqrt(d)), written out:
+// q [N, L, heads*d], k [N, S, heads*d] -> [N, L, S] float32, which sums to one over S.
+Tensor attention_weights(const Tensor& q, const Tensor& k, std::int64_t heads);
+
+// One attention layer at work, as hooks see it.
+struct AttentionCall {
+  const Tensor& q;  // [M, L, heads*d]
+  const Tensor& k;  // [M, S, heads*d]
+  const Tensor& v;  // [M, S, heads*d]
+  std::int64_t heads;
+  std::int64_t height, width;  // of the map whose patches ask: L = height * width
+};
+
+// What may watch or replace attention while the UNet runs. All empty by default, and then free.
+struct AttentionHooks {
+  using Watch = std::function<void(const AttentionCall&)>;
+  using Attend = std::function<Tensor(const AttentionCall&)>;
+  Watch on_cross{};        // patches have asked the words
+  Attend cross{}, self{};  // in place of multi_head_attention(): [M, L, heads*d], or undefined to decline
+};
 
 // The text as one attention layer sees it.
 struct KeysValues {
@@ -26,8 +48,9 @@ struct SelfAttention {
   std::int64_t heads;
 
   SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias = Bias::kNone);
-  // to_out(attention(x)) + residual; x and residual [N, L, width]
-  Tensor operator()(const Tensor& x, const Tensor& residual) const;
+  // to_out(attention(x)) + residual; x and residual [N, L, width], L patches of a map of `size` (h, w)
+  Tensor operator()(const Tensor& x, const Tensor& residual, at::IntArrayRef size = {},
+                    const AttentionHooks* hooks = nullptr) const;
 };
 
 // Image patches ask, words answer: queries from x, keys and values from the text.
@@ -38,8 +61,9 @@ struct CrossAttention {
   CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width, std::int64_t heads);
   // The same at every step of a run: context [N, S, context_width]
   KeysValues keys_values(const Tensor& context) const;
-  // to_out(attention(x, text)) + residual; x and residual [N, L, width]
-  Tensor operator()(const Tensor& x, const KeysValues& text, const Tensor& residual) const;
+  // to_out(attention(x, text)) + residual; x, residual and `size` as above
+  Tensor operator()(const Tensor& x, const KeysValues& text, const Tensor& residual,
+                    at::IntArrayRef size = {}, const AttentionHooks* hooks = nullptr) const;
 };
 
 // proj_out(x1 * gelu(x2)) with [x1, x2] = proj_in(x) ("GLU Variants Improve Transformer").
@@ -94,7 +118,8 @@ struct Transformer2d {
   TransformerText text(const Tensor& context) const;  // [M, S, context_width]
   // x [N, C, h, w] -> [M, C, h, w]. M is N, or a multiple of it: then the rows of x stand for as many runs of
   // the text (first all of x with the first N texts, ...), and what is the same for all is computed once.
-  Tensor operator()(const Tensor& x, const TransformerText& text) const;
+  Tensor operator()(const Tensor& x, const TransformerText& text,
+                    const AttentionHooks* hooks = nullptr) const;
 };
 
 // x repeated along its first dimension until it has `rows`; x itself where it has.

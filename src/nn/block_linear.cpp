@@ -15,10 +15,6 @@ constexpr std::int64_t kRows =
     32;  // of one multiplication: few, so that small inputs are work for all threads
 constexpr std::int64_t kOutputs = 64;
 
-std::int64_t blocks(std::int64_t count, std::int64_t size) {
-  return (count + size - 1) / size;
-}
-
 template <typename Scalar>
 Tensor pack(const Tensor& weight) {
   const std::int64_t out = weight.size(0), in = weight.size(1);
@@ -43,7 +39,8 @@ Tensor multiply(const Tensor& x, const Tensor& packed, std::int64_t out, const T
   shape.back() = out;
   Tensor y = at::empty(shape, x.options());
   const Tensor plain = x.contiguous(), plain_added = added.defined() ? added.contiguous() : added;
-  const Tensor biases = bias.defined() ? bias.to(at::kFloat) : at::zeros({out});
+  const Tensor biases =
+      bias.defined() ? bias.to(at::kFloat) : at::zeros({out});  // no work where it is float32
   const auto* const from = plain.const_data_ptr<Scalar>();
   const auto* const weights = packed.const_data_ptr<Scalar>();
   const auto* const more =
@@ -76,10 +73,10 @@ Tensor block_linear_weight(const Tensor& weight) {
   return weight.scalar_type() == at::kFloat ? pack<float>(weight) : pack<at::BFloat16>(weight);
 }
 
-Tensor block_linear(const Tensor& x, const Tensor& blocks, std::int64_t out, const Tensor& bias,
+Tensor block_linear(const Tensor& x, const Tensor& packed, std::int64_t out, const Tensor& bias,
                     const Tensor& added) {
-  return x.scalar_type() == at::kFloat ? multiply<float>(x, blocks, out, bias, added)
-                                       : multiply<at::BFloat16>(x, blocks, out, bias, added);
+  return x.scalar_type() == at::kFloat ? multiply<float>(x, packed, out, bias, added)
+                                       : multiply<at::BFloat16>(x, packed, out, bias, added);
 }
 
 }  // namespace sdgen

@@ -17,8 +17,8 @@ constexpr std::int64_t kKeys = 512;
 
 struct Sizes {
   std::int64_t batch, heads, queries, keys, width;
-  std::int64_t key_blocks() const { return (keys + kKeys - 1) / kKeys; }
-  std::int64_t row_blocks() const { return (queries + kRows - 1) / kRows; }
+  std::int64_t key_blocks() const { return blocks(keys, kKeys); }
+  std::int64_t row_blocks() const { return blocks(queries, kRows); }
   std::int64_t keys_of(std::int64_t block) const { return std::min(kKeys, keys - block * kKeys); }
 };
 

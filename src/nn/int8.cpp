@@ -16,10 +16,6 @@ namespace {
 
 constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: the sum's last byte is the rounded number
 
-std::int64_t blocks(std::int64_t count) {
-  return (count + kByteBlock - 1) / kByteBlock;
-}
-
 // The input's rows as bytes, each with its scale.
 struct ByteRows {
   Tensor bytes;  // [rows, in] uint8
@@ -46,10 +42,11 @@ void multiply(const ByteRows& rows, const ByteWeight& weight, const Tensor& bias
   const std::int64_t count = rows.bytes.size(0), in = rows.bytes.size(1), out = weight.scale.size(0);
   const auto* const a = rows.bytes.const_data_ptr<std::uint8_t>();
   const auto* const b = weight.bytes.const_data_ptr<std::int8_t>();
-  run_tasks(blocks(count) * blocks(out), [&](TaskCounter& tasks) {
+  const std::int64_t columns = blocks(out, kByteBlock);
+  run_tasks(blocks(count, kByteBlock) * columns, [&](TaskCounter& tasks) {
     std::vector<std::int32_t> sums(kByteBlock * kByteBlock);
     for (std::int64_t task = 0; tasks.next(task);) {
-      const std::int64_t row = task / blocks(out) * kByteBlock, column = task % blocks(out) * kByteBlock;
+      const std::int64_t row = task / columns * kByteBlock, column = task % columns * kByteBlock;
       const std::int64_t m = std::min(kByteBlock, count - row), n = std::min(kByteBlock, out - column);
       multiply_bytes(m, n, in, a + row * in, in, b + column * in, sums.data());
       kernels<T>().scale_products(
@@ -143,7 +140,7 @@ void multiply_bytes_done() {
 ByteWeight int8_linear_weight(const Tensor& weight) {
   const std::int64_t out = weight.size(0), in = weight.size(1);
   const auto options = weight.options();
-  ByteWeight packed{at::zeros({blocks(out) * kByteBlock * in}, options.dtype(at::kChar)),
+  ByteWeight packed{at::zeros({blocks(out, kByteBlock) * kByteBlock * in}, options.dtype(at::kChar)),
                     at::empty({out}, options.dtype(at::kFloat)), at::empty({out}, options.dtype(at::kInt))};
   const Tensor columns = weight.t().to(at::kFloat).contiguous();  // [in, out]
   parallel_chunks(out, kByteBlock, [&](std::int64_t begin, std::int64_t end) {

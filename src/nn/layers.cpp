@@ -50,6 +50,9 @@ Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize)
   } else {
     this->weight = weight;
   }
+  // These two add it to float32 sums.
+  if (method == Method::kInt8 || method == Method::kBlocks)
+    this->bias = bias.defined() ? bias.to(at::kFloat) : at::zeros({out});
 }
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
@@ -79,6 +82,7 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
       method = Method::kWinograd;
       weight = winograd_weight(weight);
     }
+    bias = bias.to(at::kFloat);  // added to float32 sums
   } else if ((packs(weight) || weight.is_cuda()) && geometry.kernel == 1 && stride == 1 && padding == 0) {
     method = Method::kLinear;  // on CUDA: a matrix product adds the bias on the way, a convolution does not
     linear.emplace(weight.flatten(1), bias, weights.quantize());

@@ -3,15 +3,13 @@
 
 #include <cstdint>
 
+#include "base/parallel.h"
+
 namespace sdgen::winograd {
 
 constexpr std::int64_t kElements = 16;  // of a transformed tile: 4x4
 constexpr std::int64_t kTiles = 64;     // left-hand rows of one multiplication
 constexpr std::int64_t kChannels = 64;  // output channels of one multiplication
-
-inline std::int64_t blocks(std::int64_t count, std::int64_t size) {
-  return (count + size - 1) / size;
-}
 
 // Positions of the input and output of a tile: tile (ty, tx) of a picture covers outputs 2ty, 2ty+1 and
 // inputs 2ty-1 to 2ty+2.

@@ -149,6 +149,9 @@ TEST_P(Winograd, InfinityDoesNotComeOutFinite) {
 TEST_P(Winograd, FitsIsHonest) {
   EXPECT_TRUE(winograd_fits(numbers({320, 320, 3, 3}, 1, dtype())));
   EXPECT_TRUE(winograd_fits(channels_last(numbers({320, 320, 3, 3}, 1, dtype()))));
+  EXPECT_TRUE(winograd_fits(numbers({48, 48, 3, 3}, 1, dtype())));
+  EXPECT_FALSE(winograd_fits(numbers({32, 64, 3, 3}, 1, dtype())));  // too few channels to pay
+  EXPECT_FALSE(winograd_fits(numbers({64, 32, 3, 3}, 1, dtype())));
   EXPECT_FALSE(winograd_fits(numbers({320, 320, 1, 1}, 1, dtype())));
   EXPECT_FALSE(winograd_fits(numbers({64, 64, 5, 5}, 1, dtype())));
   EXPECT_FALSE(winograd_fits(numbers({64, 64, 3, 1}, 1, dtype())));
