@@ -60,6 +60,7 @@ find_ninja() {
   return 1
 }
 
+# missing_packages [FURTHER...]
 missing_packages() {
   if [[ ! -e $root/build/build.ninja ]] || [[ ! -x $(cache_entry CMAKE_COMMAND) ]]; then
     runs "${CXX:-g++}" --version || echo g++
@@ -73,16 +74,17 @@ missing_packages() {
     echo python3-venv
   fi
   local libraries=(libsentencepiece-dev libcli11-dev libspdlog-dev libstb-dev nlohmann-json3-dev zlib1g-dev
-    libutf8proc-dev libgtest-dev libgmock-dev libbenchmark-dev)
+    libutf8proc-dev fonts-dejavu-core libgtest-dev libgmock-dev libbenchmark-dev "$@")
   { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2>/dev/null || true; } |
     sed -n 's/^.i  *//p' | sort -u | comm -13 - <(printf '%s\n' "${libraries[@]}" | sort)
 }
 
+# install_packages [FURTHER...]
 install_packages() {
   # Elsewhere than on Debian and its kin CMake names what it cannot find.
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
   local packages as_root=()
-  mapfile -t packages < <(missing_packages)
+  mapfile -t packages < <(missing_packages "$@")
   ((${#packages[@]})) || return 0
 
   if ((EUID != 0)); then

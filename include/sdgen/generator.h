@@ -10,9 +10,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sdgen/attention.h"
 #include "sdgen/error.h"
 #include "sdgen/image.h"
 #include "sdgen/request.h"
@@ -34,6 +36,17 @@ struct ModelInfo {
   int threads = 0;              // CPU threads in use
 };
 
+// The picture so far: what the sampler takes its end to be, through a linear projection of the latents that
+// is fitted to the decoder; at the picture's size, but at most about 256 pixels a side. Rough, and next to
+// free.
+struct Preview {
+  std::size_t request_index = 0;
+  int index = 0;  // 0 .. request.count - 1
+  int step = 0;   // 1 .. steps
+  int steps = 0;
+  Image image;
+};
+
 // One finished picture.
 struct Picture {
   std::size_t request_index = 0;  // into the `requests` of run()
@@ -41,6 +54,7 @@ struct Picture {
   std::uint64_t seed = 0;         // request.seed + index
   Image image;
   double seconds = 0.0;  // its share of the batch it was computed in: text, steps and decode, without loading
+  std::shared_ptr<const AttentionMaps> attention{};  // with RunOptions::attention
 };
 
 // After a sampler step of one batch.
@@ -73,6 +87,7 @@ struct StageEvent {
 struct Observer {
   std::function<void(const StepProgress&)> on_step{};
   std::function<void(const Picture&)> on_picture{};
+  std::function<void(const Preview&)> on_preview{};  // with RunOptions::preview_every
   // A picture that failed (e.g. not finite); the run goes on with the others. Without this, run() throws.
   std::function<void(std::size_t request_index, int index, const Error&)> on_failure{};
   // Things a user should know: words dropped past the text encoder's length, ...
@@ -85,6 +100,11 @@ struct Observer {
 struct RunOptions {
   int batch_size = 1;      // pictures computed together, where their settings agree
   bool operators = false;  // each StageEvent tells its operators; costs time, on a GPU much of it
+  // Pictures come with their attention maps; attention_steps: each evaluation by itself, too. Writing the
+  // attention out costs time and memory.
+  bool attention = false;
+  bool attention_steps = false;
+  int preview_every = 0;  // steps between previews; 0: none
 };
 
 class Generator {
@@ -121,6 +141,18 @@ class Generator {
 // then `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model: ...`. `request` must be
 // complete; `seed` is the picture's own.
 std::string parameters_text(const Request& request, std::uint64_t seed, const ModelInfo& model);
+
+// What parameters_text(), or a program that writes the same form, tells of a picture.
+struct PictureParameters {
+  Request request;       // without attend, focus and edit_from; a sampler we do not have is left open
+  std::string model;     // empty where it is not told
+  std::string dtype;     // "float32" where it is not told
+  std::string quantize;  // "none" where it is not told
+  bool steered = false;  // by attend, focus or edit_from
+};
+
+// Nothing if `text` is not of that form.
+std::optional<PictureParameters> read_parameters(const std::string& text);
 
 // Versions of this program and of the libraries it runs on, as (name, version).
 std::vector<std::pair<std::string, std::string>> versions();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,5 +35,8 @@ void write_file_atomically(const std::filesystem::path& path, const std::vector<
 // The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
 // iTXt uncompressed). Throws Error(kInput) if the file is missing or is no PNG.
 PngText read_png_text(const std::filesystem::path& path);
+
+// RFC 4648, section 4, with padding: for data URIs and terminals.
+std::string base64(std::string_view bytes);
 
 }  // namespace sdgen

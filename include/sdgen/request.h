@@ -8,6 +8,22 @@
 
 namespace sdgen {
 
+// What users call a word of the prompt, or several in a row: "apple", "red apple"; every place where it
+// stands, or with "#2" the second only. Capitals do not matter.
+using WordName = std::string;
+
+// Its attention times `weight` ("Prompt-to-Prompt Image Editing with Cross Attention Control", section 3.2).
+struct WordWeight {
+  WordName word;
+  double weight = 1.0;  // 0: nothing is painted of it
+};
+
+// The place where it is to be painted, as parts of the width and height from the upper left corner.
+struct WordBox {
+  WordName word;
+  double x0 = 0.0, y0 = 0.0, x1 = 1.0, y1 = 1.0;
+};
+
 // One prompt and how to draw it. Empty optionals mean "the model's own"; Generator::complete() fills them.
 struct Request {
   std::string prompt{};
@@ -20,6 +36,11 @@ struct Request {
   std::optional<int> width{};              // pixels, a multiple of 8; the model's own
   std::optional<int> height{};             // pixels, a multiple of 8; the model's own
   int count = 1;                           // pictures of this prompt, >= 1
+  std::vector<WordWeight> attend{};        // words that count more or less
+  std::vector<WordBox> focus{};            // words that are held to a place
+  // The prompt of an earlier picture with this seed and these settings, whose layout this one keeps: words in
+  // common attend to the same places ("Prompt-to-Prompt Image Editing ...", section 3.2).
+  std::optional<std::string> edit_from{};
 };
 
 enum class Device { kAuto, kCpu, kCuda };
@@ -43,6 +64,13 @@ struct ComputeOptions {
   Quantize quantize = Quantize::kNone;
   VaeTiling vae_tiling = VaeTiling::kAuto;
 };
+
+// As the command line takes them: "red apple:1.5; car:0.5", "apple=0,0,0.5,1; car=0.5,0,1,1".
+std::string attend_text(const std::vector<WordWeight>& attend);
+std::string focus_text(const std::vector<WordBox>& focus);
+
+// The shortest text that reads back as the same number.
+std::string number_text(double number);
 
 // Names accepted by Request::sampler, in the order shown to users.
 std::vector<std::string> sampler_names();

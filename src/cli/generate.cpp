@@ -7,11 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/edit_from.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/model_path.h"
 #include "cli/output_names.h"
 #include "cli/requests.h"
+#include "cli/side_outputs.h"
 #include "cli/stage_log.h"
 
 namespace sdgen::cli {
@@ -21,8 +23,8 @@ namespace {
 struct Run {
   const Options& options;
   const ModelInfo& model;
-  const std::vector<Job>& jobs;
-  const std::vector<std::vector<std::filesystem::path>>& names;
+  const RunPlan& plan;
+  SideOutputs& side;
   ProgressBar& bar;
   spdlog::logger& log;
   StageLog stages;
@@ -33,7 +35,7 @@ struct Run {
 // The position of a picture in its run, from 1.
 std::size_t position(const Run& run, std::size_t request_index, int index) {
   std::size_t before = 0;
-  for (std::size_t i = 0; i < request_index; ++i) before += run.names[i].size();
+  for (std::size_t i = 0; i < request_index; ++i) before += run.plan.names[i].size();
   return before + static_cast<std::size_t>(index) + 1;
 }
 
@@ -42,7 +44,7 @@ void note_failure(Run& run, std::size_t request_index, int index, const Error& e
   if (!run.tally.first_failure) run.tally.first_failure = error.kind();
   if (run.tally.total == 1) return run.log.error(error.what());
   run.log.error("picture {} of {} (seed {}): {}", position(run, request_index, index), run.tally.total,
-                *run.jobs[request_index].seed + static_cast<std::uint64_t>(index), error.what());
+                *run.plan.jobs[request_index].seed + static_cast<std::uint64_t>(index), error.what());
 }
 
 // Pictures are what the run is for: a reader of standard output that has gone does not end it.
@@ -59,11 +61,12 @@ void print_result(Run& run, const std::string& line) {
 }
 
 void write_picture(Run& run, const Picture& picture) {
-  const Job& job = run.jobs[picture.request_index];
-  const auto& path = run.names[picture.request_index][static_cast<std::size_t>(picture.index)];
+  const Job& job = run.plan.jobs[picture.request_index];
+  const auto& path = run.plan.names[picture.request_index][static_cast<std::size_t>(picture.index)];
   try {
     const PngText text = {{"parameters", parameters_text(job, picture.seed, run.model)}};
     write_file_atomically(path, encode_png(picture.image, text), run.options.overwrite);
+    run.side.add_picture(picture);
   } catch (const Error& error) {
     return note_failure(run, picture.request_index, picture.index, error);
   }
@@ -83,7 +86,11 @@ Observer observe(Run& run) {
     note_failure(run, request_index, index, error);
   };
   observer.on_warning = [&run](const std::string& warning) { run.log.warn(warning); };
-  observer.on_stage = [&run](const StageEvent& event) { run.stages.note(event, run.log); };
+  observer.on_stage = [&run](const StageEvent& event) {
+    run.stages.note(event, run.log);
+    run.side.note_stage(event);
+  };
+  observer.on_preview = [&run](const Preview& preview) { run.side.show_preview(preview); };
   observer.should_stop = interrupted;
   return observer;
 }
@@ -107,14 +114,26 @@ void log_model(const ModelInfo& model, spdlog::logger& log) {
             model.height, model.device, model.dtype, model.threads);
 }
 
+// Sheet and report; false if they could not be written.
+bool finish_side(Run& run) {
+  try {
+    run.side.finish();
+    return true;
+  } catch (const Error& error) {
+    run.log.error(error.what());
+    return false;
+  }
+}
+
 int report(Run& run) {
   run.bar.erase();
+  const bool is_finished = finish_side(run);
   run.stages.totals(run.log);
   if (run.tally.is_interrupted)
     tell_interrupted(run.options.log_level, run.tally.done, run.tally.total, "pictures");
   const int code = exit_code(run.tally);
-  if (code != 0 || run.has_stdout) return code;
-  run.log.error("the results could not be printed to standard output");
+  if (code != 0 || (run.has_stdout && is_finished)) return code;
+  if (!run.has_stdout) run.log.error("the results could not be printed to standard output");
   return static_cast<int>(ErrorKind::kWorking);
 }
 
@@ -147,19 +166,29 @@ std::string picture_json(const std::string& path, const Request& request, const 
 int generate(const Options& options) {
   ProgressBar bar(options.log_level <= LogLevel::kInfo && is_terminal());
   const auto log = make_logger(options.log_level, bar);
-  PromptFile file = read_requests(options);
-  Generator generator = open_and_complete(options, file);
+  SweptRequests requests = read_swept_requests(options);
+  std::vector<std::pair<std::string, PictureParameters>> earlier;
+  for (PromptLine& line : requests.file.lines)
+    if (auto read = take_from_picture(line.job))
+      earlier.emplace_back(line.job.edit_picture, std::move(*read));
+  Generator generator = open_and_complete(options, requests.file);
   log_model(generator.info(), *log);
+  for (const auto& [picture, parameters] : earlier)
+    if (const std::string text = edit_warning(picture, parameters, generator.info()); !text.empty())
+      log->warn(text);
 
-  std::vector<Job> jobs;
-  for (const PromptLine& line : file.lines) jobs.push_back(line.job);
-  const auto names = output_names(jobs, generator.info().name);
-  prepare_outputs(jobs, names, options.overwrite);
+  RunPlan plan;
+  for (const PromptLine& line : requests.file.lines) plan.jobs.push_back(line.job);
+  plan.names = output_names(plan.jobs, generator.info().name);
+  plan.swept = std::move(requests.swept);
+  prepare_outputs(plan.jobs, plan.names, options.overwrite);
+  SideOutputs side(options, plan, generator.info(), bar);
 
-  Run run{options, generator.info(), jobs, names, bar, *log, {}, {}};
-  for (const auto& of_job : names) run.tally.total += of_job.size();
+  Run run{options, generator.info(), plan, side, bar, *log, {}, {}};
+  for (const auto& of_job : plan.names) run.tally.total += of_job.size();
   watch_interrupts();
-  run.tally.is_interrupted = !generator.run({jobs.begin(), jobs.end()}, {options.batch_size}, observe(run));
+  run.tally.is_interrupted =
+      !generator.run({plan.jobs.begin(), plan.jobs.end()}, side.run_options(), observe(run));
   return report(run);
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "cli/config_file.h"
@@ -9,6 +10,7 @@
 #include "cli/output_names.h"
 #include "cli/output_pattern.h"
 #include "cli/program_options.h"
+#include "cli/repeat_command.h"
 #include "cli/sweep.h"
 #include "sdgen/error.h"
 
@@ -81,9 +83,10 @@ std::vector<std::string> option_names(Command command) {
 
 // Accepted by bench, so that generate's command lines can be reused, but without effect or refused there.
 bool is_hidden(std::string_view name, Command command) {
-  const bool is_for_files =
-      name == "prompt-file" || name == "count" || name == "output" || name == "overwrite";
-  return command == Command::kBench && is_for_files;
+  constexpr std::array kForFiles = {"prompt-file",    "count",           "output",  "overwrite",
+                                    "grid",           "report",          "preview", "preview-file",
+                                    "attention-maps", "attention-detail"};
+  return command == Command::kBench && std::find(kForFiles.begin(), kForFiles.end(), name) != kForFiles.end();
 }
 
 void add_option(CLI::App& app, std::string names, std::string_view letter, std::string_view group,
@@ -127,6 +130,13 @@ void apply_config(Options& options, const std::string& path) {
   }
 }
 
+// Repeated flags of words add up.
+std::string joined(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ";") + value;
+  return text;
+}
+
 void apply_flags(Options& options, const CLI::App& app) {
   for (const CLI::Option* flag : app.get_options()) {
     const std::string name = flag->get_lnames().front();
@@ -134,7 +144,9 @@ void apply_flags(Options& options, const CLI::App& app) {
     if (name == "prompt" && flag->count() > 1)
       refuse("--prompt is given " + std::to_string(flag->count()) +
              " times; use --prompt-file for several prompts");
-    if (name == "sweep") {
+    if (name == "attend" || name == "focus") {
+      set_option(options, name, "--" + name, joined(flag->results()));
+    } else if (name == "sweep") {
       options.sweep.clear();
       for (const std::string& axis : flag->results()) set_option(options, name, "--" + name, axis);
     } else {
@@ -210,6 +222,7 @@ void set_option(Options& options, const std::string& name, const std::string& sh
 
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
+  options.command_line = "sd-gen" + (arguments.empty() ? "" : " " + shell_line(arguments));
   std::vector<std::string> words = split_empty_values(arguments);
   if (!words.empty() && (words[0] == "bench" || words[0] == "generate")) {
     if (words[0] == "bench") options.command = Command::kBench;

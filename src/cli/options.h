@@ -21,8 +21,9 @@ struct SweepAxis {
 
 struct Options {
   Command command = Command::kGenerate;
-  std::string message;  // not empty: print this and stop (--help)
-  Job job;              // the request, or what every line of a prompt file starts from
+  std::string command_line;  // as it was typed, or would be
+  std::string message;       // not empty: print this and stop (--help)
+  Job job;                   // the request, or what every line of a prompt file starts from
   bool has_prompt = false;
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
   std::string model;        // as given; empty: the default model
@@ -30,12 +31,18 @@ struct Options {
   int batch_size = 1;
   bool overwrite = false;
   bool json = false;
+  std::string attention_maps;     // a folder; empty: none
+  bool attention_detail = false;  // also each step and resolution by itself
+  std::string report;             // a folder; empty: none
+  int preview = 0;                // steps between previews; 0: none
+  std::string preview_file;       // empty: in the terminal, or beside the picture
+  std::string grid;               // all pictures on one sheet; empty: none
   LogLevel log_level = LogLevel::kInfo;
   int repetitions = 5;           // bench: measured runs
   int warmup = 1;                // bench: runs before them
   bool no_profile = false;       // bench: no run for the table of operators, no peak of the machine
   std::string compare;           // bench: a file of earlier results; empty: none
-  std::vector<SweepAxis> sweep;  // bench: every combination is measured
+  std::vector<SweepAxis> sweep;  // every combination is drawn, or measured by bench
 };
 
 // Reads the arguments behind the program's name. A config file's values come first, flags win over them.

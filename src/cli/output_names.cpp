@@ -96,6 +96,8 @@ void require_writable_folder(const fs::path& folder) {
   unlink(probe.c_str());
 }
 
+}  // namespace
+
 // The nearest folder above `folder` that exists already must take new ones.
 void require_makeable_folder(fs::path folder) {
   std::error_code error;
@@ -113,8 +115,6 @@ void require_free(const fs::path& path, bool overwrite) {
   if (path.filename().string().size() > kMostNameBytes)
     refuse("output name of more than 240 bytes: " + path.filename().string());
 }
-
-}  // namespace
 
 void check_output(const std::string& output) {
   if (output.empty() || is_existing_folder(output)) return;

@@ -28,4 +28,11 @@ std::vector<std::vector<std::filesystem::path>> output_names(const std::vector<J
 void prepare_outputs(const std::vector<Job>& jobs,
                      const std::vector<std::vector<std::filesystem::path>>& names, bool overwrite);
 
+// Throws Error(kRequest) if the folder, or the nearest one above it that exists, cannot be written to.
+void require_makeable_folder(std::filesystem::path folder);
+
+// Throws Error(kRequest) if `path` is a folder, its name is too long, or it exists and may not be
+// overwritten.
+void require_free(const std::filesystem::path& path, bool overwrite);
+
 }  // namespace sdgen::cli

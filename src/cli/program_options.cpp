@@ -72,9 +72,20 @@ void set_level_if(Options& options, const std::string& name, const std::string& 
   if (on) options.log_level = level;
 }
 
+void set_folder(const std::string& name, const std::string& text, std::string& folder) {
+  if (text.empty()) refuse(name + ": expected a folder, got ''");
+  parse_value(name, text, folder);
+}
+
+void set_png(const std::string& name, const std::string& text, std::string& file) {
+  if (!text.ends_with(".png") || text == ".png") refuse(name + ": expected a .png, got '" + text + "'");
+  parse_value(name, text, file);
+}
+
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
 constexpr std::string_view kOutput = "Output";
+constexpr std::string_view kSteer = "Which word paints what";
 constexpr std::string_view kModel = "Model and machine";
 constexpr std::string_view kMessages = "Messages (on standard error)";
 constexpr std::string_view kBench = "Bench";
@@ -87,10 +98,36 @@ constexpr std::array kOptions = {
         "batch-size", "", kHow, "N", "pictures computed together [1]", false,
         [](Options& o, const std::string& n, const std::string& t) { o.batch_size = at_least(1, n, t); }},
     ProgramOption{
+        "sweep", "", kHow, "NAME=A,B,...",
+        "draw (bench: measure) with each value of a flag, or of size (N or WxH); repeated: every combination",
+        false,
+        [](Options& o, const std::string& n, const std::string& t) { o.sweep.push_back(parse_sweep(n, t)); }},
+    ProgramOption{
         "overwrite", "", kOutput, "", "replace files that exist", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.overwrite); }},
     ProgramOption{"json", "", kOutput, "", "print JSON on standard output, an object a line", false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.json); }},
+    ProgramOption{"grid", "", kOutput, "PNG", "all pictures of the run on one labelled sheet, too", false,
+                  [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.grid); }},
+    ProgramOption{"report", "", kOutput, "DIR",
+                  "write DIR/report.html: pictures, words, steps, times, in one page", false,
+                  [](Options& o, const std::string& n, const std::string& t) { set_folder(n, t, o.report); }},
+    ProgramOption{
+        "preview", "", kOutput, "N",
+        "show the picture so far every N steps: in terminals that can, else in a file beside it [0: never]",
+        false, [](Options& o, const std::string& n, const std::string& t) { o.preview = at_least(0, n, t); }},
+    ProgramOption{
+        "preview-file", "", kOutput, "PNG", "where previews go, whatever the terminal can", false,
+        [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.preview_file); }},
+    ProgramOption{
+        "attention-maps", "", kSteer, "DIR",
+        "where each word was painted: a picture a word, a panel of all, the numbers", false,
+        [](Options& o, const std::string& n, const std::string& t) { set_folder(n, t, o.attention_maps); }},
+    ProgramOption{"attention-detail", "", kSteer, "",
+                  "... and step by step, at each resolution: a film, an animation", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    parse_value(n, t, o.attention_detail);
+                  }},
     ProgramOption{"model", "m", kModel, "PATH", "a model's folder, or its name [$SDGEN_MODEL, else shapes]",
                   false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.model); }},
@@ -116,13 +153,10 @@ constexpr std::array kOptions = {
     ProgramOption{
         "repetitions", "", kBench, "N", "measured runs [5]", true,
         [](Options& o, const std::string& n, const std::string& t) { o.repetitions = at_least(1, n, t); }},
-    ProgramOption{
-        "warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
-        [](Options& o, const std::string& n, const std::string& t) { o.warmup = at_least(0, n, t); }},
-    ProgramOption{
-        "sweep", "", kBench, "NAME=A,B,...",
-        "measure with each value of a flag, or of size (N or WxH); may be repeated: every combination", true,
-        [](Options& o, const std::string& n, const std::string& t) { o.sweep.push_back(parse_sweep(n, t)); }},
+    ProgramOption{"warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.warmup = at_least(0, n, t);
+                  }},
     ProgramOption{
         "compare", "", kBench, "FILE", "what bench --json printed earlier: tell the ratios new / old", true,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.compare); }},

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
+constexpr std::string_view kSteer = "Which word paints what";
 constexpr std::string_view kOutput = "Output";
 
 constexpr std::array kFields = {
@@ -29,6 +30,16 @@ constexpr std::array kFields = {
                  &Request::guidance_scale},
     RequestField{"sampler", "", "", kHow, "NAME", "", &Request::sampler},
     RequestField{"eta", "", "", kHow, "X", "stochasticity of ddim, 0 to 1 [0]", &Request::eta},
+    RequestField{
+        "attend", "", "", kSteer, "WORD:X",
+        "that word's attention times X (0 to 1: less, above 1: more); more words: with ; between them",
+        &Request::attend},
+    RequestField{"focus", "", "", kSteer, "WORD=BOX",
+                 "hold a word to x0,y0,x1,y1, parts of the picture from its upper left; more: with ; between",
+                 &Request::focus},
+    RequestField{"edit-from", "", "", kSteer, "PNG",
+                 "keep the layout, seed and settings of a picture drawn before, with another prompt",
+                 &Job::edit_picture},
     RequestField{"output", "", "o", kOutput, "PATH",
                  "a .png, a pattern or a folder (ending in /) [sd-gen-{seed}.png]", &Job::output},
 };

@@ -16,14 +16,16 @@ namespace sdgen::cli {
 
 // A request and where its pictures go.
 struct Job : Request {
-  std::string output;       // --output: a .png, a pattern or a folder; empty: the default name
-  bool own_output = false;  // `output` was given on a line of the prompt file
+  std::string output;        // --output: a .png, a pattern or a folder; empty: the default name
+  bool own_output = false;   // `output` was given on a line of the prompt file
+  std::string edit_picture;  // --edit-from: the picture whose prompt becomes Request::edit_from
 };
 
 // Which member of a Job a row fills.
 using JobMember =
     std::variant<std::string Job::*, std::optional<std::string> Job::*, int Job::*, std::optional<int> Job::*,
-                 double Job::*, std::optional<double> Job::*, std::optional<std::uint64_t> Job::*>;
+                 double Job::*, std::optional<double> Job::*, std::optional<std::uint64_t> Job::*,
+                 std::vector<WordWeight> Job::*, std::vector<WordBox> Job::*>;
 
 struct RequestField {
   std::string_view name;    // the long flag, without dashes in front

@@ -1,5 +1,7 @@
 #include "cli/requests.h"
 
+#include <random>
+
 namespace sdgen::cli {
 namespace {
 
@@ -7,6 +9,7 @@ namespace {
 std::size_t wrong_column(const CompleteRequest& complete, const PromptLine& line) {
   for (const auto& [field, column] : line.columns) {
     Job alone;
+    alone.prompt = line.job.prompt;  // some fields are about its words
     copy_field(line.job, alone, *field);
     try {
       complete(alone);
@@ -28,9 +31,29 @@ PromptFile read_requests(const Options& options) {
   return {"", {PromptLine{options.job, 0, {}}}, {}};
 }
 
+SweptRequests read_swept_requests(const Options& options) {
+  if (options.sweep.empty()) return {read_requests(options), {}};
+  if (!options.prompt_file.empty())
+    throw Error(ErrorKind::kRequest, "--sweep draws one prompt: give it with --prompt, not as a file");
+  for (const SweepAxis& axis : options.sweep)
+    if (axis.name != "size" && !find_field(axis.name))
+      throw Error(ErrorKind::kRequest, "--sweep: only sd-gen bench sweeps " + axis.name +
+                                           "; a run has one model, machine and dtype");
+  Options seeded = options;
+  if (!seeded.job.seed) seeded.job.seed = std::random_device{}();
+  SweptRequests requests;
+  for (const Combination& combination : combinations(seeded)) {
+    requests.file.lines.push_back({combination.options.job, 0, {}});
+    requests.swept.push_back(combination.swept);
+  }
+  return requests;
+}
+
 void complete_requests(const CompleteRequest& complete, const Options& options, PromptFile& file) {
   Request own = options.job;
   own.prompt.clear();
+  own.attend.clear();  // of words that only the prompts have
+  own.focus.clear();
   try {
     complete(own);
   } catch (const Error& error) {

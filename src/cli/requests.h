@@ -5,11 +5,21 @@
 
 #include "cli/options.h"
 #include "cli/prompt_file.h"
+#include "cli/sweep.h"
 
 namespace sdgen::cli {
 
 // The command line's one request, or the prompt file's. Throws what read_prompt_file() throws.
 PromptFile read_requests(const Options& options);
+
+struct SweptRequests {
+  PromptFile file;
+  std::vector<SweptValues> swept;  // by line; none where nothing is swept
+};
+
+// The same, or with --sweep one request for every combination, all with one seed. Throws Error(kRequest) for
+// a sweep over a prompt file, or over flags that are no part of a request.
+SweptRequests read_swept_requests(const Options& options);
 
 // Generator::complete() or a stand-in.
 using CompleteRequest = std::function<Request(const Request&)>;

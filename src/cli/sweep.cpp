@@ -13,8 +13,10 @@ namespace {
 
 // What stays as it is: where results go, what is told, and texts, which may hold commas.
 const std::set<std::string, std::less<>> kFixed = {
-    "prompt", "negative-prompt", "prompt-file", "count",   "output",     "overwrite", "json",
-    "quiet",  "verbose",         "sweep",       "compare", "no-profile", "log-level"};
+    "prompt",    "negative-prompt", "prompt-file",    "count",           "output",  "overwrite",
+    "json",      "quiet",           "verbose",        "sweep",           "compare", "no-profile",
+    "log-level", "attend",          "focus",          "edit-from",       "grid",    "report",
+    "preview",   "preview-file",    "attention-maps", "attention-detail"};
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorKind::kRequest, message);

@@ -41,6 +41,69 @@ void parse_number(const std::string& name, const std::string& text, Number& valu
   value = number;
 }
 
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (std::size_t end; (end = text.find(separator, begin)) != std::string::npos; begin = end + 1)
+    parts.push_back(trimmed(text.substr(begin, end - begin)));
+  parts.push_back(trimmed(text.substr(begin)));
+  return parts;
+}
+
+// "word SEPARATOR value" cut at the last separator; a word may hold it.
+std::pair<std::string, std::string> word_and_value(const std::string& name, const std::string& text,
+                                                   char separator, const char* form) {
+  const std::size_t at = text.rfind(separator);
+  if (at == std::string::npos || trimmed(text.substr(0, at)).empty()) refuse(name, form, quoted(text));
+  std::string word;
+  parse_value(name, trimmed(text.substr(0, at)), word);
+  return {word, trimmed(text.substr(at + 1))};
+}
+
+WordWeight parse_weight(const std::string& name, const std::string& text) {
+  const auto [word, weight] = word_and_value(name, text, ':', "WORD:WEIGHT, e.g. \"apple:1.5\"");
+  WordWeight result{word, 1.0};
+  parse_value(name + " '" + word + "'", weight, result.weight);
+  return result;
+}
+
+WordBox parse_box(const std::string& name, const std::string& text) {
+  constexpr char kForm[] = "WORD=x0,y0,x1,y1 in parts of the picture, e.g. \"apple=0,0,0.5,1\"";
+  const auto [word, box] = word_and_value(name, text, '=', kForm);
+  const std::vector<std::string> sides = split(box, ',');
+  if (sides.size() != 4) refuse(name, kForm, quoted(text));
+  WordBox result{word};
+  double* const members[] = {&result.x0, &result.y0, &result.x1, &result.y1};
+  for (std::size_t i = 0; i < 4; ++i) parse_value(name + " '" + word + "'", sides[i], *members[i]);
+  return result;
+}
+
+// Entries with ; between them; an empty text is none.
+template <typename Entry>
+void parse_entries(const std::string& name, const std::string& text, std::vector<Entry>& value,
+                   Entry (*parse)(const std::string&, const std::string&)) {
+  std::vector<Entry> entries;
+  for (const std::string& part : split(text, ';'))
+    if (!part.empty()) entries.push_back(parse(name, part));
+  value = std::move(entries);
+}
+
+template <typename Entry>
+void parse_json_entries(const std::string& name, const nlohmann::json& json, std::vector<Entry>& value) {
+  std::string joined;
+  for (const nlohmann::json& part : json.is_array() ? json : nlohmann::json::array({json})) {
+    std::string text;
+    parse_value(name, part, text);
+    joined += text + ";";
+  }
+  parse_value(name, joined, value);
+}
+
 std::string shown(const nlohmann::json& json) {
   const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const std::string_view start = utf8_prefix(text, 60);
@@ -79,6 +142,20 @@ void parse_value(const std::string& name, const std::string& text, std::string& 
   if (const auto offset = invalid_utf8(text))
     refuse(name, "UTF-8", "another encoding at byte " + std::to_string(*offset + 1));
   value = text;
+}
+
+void parse_value(const std::string& name, const std::string& text, std::vector<WordWeight>& value) {
+  parse_entries(name, text, value, parse_weight);
+}
+void parse_value(const std::string& name, const std::string& text, std::vector<WordBox>& value) {
+  parse_entries(name, text, value, parse_box);
+}
+
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordWeight>& value) {
+  parse_json_entries(name, json, value);
+}
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordBox>& value) {
+  parse_json_entries(name, json, value);
 }
 
 void parse_value(const std::string& name, const nlohmann::json& json, int& value) {

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
+
+#include "sdgen/request.h"
 
 namespace sdgen::cli {
 
@@ -14,10 +17,18 @@ void parse_value(const std::string& name, const std::string& text, double& value
 void parse_value(const std::string& name, const std::string& text, bool& value);    // true, false
 void parse_value(const std::string& name, const std::string& text, std::string& value);
 
+// "red apple:1.5; car:0.5"
+void parse_value(const std::string& name, const std::string& text, std::vector<WordWeight>& value);
+// "apple=0,0,0.5,1; car=0.5,0,1,1"
+void parse_value(const std::string& name, const std::string& text, std::vector<WordBox>& value);
+
 // A number must be a JSON number and a text a JSON string; integers are exact over all 64 bits.
 void parse_value(const std::string& name, const nlohmann::json& json, int& value);
 void parse_value(const std::string& name, const nlohmann::json& json, std::uint64_t& value);
 void parse_value(const std::string& name, const nlohmann::json& json, double& value);
 void parse_value(const std::string& name, const nlohmann::json& json, std::string& value);
+// A text as above, or an array of such texts.
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordWeight>& value);
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordBox>& value);
 
 }  // namespace sdgen::cli

@@ -1,6 +1,7 @@
 #include "diffusion/guidance.h"
 
 #include <cmath>
+#include <memory>
 
 namespace sdgen {
 namespace {
@@ -30,34 +31,64 @@ Unet::Text with_tensors(Unet::Text text, Tensors::const_iterator next) {
 
 // One evaluation of the network, which reads nothing but its inputs and the weights, so that it can be
 // recorded.
-TensorWork evaluation(const Unet& unet, const Compute& compute, const Unet::Text& text, bool guided) {
-  return [&unet, compute, text, guided](const Tensors& inputs) -> Tensors {
+TensorWork evaluation(const Unet& unet, const Compute& compute, const Unet::Text& text, bool guided,
+                      const std::shared_ptr<const AttentionHooks>& hooks) {
+  return [&unet, compute, text, guided, hooks](const Tensors& inputs) -> Tensors {
     const Tensor x = inputs[0].to(compute.device, compute.dtype);
     const Unet::Text words = with_tensors(text, inputs.begin() + kFirstOfText);
-    const Tensor predicted = unet(x, inputs[1], words).to(at::kFloat);
+    const Tensor predicted = unet(x, inputs[1], words, nullptr, hooks.get()).to(at::kFloat);
     if (!guided) return {predicted};
     const std::vector<Tensor> halves = predicted.chunk(2);  // without, words
     return {halves[0] + inputs[2] * (halves[1] - halves[0])};
   };
 }
 
+// The values of the last rows times [N, L].
+void weigh(KeysValues& seen, const Tensor& weights) {
+  const std::int64_t others = seen.values.size(0) - weights.size(0);
+  const Tensor words = seen.values.narrow(0, others, weights.size(0));
+  const Tensor weighed = words * weights.unsqueeze(-1).to(words.options());
+  seen.values = others == 0 ? weighed : at::cat({seen.values.narrow(0, 0, others), weighed});
+}
+
+void weigh(Unet::Text& text, const Tensor& weights) {
+  for (TransformerText& transformer : text.transformers) {
+    for (TransformerText::Block& block : transformer.blocks) {
+      if (block.attn1) weigh(*block.attn1, weights);
+      weigh(block.attn2, weights);
+    }
+  }
+}
+
+std::shared_ptr<const AttentionHooks> hooks_of(const Watchers& watchers) {
+  const AttentionHooks& hooks = watchers.attention;
+  if (!hooks.on_cross && !hooks.cross_weights && !hooks.self) return nullptr;
+  return std::make_shared<const AttentionHooks>(hooks);
+}
+
 }  // namespace
 
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, Recorder* recorder) {
+                         const Compute& compute, Recorder* recorder, Watchers watchers) {
   const bool guided = conditioning.guided();
-  const Unet::Text text =
+  Unet::Text text =
       unet.text(guided ? at::cat({conditioning.without, conditioning.words}) : conditioning.words);
+  if (conditioning.token_weights.defined()) weigh(text, conditioning.token_weights);
+  const auto hooks = hooks_of(watchers);
+  if (hooks) recorder = nullptr;  // a replay would call no hook
   const auto number = [device = compute.device](double value) {
     return at::full({1}, value, at::TensorOptions().dtype(at::kFloat).device(device));
   };
-  const auto output = [text, guided, number, recorder, work = evaluation(unet, compute, text, guided),
-                       scale = number(conditioning.guidance_scale)](const Tensor& x, const Level& level,
-                                                                    double timestep) {
+  const auto output = [text, guided, number, recorder, work = evaluation(unet, compute, text, guided, hooks),
+                       scale = number(conditioning.guidance_scale),
+                       watchers = std::move(watchers)](const Tensor& x, const Level& level, double timestep) {
+    if (watchers.before) watchers.before();
     const double norm = std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
     Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, number(timestep), scale};
     add_tensors(text, inputs);
-    return (recorder ? (*recorder)(guided ? 1 : 0, work, inputs) : work(inputs)).front();
+    const Tensor predicted = (recorder ? (*recorder)(guided ? 1 : 0, work, inputs) : work(inputs)).front();
+    if (watchers.after) watchers.after(x, predicted, level);
+    return predicted;
   };
   return {output, prediction_type};
 }

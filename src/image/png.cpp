@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/errors.h"
+#include "image/grey_png.h"
 #include "image/png_chunks.h"
 #include "sdgen/image.h"
 
@@ -90,6 +91,17 @@ void append_chunk(std::string_view type, std::string_view data, std::vector<std:
   append_number(static_cast<std::uint32_t>(data.size()));
   out.insert(out.end(), body.begin(), body.end());
   append_number(chunk_crc(body));
+}
+
+std::vector<std::uint8_t> encode_grey_png(int width, int height, const std::vector<std::uint8_t>& grey) {
+  const std::string what = concat("picture of ", width, "x", height, " pixels");
+  if (width <= 0 || height <= 0 ||
+      grey.size() != static_cast<std::size_t>(width) * static_cast<std::size_t>(height))
+    fail_working(what, ": cannot be written as PNG, it has ", grey.size(), " bytes");
+  std::vector<std::uint8_t> picture;
+  if (stbi_write_png_to_func(append_bytes, &picture, width, height, 1, grey.data(), width) == 0)
+    fail_working(what, ": out of memory while writing PNG");
+  return picture;
 }
 
 std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text) {

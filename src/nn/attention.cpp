@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kFeedForwardRows = 1024;
 
 Tensor split_heads(const Tensor& x, std::int64_t heads) {  // [N, L, heads*d] -> [N, heads, L, d]
-  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+  return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2);
 }
 
 // The weights (or biases) of linears that read the same input, below each other.
@@ -73,11 +73,17 @@ Tensor run_block(const BasicTransformerBlock& block, Tensor x, const Transformer
   return block.ff(block.norm3(x), x);
 }
 
-// The hook's answer, else the plain one.
-Tensor attend(const AttentionHooks::Attend& hook, const AttentionCall& call) {
-  if (hook)
-    if (Tensor mixed = hook(call); mixed.defined()) return mixed;
+Tensor attend_patches(const AttentionHooks& hooks, const AttentionCall& call) {
+  if (hooks.self)
+    if (Tensor mixed = hooks.self(call); mixed.defined()) return mixed;
   return multi_head_attention(call.q, call.k, call.v, call.heads);
+}
+
+Tensor attend_words(const AttentionHooks& hooks, const AttentionCall& call) {
+  const Tensor weights = hooks.cross_weights ? hooks.cross_weights(call) : Tensor();
+  if (hooks.on_cross) hooks.on_cross(call, weights);
+  return weights.defined() ? mix_values(weights, call.v)
+                           : multi_head_attention(call.q, call.k, call.v, call.heads);
 }
 
 }  // namespace
@@ -100,16 +106,15 @@ Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, s
   return mixed.transpose(1, 2).reshape(q.sizes());
 }
 
-Tensor attention_weights(const Tensor& q, const Tensor& k, std::int64_t heads) {
-  const std::vector<Tensor> queries = q.to(at::kFloat).chunk(heads, -1),
-                            keys = k.to(at::kFloat).chunk(heads, -1);
+Tensor attention_scores(const Tensor& q, const Tensor& k, std::int64_t heads) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1) / heads));
-  Tensor sum;
-  for (std::size_t head = 0; head < queries.size(); ++head) {  // one by one: all heads together are large
-    const Tensor weights = at::softmax(at::matmul(queries[head] * scale, keys[head].transpose(1, 2)), -1);
-    sum = sum.defined() ? sum.add_(weights) : weights;
-  }
-  return sum.div_(heads);
+  return at::matmul(split_heads(q.to(at::kFloat) * scale, heads),
+                    split_heads(k.to(at::kFloat), heads).transpose(2, 3));
+}
+
+Tensor mix_values(const Tensor& weights, const Tensor& v) {
+  const Tensor mixed = at::matmul(weights, split_heads(v.to(at::kFloat), weights.size(1)));
+  return mixed.transpose(1, 2).flatten(2).to(v.scalar_type());
 }
 
 SelfAttention::SelfAttention(const Weights& weights, std::int64_t width, std::int64_t heads, Bias bias)
@@ -123,7 +128,7 @@ Tensor SelfAttention::operator()(const Tensor& x, const Tensor& residual, at::In
                                  const AttentionHooks* hooks) const {
   const std::vector<Tensor> qkv = to_qkv(x).chunk(3, -1);
   if (!hooks) return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads), residual);
-  return to_out(attend(hooks->self, {qkv[0], qkv[1], qkv[2], heads, size[0], size[1]}), residual);
+  return to_out(attend_patches(*hooks, {qkv[0], qkv[1], qkv[2], heads, size[0], size[1]}), residual);
 }
 
 CrossAttention::CrossAttention(const Weights& weights, std::int64_t width, std::int64_t context_width,
@@ -142,9 +147,7 @@ Tensor CrossAttention::operator()(const Tensor& x, const KeysValues& text, const
                                   at::IntArrayRef size, const AttentionHooks* hooks) const {
   const Tensor q = to_q(x);
   if (!hooks) return to_out(multi_head_attention(q, text.keys, text.values, heads), residual);
-  const AttentionCall call{q, text.keys, text.values, heads, size[0], size[1]};
-  if (hooks->on_cross) hooks->on_cross(call);
-  return to_out(attend(hooks->cross, call), residual);
+  return to_out(attend_words(*hooks, {q, text.keys, text.values, heads, size[0], size[1]}), residual);
 }
 
 GegluFeedForward::GegluFeedForward(const Weights& weights, std::int64_t width)

@@ -14,9 +14,11 @@ namespace sdgen {
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t heads,
                             bool causal = false);
 
-// How much each patch attends to each word, the mean over heads of softmax(q k^T / sqrt(d)), written out:
-// q [N, L, heads*d], k [N, S, heads*d] -> [N, L, S] float32, which sums to one over S.
-Tensor attention_weights(const Tensor& q, const Tensor& k, std::int64_t heads);
+// Attention written out, in float32, for those who look at it or change it:
+// q k^T / sqrt(d), q [N, L, heads*d], k [N, S, heads*d] -> [N, heads, L, S]
+Tensor attention_scores(const Tensor& q, const Tensor& k, std::int64_t heads);
+// weights [N, heads, L, S] (softmax of scores), v [N, S, heads*d] -> [N, L, heads*d] in v's dtype
+Tensor mix_values(const Tensor& weights, const Tensor& v);
 
 // One attention layer at work, as hooks see it.
 struct AttentionCall {
@@ -29,10 +31,13 @@ struct AttentionCall {
 
 // What may watch or replace attention while the UNet runs. All empty by default, and then free.
 struct AttentionHooks {
-  using Watch = std::function<void(const AttentionCall&)>;
-  using Attend = std::function<Tensor(const AttentionCall&)>;
-  Watch on_cross{};        // patches have asked the words
-  Attend cross{}, self{};  // in place of multi_head_attention(): [M, L, heads*d], or undefined to decline
+  // Cross-attention: weights [M, heads, L, S] float32 in place of softmax(q k^T / sqrt(d)), or undefined to
+  // leave it be.
+  std::function<Tensor(const AttentionCall&)> cross_weights{};
+  // After it: patches have asked the words, with those weights or, where undefined, the plain ones.
+  std::function<void(const AttentionCall&, const Tensor& weights)> on_cross{};
+  // Self-attention: [M, L, heads*d] in place of multi_head_attention(), or undefined to leave it be.
+  std::function<Tensor(const AttentionCall&)> self{};
 };
 
 // The text as one attention layer sees it.

@@ -96,8 +96,8 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   if (options.operators) clock.emplace(impl_->compute);
   const Observer told = clock ? with_operators(observer, *clock) : observer;
   return with_plain_errors([&] {
-    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, told)
-        .draw(options.batch_size);
+    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, options, told)
+        .draw();
   });
 }
 

@@ -1,5 +1,5 @@
-#include <array>
 #include <charconv>
+#include <map>
 #include <sstream>
 
 #include "base/json_file.h"
@@ -9,12 +9,6 @@
 namespace sdgen {
 namespace {
 
-// The shortest text that reads back as the same number: a picture can be repeated from it.
-std::string exact(double number) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
-}
-
 // Viewers split the last line at ", " and ": "; values that hold these are quoted as JSON.
 std::string quoted(const std::string& value) {
   return value.find_first_of(",:\n") == std::string::npos
@@ -22,17 +16,91 @@ std::string quoted(const std::string& value) {
              : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// The values of "Steps: 30, Sampler: DDIM, Model: \"a, b\"" by their names.
+std::map<std::string, std::string> values_of(const std::string& line) {
+  std::map<std::string, std::string> values;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t colon = line.find(": ", at);
+    if (colon == std::string::npos) break;
+    std::size_t end = line.find(", ", colon + 2);
+    std::string value;
+    if (line[colon + 2] == '"') {
+      std::size_t quote = colon + 3;
+      while (quote < line.size() && line[quote] != '"') quote += line[quote] == '\\' ? 2 : 1;
+      end = line.find(", ", std::min(quote, line.size()));
+      const Json text = Json::parse(line.substr(colon + 2, quote - colon - 1), nullptr, false);
+      if (text.is_string()) value = text.get<std::string>();
+    } else {
+      value = line.substr(colon + 2, end - colon - 2);
+    }
+    values[line.substr(at, colon - at)] = value;
+    at = end == std::string::npos ? line.size() : end + 2;
+  }
+  return values;
+}
+
+template <typename Number>
+void read_number(const std::map<std::string, std::string>& values, const char* name,
+                 std::optional<Number>& number) {
+  const auto found = values.find(name);
+  if (found == values.end()) return;
+  const std::string& text = found->second;
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) number = value;
+}
+
 }  // namespace
+
+std::optional<PictureParameters> read_parameters(const std::string& text) {
+  const std::size_t last = text.rfind('\n');
+  if (last == std::string::npos) return std::nullopt;
+  const std::map<std::string, std::string> values = values_of(text.substr(last + 1));
+  const auto value = [&](const char* name, const char* otherwise) {
+    const auto found = values.find(name);
+    return found == values.end() ? otherwise : found->second;
+  };
+  PictureParameters read{{}, value("Model", ""), value("Dtype", "float32"), value("Quantize", "none")};
+  read.steered = values.contains("Attend") || values.contains("Focus") || values.contains("Edit from");
+  Request& request = read.request;
+  read_number(values, "Steps", request.steps);
+  read_number(values, "Seed", request.seed);
+  if (!request.steps || !request.seed) return std::nullopt;
+  read_number(values, "CFG scale", request.guidance_scale);
+  std::optional<double> eta;
+  read_number(values, "Eta", eta);
+  request.eta = eta.value_or(0.0);
+  if (const auto size = values.find("Size"); size != values.end()) {
+    const std::size_t x = size->second.find('x');
+    const std::map<std::string, std::string> sides = {
+        {"width", size->second.substr(0, x)},
+        {"height", x == std::string::npos ? "" : size->second.substr(x + 1)}};
+    read_number(sides, "width", request.width);
+    read_number(sides, "height", request.height);
+  }
+  if (const auto title = values.find("Sampler"); title != values.end())
+    for (const Sampler& sampler : samplers())
+      if (sampler.title == title->second) request.sampler = sampler.name;
+  const std::string texts = text.substr(0, last);
+  const std::string mark = "\nNegative prompt: ";
+  const std::size_t negative = texts.rfind(mark);
+  request.prompt = texts.substr(0, negative);
+  if (negative != std::string::npos) request.negative_prompt = texts.substr(negative + mark.size());
+  return read;
+}
 
 std::string parameters_text(const Request& request, std::uint64_t seed, const ModelInfo& model) {
   std::ostringstream text;
   text << request.prompt << '\n';
   if (!request.negative_prompt.empty()) text << "Negative prompt: " << request.negative_prompt << '\n';
   text << "Steps: " << *request.steps << ", Sampler: " << find_sampler(*request.sampler).title
-       << ", CFG scale: " << exact(*request.guidance_scale) << ", Seed: " << seed
+       << ", CFG scale: " << number_text(*request.guidance_scale) << ", Seed: " << seed
        << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
-  if (request.eta > 0) text << ", Eta: " << exact(request.eta);
-  // The same seed gives another picture with them.
+  if (request.eta > 0) text << ", Eta: " << number_text(request.eta);
+  // The same seed gives another picture with these.
+  if (!request.attend.empty()) text << ", Attend: " << quoted(attend_text(request.attend));
+  if (!request.focus.empty()) text << ", Focus: " << quoted(focus_text(request.focus));
+  if (request.edit_from) text << ", Edit from: " << quoted(*request.edit_from);
   if (model.dtype != "float32") text << ", Dtype: " << model.dtype;
   if (model.quantize != "none") text << ", Quantize: " << model.quantize;
   text << ", Version: sd-gen " << SDGEN_VERSION;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "diffusion/samplers.h"
+#include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
@@ -31,6 +32,27 @@ std::string own_sampler(const ModelFolder& model) {
              " is not supported; name one with --sampler: ", join(sampler_names()));
 }
 
+void check_box(const WordBox& box) {
+  const auto in_order = [](double low, double high) { return low >= 0.0 && low < high && high <= 1.0; };
+  if (!in_order(box.x0, box.x1) || !in_order(box.y0, box.y1))
+    fail_request("focus '", box.word, "': box ", box.x0, ",", box.y0, ",", box.x1, ",", box.y1,
+                 ": expected x0,y0,x1,y1 from 0 to 1, x0 < x1, y0 < y1");
+}
+
+void check_words(const Request& request) {
+  const std::vector<PromptWord> words = prompt_words(request.prompt);
+  for (const WordWeight& weight : request.attend) {
+    find_words(words, weight.word, "attend");
+    if (!std::isfinite(weight.weight)) fail_request("attend '", weight.word, "': expected a finite number");
+  }
+  for (const WordBox& box : request.focus) {
+    find_words(words, box.word, "focus");
+    check_box(box);
+  }
+  if (request.edit_from && !request.focus.empty())
+    fail_request("focus and edit-from exclude each other: an edit keeps the places of the earlier picture");
+}
+
 std::uint64_t random_seed() {
   return std::random_device{}();
 }
@@ -53,6 +75,7 @@ Request complete_request(const Request& request, const ModelFolder& model) {
     fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
+  check_words(complete);
   find_sampler(*complete.sampler)
       .plan(model.scheduler, *complete.steps);  // too many or too few steps are refused here
   return complete;
@@ -62,13 +85,14 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
     return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
-                      *request.height);
+                      *request.height, request.edit_from);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     for (int k = 0; k < requests[i].count; ++k) {
       const bool joins = !batches.empty() && batches.back().size() < static_cast<std::size_t>(batch_size) &&
-                         settings(requests[batches.back().front().request_index]) == settings(requests[i]);
+                         settings(requests[batches.back().front().request_index]) == settings(requests[i]) &&
+                         !requests[i].edit_from;  // has a companion in its batch already
       if (!joins) batches.emplace_back();
       batches.back().push_back({i, k, *requests[i].seed + static_cast<std::uint64_t>(k)});
     }

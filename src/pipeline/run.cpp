@@ -1,8 +1,12 @@
 #include "pipeline/run.h"
 
+#include <algorithm>
+
 #include "base/compute/step_clock.h"
 #include "base/torch_errors.h"
+#include "image/pixels.h"
 #include "pipeline/decode_latents.h"
+#include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
@@ -15,21 +19,42 @@ struct Stopped {};
 // No picture of the batch is finite any more.
 struct NothingLeft {};
 
+// A focused word by itself, as the prompt spells it.
+std::string focused_text(const Request& request, const WordBox& box) {
+  const std::vector<PromptWord> words = prompt_words(request.prompt);
+  const std::vector<std::size_t> place = find_words(words, box.word, "focus").front();
+  const std::size_t begin = words[place.front()].begin;
+  return request.prompt.substr(begin, words[place.back()].end - begin);
+}
+
 // The texts that drawing `request` attends to.
 std::vector<std::string> texts_of(const Request& request) {
-  if (*request.guidance_scale > 1) return {request.prompt, request.negative_prompt};
-  return {request.prompt};
+  std::vector<std::string> texts = {request.prompt};
+  if (request.edit_from) texts.push_back(*request.edit_from);
+  for (const WordBox& box : request.focus) texts.push_back(focused_text(request, box));
+  if (*request.guidance_scale > 1) texts.push_back(request.negative_prompt);
+  return texts;
+}
+
+constexpr std::int64_t kPreviewSide = 256;  // pixels at most
+
+// The projection [N, 3, h, w] at the picture's size, or as near to it as kPreviewSide lets.
+Tensor preview_pixels(const Tensor& projected, std::int64_t pixels_per_latent) {
+  const std::int64_t longer = std::max(projected.size(2), projected.size(3));
+  const std::int64_t factor = std::clamp<std::int64_t>(kPreviewSide / longer, 1, pixels_per_latent);
+  return at::upsample_bilinear2d(projected, {projected.size(2) * factor, projected.size(3) * factor}, false);
 }
 
 }  // namespace
 
 Run::Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
-         const std::vector<Request>& requests, const Observer& observer)
+         const std::vector<Request>& requests, const RunOptions& options, const Observer& observer)
     : model_(model),
       compute_(compute),
       components_(components),
       vae_tiling_(vae_tiling),
       requests_(requests),
+      options_(options),
       observer_(observer),
       recorder_(open_graph_stream(compute), [this](const std::string& warning) { warn_once(warning); }) {
   on_load_ = [this](const std::string& component, double seconds) {
@@ -38,8 +63,8 @@ Run::Run(const ModelFolder& model, const Compute& compute, Components& component
   };
 }
 
-bool Run::draw(int batch_size) {
-  const std::vector<Batch> batches = plan_batches(requests_, batch_size);
+bool Run::draw() {
+  const std::vector<Batch> batches = plan_batches(requests_, options_.batch_size);
   for (const Batch& batch : batches)
     total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
   try {
@@ -105,35 +130,102 @@ void Run::encode(const std::string& text) {
     observer_.on_warning(concat("the text is longer than the model's ",
                                 components_.tokenizer().model_max_length(),
                                 " tokens; dropped: ", encoded.dropped));
-  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), seconds});
+  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.words), seconds});
 }
 
-Conditioning Run::conditioning(const Batch& batch) const {
-  std::vector<Tensor> words, without;
-  const double guidance_scale = *requests_[batch.front().request_index].guidance_scale;
+std::vector<Run::Row> Run::rows_of(const Batch& batch) const {
+  std::vector<Row> rows;
   for (const Job& job : batch) {
     const Request& request = requests_[job.request_index];
-    words.push_back(contexts_.at(request.prompt).hidden);
-    if (guidance_scale > 1) without.push_back(contexts_.at(request.negative_prompt).hidden);
+    if (request.edit_from) rows.push_back({request, *request.edit_from, job.seed, false});
+    rows.push_back({request, request.prompt, job.seed, true});
   }
-  return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale};
+  return rows;
 }
 
-Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
+Conditioning Run::conditioning(const std::vector<Row>& rows) const {
+  std::vector<Tensor> words, without;
+  const double guidance_scale = *rows.front().request.guidance_scale;
+  std::size_t most = 0;  // focused words of a row
+  for (const Row& row : rows) most = std::max(most, row.is_picture ? row.request.focus.size() : 0);
+  const auto longer = [&](std::vector<Tensor> parts) {
+    while (parts.size() < most + 1) parts.push_back(at::zeros_like(parts.front()));
+    return most == 0 ? parts.front() : at::cat(parts, 1);
+  };
+  for (const Row& row : rows) {
+    std::vector<Tensor> parts = {contexts_.at(row.prompt).hidden};
+    for (std::size_t i = 0; row.is_picture && i < row.request.focus.size(); ++i)
+      parts.push_back(contexts_.at(focused_text(row.request, row.request.focus[i])).hidden);
+    words.push_back(longer(std::move(parts)));
+    if (guidance_scale > 1) without.push_back(longer({contexts_.at(row.request.negative_prompt).hidden}));
+  }
+  return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale, {}};
+}
+
+std::unique_ptr<Steering> Run::steering(const std::vector<Row>& rows, std::size_t evaluations) const {
+  static const std::vector<WordWeight> kNoWeights;
+  static const std::vector<WordBox> kNoBoxes;
+  std::vector<SteeredRow> steered;
+  Steering::Setting setting;
+  setting.pictures = 0;
+  for (const Row& row : rows) {
+    setting.pictures += row.is_picture ? 1 : 0;
+    setting.edit |= !row.is_picture;
+    SteeredRow& steer = steered.emplace_back(SteeredRow{contexts_.at(row.prompt).words,
+                                                        row.is_picture ? row.request.attend : kNoWeights,
+                                                        row.is_picture ? row.request.focus : kNoBoxes});
+    for (const WordBox& box : steer.focus)
+      steer.focus_words.push_back(&contexts_.at(focused_text(row.request, box)).words);
+  }
+  const Request& request = rows.front().request;
+  const std::int64_t scale = model_.vae.pixels_per_latent();
+  setting.guided = *request.guidance_scale > 1;
+  setting.tokens = contexts_.at(rows.front().prompt).hidden.size(1);
+  setting.patches = (*request.height / scale) * (*request.width / scale);
+  setting.evaluations = evaluations;
+  return std::make_unique<Steering>(steered, setting, options_);
+}
+
+std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Batch& batch, int steps) {
+  if (options_.preview_every <= 0 || !observer_.on_preview) return {};
+  if (!projection_)
+    projection_ = fit_latent_projection(components_.decoder(on_load_),
+                                        at::TensorOptions(compute_.device).dtype(compute_.dtype));
+  return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
+    if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
+    const auto pictures = static_cast<std::int64_t>(batch.size());
+    const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
+    const std::vector<Image> images = images_from_pixels(preview_pixels(
+        (*projection_)(x0.narrow(0, x0.size(0) - pictures, pictures)), model_.vae.pixels_per_latent()));
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      observer_.on_preview({batch[i].request_index, batch[i].index, step, steps, images[i]});
+  };
+}
+
+Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
   const Sampler& sampler = find_sampler(*settings.sampler);
   SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
   plan.options.eta = settings.eta;
+  const std::vector<Row> rows = rows_of(batch);
+  const auto pictures = static_cast<std::int64_t>(batch.size());
+  const auto of_pictures = [&](const Tensor& x) { return x.narrow(0, x.size(0) - pictures, pictures); };
   std::vector<std::uint64_t> seeds;
-  for (const Job& job : batch) seeds.push_back(job.seed);
+  for (const Row& row : rows) seeds.push_back(row.seed);
   NoiseSource noise(seeds);
   const std::int64_t scale = model_.vae.pixels_per_latent();
-  const Tensor start =
-      noise.draw({model_.unet.in_channels, *settings.height / scale, *settings.width / scale});
-  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
-                                            conditioning(batch), compute_, &recorder_);
-
+  const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
+  const Tensor start = noise.draw({model_.unet.in_channels, height, width});
   const int steps = static_cast<int>(plan.steps.size());
+  const std::unique_ptr<Steering> steered = steering(rows, plan.steps.size());
+  Conditioning conditioned = conditioning(rows);
+  conditioned.token_weights = steered->token_weights();
+  Watchers watchers;
+  watchers.after = previews(batch, steps);
+  steered->join(watchers);
+  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
+                                            conditioned, compute_, &recorder_, std::move(watchers));
+
   StepClock clock(compute_);
   int reported = 0;
   const auto report_steps = [&](std::size_t left) {
@@ -147,7 +239,7 @@ Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const auto on_step = [&](int step, const Tensor& x) {
     clock.end_step();
     report_steps(clock.lead());
-    finite_rows.look(x, step);
+    finite_rows.look(of_pictures(x), step);
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
     if (step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
@@ -156,11 +248,16 @@ Tensor Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const SearchForConvolutions search;
   clock.begin_step();
   try {
-    Tensor latents = sampler.sample(denoiser, to_device(start * plan.initial_noise_scale, compute_.device),
-                                    plan.steps, plan.options, noise, on_step);
+    const Tensor latents =
+        sampler.sample(denoiser, to_device(start * plan.initial_noise_scale, compute_.device), plan.steps,
+                       plan.options, noise, on_step);
     report_steps(0);
     finite_rows.failed_steps();
-    return finite_rows.none_left() ? Tensor() : latents;
+    if (finite_rows.none_left()) return {};
+    Denoised denoised{of_pictures(latents), {}};
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      denoised.attention.push_back(steered->maps(i, height, width));
+    return denoised;
   } catch (const NothingLeft&) {
     return {};
   }
@@ -187,13 +284,14 @@ void Run::draw_batch(const Batch& batch) {
   const Stopwatch stopwatch;
   FiniteRows finite_rows(batch.size(), compute_.device);
   std::vector<Image> images;
+  Denoised denoised;
   try {
-    const Tensor latents = with_plain_errors([&] { return denoise(batch, finite_rows); });
+    denoised = with_plain_errors([&] { return denoise(batch, finite_rows); });
     if (last_batch_) {
       recorder_.forget();
       components_.release_unet();
     }
-    if (latents.defined()) images = with_plain_errors([&] { return decode(latents); });
+    if (denoised.latents.defined()) images = with_plain_errors([&] { return decode(denoised.latents); });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
     done_ = done_after;
@@ -214,7 +312,7 @@ void Run::draw_batch(const Batch& batch) {
       report_failure(batch[i],
                      not_finite(concat("the pixels of seed ", batch[i].seed), "vae", "decoding", at::kFloat));
     else
-      report_picture(batch[i], std::move(images[i]), seconds);
+      report_picture(batch[i], std::move(images[i]), std::move(denoised.attention[i]), seconds);
   }
 }
 
@@ -226,11 +324,13 @@ Error Run::not_finite(const std::string& what, const std::string& component, con
                                      : "; use --dtype float32")};
 }
 
-void Run::report_picture(const Job& job, Image image, double seconds) const {
+void Run::report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
+                         double seconds) const {
   if (!observer_.on_picture) return;
   for (const std::string& text : texts_of(requests_[job.request_index]))
     seconds += contexts_.at(text).seconds;
-  observer_.on_picture({job.request_index, job.index, job.seed, std::move(image), seconds});
+  observer_.on_picture(
+      {job.request_index, job.index, job.seed, std::move(image), seconds, std::move(attention)});
 }
 
 std::size_t Run::evaluations(const Request& request) const {

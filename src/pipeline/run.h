@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,9 +12,11 @@
 #include "base/compute/recorder.h"
 #include "base/finite_rows.h"
 #include "base/stopwatch.h"
+#include "decode/latent_projection.h"
 #include "diffusion/guidance.h"
 #include "pipeline/components.h"
 #include "pipeline/requests.h"
+#include "pipeline/steering.h"
 #include "sdgen/generator.h"
 #include "text/conditioner.h"
 
@@ -22,16 +26,17 @@ class Run {
  public:
   // `requests` are complete. All references must outlive the run.
   Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
-      const std::vector<Request>& requests, const Observer& observer);
+      const std::vector<Request>& requests, const RunOptions& options, const Observer& observer);
 
   // Returns false if the observer ended it.
-  bool draw(int batch_size);
+  bool draw();
 
  private:
   using Batch = std::vector<Job>;
 
   struct EncodedContext {
-    Tensor hidden;         // [1, L, D]
+    Tensor hidden;  // [1, L, D]
+    std::vector<PromptWord> words;
     double seconds = 0.0;  // to encode it
   };
 
@@ -42,9 +47,24 @@ class Run {
   void encode_texts(const std::vector<std::string>& texts);
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);
-  Conditioning conditioning(const Batch& batch) const;
-  // The batch's latents, undefined where no row is finite.
-  Tensor denoise(const Batch& batch, FiniteRows& finite_rows);
+  // One row of the network's input: a picture, or, before the picture that is changed from it, an earlier
+  // one.
+  struct Row {
+    const Request& request;
+    const std::string& prompt;
+    std::uint64_t seed;
+    bool is_picture;
+  };
+  std::vector<Row> rows_of(const Batch& batch) const;
+  Conditioning conditioning(const std::vector<Row>& rows) const;
+  std::unique_ptr<Steering> steering(const std::vector<Row>& rows, std::size_t evaluations) const;
+  // Sends a preview of the batch every so many evaluations, as Watchers::after.
+  std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Batch& batch, int steps);
+  struct Denoised {
+    Tensor latents;  // of the batch; undefined where no row is finite
+    std::vector<std::shared_ptr<const AttentionMaps>> attention;
+  };
+  Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_once(const std::string& warning);
   std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
@@ -53,7 +73,8 @@ class Run {
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
                           at::ScalarType dtype);
   // `seconds`: of steps and decoding; its texts are added.
-  void report_picture(const Job& job, Image image, double seconds) const;
+  void report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
+                      double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
 
   const ModelFolder& model_;
@@ -61,12 +82,14 @@ class Run {
   Components& components_;
   const VaeTiling vae_tiling_;
   const std::vector<Request>& requests_;
+  const RunOptions& options_;
   const Observer& observer_;
   Components::LoadCallback on_load_;
   double load_seconds_ = 0.0;  // of the components loaded so far
   std::map<std::string, EncodedContext> contexts_;
   std::set<std::string> warned_;
-  Recorder recorder_;  // of the UNet
+  Recorder recorder_;                           // of the UNet
+  std::optional<LatentProjection> projection_;  // for previews
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

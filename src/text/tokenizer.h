@@ -10,7 +10,9 @@
 namespace sdgen {
 
 struct Tokens {
-  std::vector<std::int64_t> ids;  // [model_max_length]: begin (CLIP only), words, end, padding
+  std::vector<std::int64_t> ids;     // [model_max_length]: begin (CLIP only), words, end, padding
+  int first_word = 0;                // the row of the first word's token, behind begin
+  std::vector<std::size_t> origins;  // of each word's token, the byte of the text where it begins
   std::string dropped;  // the end of the text that did not fit, as the user wrote it; empty if all did
 };
 

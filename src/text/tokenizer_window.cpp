@@ -27,7 +27,11 @@ Tokens fit_tokens(const std::vector<PlacedToken>& tokens, const TokenWindow& win
   Tokens result;
   const std::size_t kept = std::min(tokens.size(), window.words());
   if (window.begin) result.ids.push_back(*window.begin);
-  for (std::size_t i = 0; i < kept; ++i) result.ids.push_back(tokens[i].id);
+  result.first_word = static_cast<int>(result.ids.size());
+  for (std::size_t i = 0; i < kept; ++i) {
+    result.ids.push_back(tokens[i].id);
+    result.origins.push_back(tokens[i].origin);
+  }
   result.ids.push_back(window.end);
   result.ids.resize(static_cast<std::size_t>(window.length), window.pad);
   if (kept < tokens.size()) result.dropped = dropped_text(raw, tokens[kept].origin);

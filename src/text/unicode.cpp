@@ -178,6 +178,11 @@ bool is_word(char32_t c) {
          kind == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9);
 }
 
+bool is_punctuation(char32_t c) {
+  const auto kind = category(c);
+  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO;
+}
+
 Text normalize_nfc(const Text& text) {
   Text out;
   for (std::size_t begin = 0; begin < text.size();) {

@@ -35,6 +35,8 @@ bool is_number(char32_t c);  // \p{N}
 bool is_space(char32_t c);   // White_Space
 bool is_word(char32_t c);    // \w of Rust's regex: letters, marks, decimal digits, connectors, joiners
 
+bool is_punctuation(char32_t c);  // \p{P}
+
 // Unicode NFC; time is linear but for one sort of each run of combining marks.
 Text normalize_nfc(const Text& text);
 

@@ -1,0 +1,16 @@
+// All pictures of a run on one labelled sheet.
+#pragma once
+
+#include <vector>
+
+#include "cli/side_outputs.h"
+#include "sdgen/contact_sheet.h"
+
+namespace sdgen::cli {
+
+// Sweeps as a table: the last axis across, the others down. Other runs in rows as long as the sheet is high,
+// each picture with what tells it from the others: its seed, its prompt. `pictures` in the order of the plan;
+// those that failed are missing.
+ContactSheet picture_sheet(const RunPlan& plan, const std::vector<Picture>& pictures);
+
+}  // namespace sdgen::cli

@@ -1,0 +1,51 @@
+#include "cli/repeat_command.h"
+
+#include <algorithm>
+
+namespace sdgen::cli {
+namespace {
+
+bool is_plain(char c) {
+  const bool is_name = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  return is_name || std::string_view("-_./:=,+%@").find(c) != std::string_view::npos;
+}
+
+std::string shell_word(const std::string& word) {
+  if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+std::string shell_line(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + shell_word(word);
+  return line;
+}
+
+std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& model,
+                           const Options& options) {
+  std::vector<std::string> words = {"sd-gen", "--prompt=" + job.prompt};
+  const auto add = [&](const std::string& flag, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {"--" + flag, value});
+  };
+  if (!job.negative_prompt.empty()) words.push_back("--negative-prompt=" + job.negative_prompt);
+  add("model", options.model.empty() ? model.name : options.model);
+  add("seed", std::to_string(seed));
+  add("steps", std::to_string(*job.steps));
+  add("guidance-scale", number_text(*job.guidance_scale));
+  add("sampler", *job.sampler);
+  if (job.eta > 0) add("eta", number_text(job.eta));
+  add("width", std::to_string(*job.width));
+  add("height", std::to_string(*job.height));
+  add("attend", attend_text(job.attend));
+  add("focus", focus_text(job.focus));
+  add("edit-from", job.edit_picture);
+  add("dtype", model.dtype);
+  if (model.quantize != "none") add("quantize", model.quantize);
+  return shell_line(words);
+}
+
+}  // namespace sdgen::cli

@@ -1,0 +1,46 @@
+#include "decode/latent_projection.h"
+
+#include "base/noise.h"
+
+namespace sdgen {
+namespace {
+
+constexpr std::int64_t kSamples = 4;
+constexpr std::int64_t kSide = 16;  // latents
+
+// Fields of unit variance in which neighbours are alike, as they are in a picture.
+Tensor smooth_latents(std::int64_t channels) {
+  std::vector<std::uint64_t> seeds;
+  for (std::uint64_t seed = 0; seed < kSamples; ++seed) seeds.push_back(seed);
+  NoiseSource noise(seeds);
+  Tensor sum = at::zeros({kSamples, channels, kSide, kSide});
+  for (const std::int64_t side : {std::int64_t{2}, std::int64_t{4}, std::int64_t{8}})
+    sum += at::upsample_bilinear2d(noise.draw({channels, side, side}), {kSide, kSide}, false);
+  return sum / sum.std();
+}
+
+}  // namespace
+
+Tensor LatentProjection::operator()(const Tensor& latents) const {
+  const Tensor rows = latents.to(at::kCPU, at::kFloat).permute({0, 2, 3, 1});  // [N, h, w, C]
+  return (at::matmul(rows, weight.t()) + bias).permute({0, 3, 1, 2});
+}
+
+LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const at::TensorOptions& options) {
+  const std::int64_t channels = decoder.config.latent_channels, scale = decoder.config.pixels_per_latent();
+  const Tensor latents = smooth_latents(channels);
+  const Tensor pixels =
+      decoder((latents / decoder.config.scaling_factor).to(options)).to(at::kCPU, at::kFloat);
+  const Tensor colors = at::avg_pool2d(pixels.clamp(-1, 1), {scale, scale});  // [N, 3, side, side]
+  const auto by_patch = [](const Tensor& map) {
+    return map.permute({0, 2, 3, 1}).flatten(0, 2).to(at::kDouble);
+  };
+  const Tensor known =
+      at::cat({by_patch(latents), at::ones({latents.numel() / channels, 1}, at::kDouble)}, 1);
+  // The normal equations of [channels + 1] unknowns.
+  const Tensor left = at::matmul(known.t(), known) + 1e-6 * at::eye(channels + 1, at::kDouble);
+  const Tensor solved = at::matmul(at::inverse(left), at::matmul(known.t(), by_patch(colors))).to(at::kFloat);
+  return {solved.narrow(0, 0, channels).t().contiguous(), solved[channels].contiguous()};
+}
+
+}  // namespace sdgen

@@ -1,0 +1,215 @@
+// What the built binary writes beside its pictures: attention maps, reports, previews, sheets, sweeps, edits.
+#include <gmock/gmock.h>
+
+#include "cli/binary.h"
+
+namespace sdgen::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST_F(Binary, WritesAMapAWordAPanelAndTheNumbers) {
+  const ProcessResult result =
+      draw({"-p", "a red, Red cat", "-o", "cat.png", "--attention-maps", "maps/of/cat", "--seed", "1"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "cat.png\n");
+  EXPECT_THAT(names_in(folder() / "maps/of/cat"),
+              ElementsAre("00-a.png", "01-red.png", "02-punctuation.png", "03-Red.png", "04-cat.png",
+                          "05-end.png", "06-padding.png", "attention.safetensors", "panel.png", "words.json"));
+  const Json words = Json::parse(read_text(folder() / "maps/of/cat/words.json"));
+  EXPECT_EQ(words["prompt"], "a red, Red cat");
+  EXPECT_EQ(words["words"][3]["text"], "Red");
+  EXPECT_EQ(words["words"][3]["kind"], "word");
+  EXPECT_EQ(words["words"][3]["begin"], 7);
+  EXPECT_EQ(words["words"][3]["file"], "03-Red.png");
+  double share = 0;
+  for (const Json& word : words["words"]) share += word["share"].get<double>();
+  EXPECT_NEAR(share, 1.0, 1e-5);
+  const Pixels overlay = read_png(folder() / "maps/of/cat/01-red.png");
+  EXPECT_EQ(overlay.width, 32);
+  EXPECT_GT(read_png(folder() / "maps/of/cat/panel.png").width, 256);
+}
+
+TEST_F(Binary, DetailAddsStepsAFilmAndAnAnimation) {
+  const ProcessResult result = draw(
+      {"-p", "a cat", "-o", "cat.png", "--attention-maps", "maps", "--attention-detail", "--seed", "1", "--width",
+       "64", "--sampler", "ddim"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(names_in(folder() / "maps"), IsSupersetOf({"film.png", "panel.png", "steps.png"}));
+  EXPECT_THAT(read_text(folder() / "maps/steps.png"), HasSubstr("acTL"));
+  const std::string file = read_text(folder() / "maps/attention.safetensors");
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  const Json header = Json::parse(file.substr(8, length));
+  EXPECT_EQ(header["token_maps"]["shape"], Json({32, 4, 8}));
+  EXPECT_EQ(header["maps_4x8"]["shape"], Json({2, 32, 4, 8}));
+  EXPECT_EQ(header["__metadata__"]["prompt"], "a cat");
+}
+
+TEST_F(Binary, SeveralPicturesHaveAFolderEachAndNothingIsOverwritten) {
+  const std::vector<std::string> arguments = {"-p", "a cat", "--count", "2", "--seed", "5", "-o", "out/",
+                                              "--attention-maps", "maps"};
+  ASSERT_EQ(draw(arguments).exit_code, 0);
+  EXPECT_THAT(names_in(folder() / "maps"), ElementsAre("1-5", "2-6"));
+  fs::remove_all(folder() / "out");
+  const ProcessResult again = draw(arguments);
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("attention.safetensors exists already; use --overwrite"));
+  std::vector<std::string> over = arguments;
+  over.push_back("--overwrite");
+  EXPECT_EQ(draw(over).exit_code, 0);
+}
+
+TEST_F(Binary, WithoutTheFlagsThereIsOnlyThePicture) {
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "cat.png"}).exit_code, 0);
+  EXPECT_THAT(files(), ElementsAre("cat.png"));
+}
+
+TEST_F(Binary, ReportIsOnePageThatHoldsEverything) {
+  const std::string prompt = "a </script> cat & \"dog\"";
+  const ProcessResult result =
+      draw({"-p", prompt, "-n", "rain", "-o", "cat.png", "--report", "page", "--seed", "7", "--count", "2"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(names_in(folder() / "page"), ElementsAre("report.html"));
+  const std::string page = read_text(folder() / "page/report.html");
+  EXPECT_EQ(page.find("__RUN_DATA__"), std::string::npos);
+  const std::string open = "<script id=\"run\" type=\"application/json\">";
+  const std::size_t begin = page.find(open) + open.size();
+  const Json run = Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  ASSERT_EQ(run["pictures"].size(), 2u);
+  const Json& picture = run["pictures"][1];
+  EXPECT_EQ(picture["prompt"], prompt);
+  EXPECT_EQ(picture["negative_prompt"], "rain");
+  std::string joined;
+  for (const Json& segment : picture["segments"]) joined += segment["text"];
+  EXPECT_EQ(joined, prompt);
+  EXPECT_THAT(picture["command"].get<std::string>(), HasSubstr("--seed 8"));
+  EXPECT_FALSE(picture["words"].empty());
+  EXPECT_FALSE(run["stages"].empty());
+}
+
+TEST_F(Binary, TheReportsCommandDrawsThePictureAgain) {
+  ASSERT_EQ(draw({"-p", "-a cat's \"hat\"", "-o", "cat.png", "--report", "page", "--seed", "7", "--attend",
+                  "cat's:1.5", "--sampler", "euler"})
+                .exit_code,
+            0);
+  const std::string page = read_text(folder() / "page/report.html");
+  const std::string open = "<script id=\"run\" type=\"application/json\">";
+  const std::size_t begin = page.find(open) + open.size();
+  const Json run = Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  const std::string command = run["pictures"][0]["command"];
+  ASSERT_TRUE(command.starts_with("sd-gen "));
+  const ProcessResult again = testing::run_process(
+      {"/bin/sh", "-c", std::string(SDGEN_BINARY) + command.substr(6) + " -o again.png"},
+      {.folder = folder().string()});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(read_png(folder() / "again.png").rgb, read_png(folder() / "cat.png").rgb);
+}
+
+TEST_F(Binary, PreviewsGoToAFileThatGoesWithThePictureOrStays) {
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "cat.png", "--preview", "1"}).exit_code, 0);
+  EXPECT_THAT(files(), ElementsAre("cat.png"));  // the picture is there: its preview is gone
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "dog.png", "--preview", "1", "--preview-file", "so-far.png"}).exit_code, 0);
+  EXPECT_THAT(files(), ElementsAre("cat.png", "dog.png", "so-far.png"));
+  EXPECT_EQ(read_png(folder() / "so-far.png").width, 32);
+}
+
+TEST_F(Binary, GridPutsAllPicturesOnOneSheet) {
+  const ProcessResult result =
+      draw({"-p", "a cat", "--count", "4", "--seed", "1", "-o", "out/", "--grid", "sheet.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(lines_of(result.out).size(), 4u);
+  const Pixels sheet = read_png(folder() / "sheet.png");
+  EXPECT_GT(sheet.width, 256);
+  EXPECT_GT(sheet.height, 256);
+  const ProcessResult again = draw({"-p", "a cat", "-o", "b.png", "--grid", "sheet.png"});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("sheet.png exists already"));
+}
+
+TEST_F(Binary, SweepsDrawEveryCombinationWithOneSeed) {
+  const ProcessResult result = draw(
+      {"-p", "a cat", "--sweep", "steps=1,2,3", "--sweep", "guidance-scale=1,7.5", "-o", "out/", "--json", "--grid",
+       "sheet.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::vector<std::string> drawn;
+  std::set<std::uint64_t> seeds;
+  for (const std::string& line : lines_of(result.out)) {
+    const Json json = Json::parse(line);
+    drawn.push_back(json["steps"].dump() + " " + json["guidance_scale"].dump());
+    seeds.insert(json["seed"].get<std::uint64_t>());
+  }
+  EXPECT_THAT(drawn, ElementsAre("1 1.0", "1 7.5", "2 1.0", "2 7.5", "3 1.0", "3 7.5"));
+  EXPECT_EQ(seeds.size(), 1u);
+  EXPECT_THAT(files(), ElementsAre("out", "sheet.png"));
+}
+
+TEST_F(Binary, SweepsThatARunCannotDrawAreRefused) {
+  expect_one_line_error(draw({"-p", "a cat", "--sweep", "dtype=float32,bfloat16"}), 2, "only sd-gen bench sweeps dtype");
+  expect_one_line_error(draw({"-p", "a cat", "--sweep", "steps=1,x"}), 2, "--sweep steps");
+  expect_one_line_error(draw({"-p", "a cat", "--sweep", "prompt=a,b"}), 2, "cannot sweep 'prompt'");
+  expect_one_line_error(draw({"-p", "a cat", "--sweep", "sampler=ddim,dim"}), 2, "unknown sampler 'dim'");
+}
+
+TEST_F(Binary, EditsAPictureOfItsOwn) {
+  ASSERT_EQ(draw({"-p", "a red cat", "-n", "rain, dark", "-o", "red.png", "--seed", "9", "--steps", "3",
+                  "--guidance-scale", "4", "--sampler", "euler"})
+                .exit_code,
+            0);
+  const ProcessResult result = sd_gen({"--model", kModel, "-p", "a green cat", "--edit-from", "red.png", "-o",
+                                       "green.png", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["seed"], 9);
+  EXPECT_EQ(json["steps"], 3);
+  EXPECT_EQ(json["sampler"], "euler");
+  EXPECT_EQ(json["guidance_scale"], 4.0);
+  EXPECT_EQ(json["negative_prompt"], "rain, dark");
+  EXPECT_EQ(json["width"], 32);
+  EXPECT_THAT(read_text(folder() / "green.png"), HasSubstr("Edit from: a red cat"));
+}
+
+TEST_F(Binary, WhatCannotBeEditedIsRefused) {
+  expect_one_line_error(draw({"-p", "a cat", "--edit-from", "none.png"}), 3, "none.png");
+  fs::create_directory(folder() / "_plain");
+  // A PNG that tells nothing of its prompt.
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "_plain/cat.png", "--attention-maps", "_plain/maps"}).exit_code, 0);
+  expect_one_line_error(draw({"-p", "a cat", "--edit-from", "_plain/maps/panel.png"}), 3,
+                        "tells no prompt and seed");
+}
+
+TEST_F(Binary, WordsThatThePromptLacksAreRefused) {
+  expect_one_line_error(draw({"-p", "a cat", "--attend", "dog:2"}), 2, "the prompt has no 'dog'; its words: a, cat");
+  expect_one_line_error(draw({"-p", "a cat", "--attend", "cat"}), 2, "WORD:WEIGHT");
+  expect_one_line_error(draw({"-p", "a cat", "--focus", "cat=0,0,1"}), 2, "WORD=x0,y0,x1,y1");
+  expect_one_line_error(draw({"-p", "a cat", "--attention-detail"}), 2, "--attention-maps DIR");
+}
+
+TEST_F(Binary, PromptFileLinesSteerTheirOwnWords) {
+  std::ofstream(folder() / "_prompts.txt") << "a cat --attend cat:2 --focus \"cat=0,0,0.5,1\" --seed 1\n";
+  ASSERT_EQ(draw({"--prompt-file", "_prompts.txt", "-o", "text.png"}).exit_code, 0);
+  std::ofstream(folder() / "_prompts.jsonl")
+      << R"({"prompt": "a cat", "attend": ["cat:2"], "focus": "cat=0,0,0.5,1", "seed": 1})" << '\n';
+  const ProcessResult result = draw({"--prompt-file", "_prompts.jsonl", "-o", "json.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(read_png(folder() / "text.png").rgb, read_png(folder() / "json.png").rgb);
+  EXPECT_THAT(read_text(folder() / "text.png"), HasSubstr("Attend: \"cat:2\""));
+}
+
+TEST_F(Binary, MapsThatCannotBeWrittenFailTheRunAfterThePicture) {
+  const ProcessResult result =
+      draw({"-p", "a cat", "-o", "cat.png", "--attention-maps", "/proc/nothing/maps"});
+  expect_one_line_error(result, 2, "/proc");
+}
+
+}  // namespace
+}  // namespace sdgen::cli

@@ -1,0 +1,57 @@
+#include "diffusion/prompt_edit.h"
+
+#include <gtest/gtest.h>
+
+#include "diffusion/focus.h"
+#include "support/golden.h"
+#include "text/prompt_words.h"
+
+namespace sdgen {
+namespace {
+
+// A token a letter, none around them but the end.
+std::vector<PromptWord> letters(const std::string& prompt, int tokens) {
+  Tokens made;
+  for (std::size_t i = 0; i < prompt.size(); ++i)
+    if (prompt[i] != ' ') made.origins.push_back(i);
+  made.ids.resize(static_cast<std::size_t>(tokens));
+  return prompt_words(prompt, made);
+}
+
+// The base token that attends in a new token's stead; -1 for its own, -2 for several.
+std::vector<int> sources(const std::string& base, const std::string& changed, int tokens) {
+  const Tensor alignment = align_prompts(letters(base, tokens), letters(changed, tokens), tokens);
+  std::vector<int> result;
+  for (int token = 0; token < tokens; ++token) {
+    const Tensor column = alignment.select(1, token);
+    const auto count = at::count_nonzero(column).item<std::int64_t>();
+    result.push_back(count == 0 ? -1 : count > 1 ? -2 : column.argmax().item<int>());
+  }
+  return result;
+}
+
+TEST(PromptEdit, PairsWordsInCommonAndWordsExchanged) {
+  //                 a b c end pad pad
+  EXPECT_EQ(sources("a b c", "a b c", 6), (std::vector<int>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(sources("a b c", "a x c", 6), (std::vector<int>{0, 1, 2, 3, 4, 5}));
+  // An added word keeps its own attention, and what follows finds its own again.
+  EXPECT_EQ(sources("a b c", "a x b c", 6), (std::vector<int>{0, -1, 1, 2, 3, -2}));
+  // A dropped word is nobody's.
+  EXPECT_EQ(sources("a x b", "a b", 6), (std::vector<int>{0, 2, 3, -2, -2, -2}));
+}
+
+TEST(PromptEdit, AWordOfSeveralTokensKeepsItsShare) {
+  const Tensor alignment = align_prompts(letters("ab", 5), letters("xyz", 5), 5);
+  // Two tokens spread over three: each new one takes a third of both.
+  EXPECT_TRUE(testing::is_close(alignment.narrow(0, 0, 2).narrow(1, 0, 3), at::full({2, 3}, 1.0 / 3), 1e-6));
+  EXPECT_TRUE(testing::is_close(alignment.sum(1), at::ones({5}), 1e-6));  // nothing is lost
+}
+
+TEST(Focus, ABoxCoversPatchesInPart) {
+  const Tensor cover = box_cover({"", 0.0, 0.25, 0.5, 1.0}, 2, 4);
+  EXPECT_TRUE(testing::is_close(cover, at::tensor({0.5F, 0.5F, 0.0F, 0.0F, 1.0F, 1.0F, 0.0F, 0.0F}).view({2, 4}), 1e-6));
+  EXPECT_TRUE(testing::is_close(box_cover({"", 0.1, 0.1, 0.2, 0.2}, 1, 1), at::full({1, 1}, 0.01), 1e-6));
+}
+
+}  // namespace
+}  // namespace sdgen
