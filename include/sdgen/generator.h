@@ -36,9 +36,8 @@ struct ModelInfo {
   int threads = 0;              // CPU threads in use
 };
 
-// The picture so far: what the sampler takes its end to be, through a linear projection of the latents that
-// is fitted to the decoder; at the picture's size, but at most about 256 pixels a side. Rough, and next to
-// free.
+// The picture so far: what the sampler takes its end to be. Small pictures are decoded for it, of others it
+// is a rough linear projection of the latents, at most about 256 pixels a side.
 struct Preview {
   std::size_t request_index = 0;
   int index = 0;  // 0 .. request.count - 1

@@ -65,8 +65,9 @@ struct ComputeOptions {
   VaeTiling vae_tiling = VaeTiling::kAuto;
 };
 
-// As the command line takes them: "red apple:1.5; car:0.5", "apple=0,0,0.5,1; car=0.5,0,1,1".
+// "red apple:1.5; car:0.5", as the command line takes it.
 std::string attend_text(const std::vector<WordWeight>& attend);
+// "apple=0,0,0.5,1; car=0.5,0,1,1", likewise.
 std::string focus_text(const std::vector<WordBox>& focus);
 
 // The shortest text that reads back as the same number.

@@ -28,8 +28,8 @@ CASES = [
 class Recorder:
     """An attention processor that keeps the cross-attention of the prompt's rows and may weigh its tokens."""
 
-    def __init__(self, it, token_weights):
-        self.latents = (it["height"] // 8, it["width"] // 8)
+    def __init__(self, it, pixels_per_latent, token_weights):
+        self.latents = (it["height"] // pixels_per_latent, it["width"] // pixels_per_latent)
         self.guided = it["guidance_scale"] > 1
         self.token_weights = token_weights  # [S]
         self.sum, self.layers = 0, 0
@@ -79,7 +79,7 @@ def main():
     tensors, cases = {}, []
     for it in CASES:
         pipe = load_pipeline(it["pipeline"])
-        recorder = Recorder(it, token_weights(pipe, it))
+        recorder = Recorder(it, pipe.vae_scale_factor, token_weights(pipe, it))
         pipe.unet.set_attn_processor(recorder)
         image, _ = draw(pipe, pipe.scheduler, it)
         maps = recorder.token_maps()

@@ -99,8 +99,7 @@ constexpr std::array kOptions = {
         [](Options& o, const std::string& n, const std::string& t) { o.batch_size = at_least(1, n, t); }},
     ProgramOption{
         "sweep", "", kHow, "NAME=A,B,...",
-        "draw (bench: measure) with each value of a flag, or of size (N or WxH); repeated: every combination",
-        false,
+        "each value of a flag, or of size (N or WxH); repeated: every combination", false,
         [](Options& o, const std::string& n, const std::string& t) { o.sweep.push_back(parse_sweep(n, t)); }},
     ProgramOption{
         "overwrite", "", kOutput, "", "replace files that exist", false,
@@ -114,8 +113,8 @@ constexpr std::array kOptions = {
                   [](Options& o, const std::string& n, const std::string& t) { set_folder(n, t, o.report); }},
     ProgramOption{
         "preview", "", kOutput, "N",
-        "show the picture so far every N steps: in terminals that can, else in a file beside it [0: never]",
-        false, [](Options& o, const std::string& n, const std::string& t) { o.preview = at_least(0, n, t); }},
+        "the picture so far every N steps: in the terminal if it can, else in a file [0: never]", false,
+        [](Options& o, const std::string& n, const std::string& t) { o.preview = at_least(0, n, t); }},
     ProgramOption{
         "preview-file", "", kOutput, "PNG", "where previews go, whatever the terminal can", false,
         [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.preview_file); }},

@@ -36,15 +36,6 @@ std::vector<std::string> texts_of(const Request& request) {
   return texts;
 }
 
-constexpr std::int64_t kPreviewSide = 256;  // pixels at most
-
-// The projection [N, 3, h, w] at the picture's size, or as near to it as kPreviewSide lets.
-Tensor preview_pixels(const Tensor& projected, std::int64_t pixels_per_latent) {
-  const std::int64_t longer = std::max(projected.size(2), projected.size(3));
-  const std::int64_t factor = std::clamp<std::int64_t>(kPreviewSide / longer, 1, pixels_per_latent);
-  return at::upsample_bilinear2d(projected, {projected.size(2) * factor, projected.size(3) * factor}, false);
-}
-
 }  // namespace
 
 Run::Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
@@ -188,15 +179,14 @@ std::unique_ptr<Steering> Run::steering(const std::vector<Row>& rows, std::size_
 
 std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Batch& batch, int steps) {
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
-  if (!projection_)
-    projection_ = fit_latent_projection(components_.decoder(on_load_),
-                                        at::TensorOptions(compute_.device).dtype(compute_.dtype));
+  if (!preview_)
+    preview_.emplace(components_.decoder(on_load_), at::TensorOptions(compute_.device).dtype(compute_.dtype));
   return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
     if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
     const auto pictures = static_cast<std::int64_t>(batch.size());
     const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
-    const std::vector<Image> images = images_from_pixels(preview_pixels(
-        (*projection_)(x0.narrow(0, x0.size(0) - pictures, pictures)), model_.vae.pixels_per_latent()));
+    const std::vector<Image> images =
+        images_from_pixels((*preview_)(x0.narrow(0, x0.size(0) - pictures, pictures)));
     for (std::size_t i = 0; i < batch.size(); ++i)
       observer_.on_preview({batch[i].request_index, batch[i].index, step, steps, images[i]});
   };

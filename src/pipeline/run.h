@@ -12,7 +12,7 @@
 #include "base/compute/recorder.h"
 #include "base/finite_rows.h"
 #include "base/stopwatch.h"
-#include "decode/latent_projection.h"
+#include "decode/latent_preview.h"
 #include "diffusion/guidance.h"
 #include "pipeline/components.h"
 #include "pipeline/requests.h"
@@ -89,7 +89,7 @@ class Run {
   std::map<std::string, EncodedContext> contexts_;
   std::set<std::string> warned_;
   Recorder recorder_;                           // of the UNet
-  std::optional<LatentProjection> projection_;  // for previews
+  std::optional<LatentPreview> preview_;
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

@@ -50,8 +50,8 @@ TEST_F(Binary, DetailAddsStepsAFilmAndAnAnimation) {
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   const Json header = Json::parse(file.substr(8, length));
-  EXPECT_EQ(header["token_maps"]["shape"], Json({32, 4, 8}));
-  EXPECT_EQ(header["maps_4x8"]["shape"], Json({2, 32, 4, 8}));
+  EXPECT_EQ(header["token_maps"]["shape"], Json({32, 8, 16}));
+  EXPECT_EQ(header["maps_8x16"]["shape"], Json({2, 32, 8, 16}));
   EXPECT_EQ(header["__metadata__"]["prompt"], "a cat");
 }
 

@@ -1,5 +1,7 @@
-// Latents -> a rough small picture by one matrix: previews without decoding.
+// What latents will look like, for little: small pictures are decoded, others pass through one matrix.
 #pragma once
+
+#include <optional>
 
 #include "decode/autoencoder_kl.h"
 
@@ -17,5 +19,21 @@ struct LatentProjection {
 // of each latent's pixels. Latents are as the sampler leaves them, scaled to unit variance. `options`: device
 // and dtype of the decoder.
 LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const at::TensorOptions& options);
+
+class LatentPreview {
+ public:
+  // `decoder` must outlive it.
+  LatentPreview(const AutoencoderDecoder& decoder, const at::TensorOptions& options)
+      : decoder_(decoder), options_(options) {}
+
+  // latents [N, latent_channels, h, w] as the sampler leaves them -> pixels [N, 3, H, W] on the CPU, the
+  // picture's size or at most about 256 a side.
+  Tensor operator()(const Tensor& latents);
+
+ private:
+  const AutoencoderDecoder& decoder_;
+  at::TensorOptions options_;
+  std::optional<LatentProjection> projection_;  // fitted when first needed
+};
 
 }  // namespace sdgen

@@ -1,4 +1,6 @@
-#include "decode/latent_projection.h"
+#include "decode/latent_preview.h"
+
+#include <algorithm>
 
 #include "base/noise.h"
 
@@ -7,6 +9,9 @@ namespace {
 
 constexpr std::int64_t kSamples = 4;
 constexpr std::int64_t kSide = 16;  // latents
+// Up to here a decode costs about as much as one step of a model that draws such pictures.
+constexpr std::int64_t kMostDecodedPixels = 192 * 192;
+constexpr std::int64_t kPreviewSide = 256;  // pixels of a projection at most, about
 
 // Fields of unit variance in which neighbours are alike, as they are in a picture.
 Tensor smooth_latents(std::int64_t channels) {
@@ -41,6 +46,15 @@ LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const 
   const Tensor left = at::matmul(known.t(), known) + 1e-6 * at::eye(channels + 1, at::kDouble);
   const Tensor solved = at::matmul(at::inverse(left), at::matmul(known.t(), by_patch(colors))).to(at::kFloat);
   return {solved.narrow(0, 0, channels).t().contiguous(), solved[channels].contiguous()};
+}
+
+Tensor LatentPreview::operator()(const Tensor& latents) {
+  const std::int64_t h = latents.size(2), w = latents.size(3), scale = decoder_.config.pixels_per_latent();
+  if (h * w * scale * scale <= kMostDecodedPixels)
+    return decoder_((latents / decoder_.config.scaling_factor).to(options_)).to(at::kCPU, at::kFloat);
+  if (!projection_) projection_ = fit_latent_projection(decoder_, options_);
+  const std::int64_t factor = std::clamp<std::int64_t>(kPreviewSide / std::max(h, w), 1, scale);
+  return at::upsample_bilinear2d((*projection_)(latents), {h * factor, w * factor}, false);
 }
 
 }  // namespace sdgen
