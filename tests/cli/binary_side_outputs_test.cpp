@@ -22,9 +22,10 @@ TEST_F(Binary, WritesAMapAWordAPanelAndTheNumbers) {
       draw({"-p", "a red, Red cat", "-o", "cat.png", "--attention-maps", "maps/of/cat", "--seed", "1"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, "cat.png\n");
-  EXPECT_THAT(names_in(folder() / "maps/of/cat"),
-              ElementsAre("00-a.png", "01-red.png", "02-punctuation.png", "03-Red.png", "04-cat.png",
-                          "05-end.png", "06-padding.png", "attention.safetensors", "panel.png", "words.json"));
+  EXPECT_THAT(
+      names_in(folder() / "maps/of/cat"),
+      ElementsAre("00-a.png", "01-red.png", "02-punctuation.png", "03-Red.png", "04-cat.png", "05-end.png",
+                  "06-padding.png", "attention.safetensors", "panel.png", "words.json"));
   const Json words = Json::parse(read_text(folder() / "maps/of/cat/words.json"));
   EXPECT_EQ(words["prompt"], "a red, Red cat");
   EXPECT_EQ(words["words"][3]["text"], "Red");
@@ -40,9 +41,9 @@ TEST_F(Binary, WritesAMapAWordAPanelAndTheNumbers) {
 }
 
 TEST_F(Binary, DetailAddsStepsAFilmAndAnAnimation) {
-  const ProcessResult result = draw(
-      {"-p", "a cat", "-o", "cat.png", "--attention-maps", "maps", "--attention-detail", "--seed", "1", "--width",
-       "64", "--sampler", "ddim"});
+  const ProcessResult result =
+      draw({"-p", "a cat", "-o", "cat.png", "--attention-maps", "maps", "--attention-detail", "--seed", "1",
+            "--width", "64", "--sampler", "ddim"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(names_in(folder() / "maps"), IsSupersetOf({"film.png", "panel.png", "steps.png"}));
   EXPECT_THAT(read_text(folder() / "maps/steps.png"), HasSubstr("acTL"));
@@ -51,13 +52,13 @@ TEST_F(Binary, DetailAddsStepsAFilmAndAnAnimation) {
   std::memcpy(&length, file.data(), sizeof length);
   const Json header = Json::parse(file.substr(8, length));
   EXPECT_EQ(header["token_maps"]["shape"], Json({32, 8, 16}));
-  EXPECT_EQ(header["maps_8x16"]["shape"], Json({2, 32, 8, 16}));
+  EXPECT_EQ(header["maps_4x8"]["shape"], Json({2, 32, 4, 8}));
   EXPECT_EQ(header["__metadata__"]["prompt"], "a cat");
 }
 
 TEST_F(Binary, SeveralPicturesHaveAFolderEachAndNothingIsOverwritten) {
-  const std::vector<std::string> arguments = {"-p", "a cat", "--count", "2", "--seed", "5", "-o", "out/",
-                                              "--attention-maps", "maps"};
+  const std::vector<std::string> arguments = {"-p", "a cat", "--count",          "2",   "--seed", "5",
+                                              "-o", "out/",  "--attention-maps", "maps"};
   ASSERT_EQ(draw(arguments).exit_code, 0);
   EXPECT_THAT(names_in(folder() / "maps"), ElementsAre("1-5", "2-6"));
   fs::remove_all(folder() / "out");
@@ -108,9 +109,9 @@ TEST_F(Binary, TheReportsCommandDrawsThePictureAgain) {
   const Json run = Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
   const std::string command = run["pictures"][0]["command"];
   ASSERT_TRUE(command.starts_with("sd-gen "));
-  const ProcessResult again = testing::run_process(
-      {"/bin/sh", "-c", std::string(SDGEN_BINARY) + command.substr(6) + " -o again.png"},
-      {.folder = folder().string()});
+  const ProcessResult again =
+      testing::run_process({"/bin/sh", "-c", std::string(SDGEN_BINARY) + command.substr(6) + " -o again.png"},
+                           {.folder = folder().string()});
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(read_png(folder() / "again.png").rgb, read_png(folder() / "cat.png").rgb);
 }
@@ -118,7 +119,8 @@ TEST_F(Binary, TheReportsCommandDrawsThePictureAgain) {
 TEST_F(Binary, PreviewsGoToAFileThatGoesWithThePictureOrStays) {
   ASSERT_EQ(draw({"-p", "a cat", "-o", "cat.png", "--preview", "1"}).exit_code, 0);
   EXPECT_THAT(files(), ElementsAre("cat.png"));  // the picture is there: its preview is gone
-  ASSERT_EQ(draw({"-p", "a cat", "-o", "dog.png", "--preview", "1", "--preview-file", "so-far.png"}).exit_code, 0);
+  ASSERT_EQ(
+      draw({"-p", "a cat", "-o", "dog.png", "--preview", "1", "--preview-file", "so-far.png"}).exit_code, 0);
   EXPECT_THAT(files(), ElementsAre("cat.png", "dog.png", "so-far.png"));
   EXPECT_EQ(read_png(folder() / "so-far.png").width, 32);
 }
@@ -137,9 +139,8 @@ TEST_F(Binary, GridPutsAllPicturesOnOneSheet) {
 }
 
 TEST_F(Binary, SweepsDrawEveryCombinationWithOneSeed) {
-  const ProcessResult result = draw(
-      {"-p", "a cat", "--sweep", "steps=1,2,3", "--sweep", "guidance-scale=1,7.5", "-o", "out/", "--json", "--grid",
-       "sheet.png"});
+  const ProcessResult result = draw({"-p", "a cat", "--sweep", "steps=1,2,3", "--sweep",
+                                     "guidance-scale=1,7.5", "-o", "out/", "--json", "--grid", "sheet.png"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::vector<std::string> drawn;
   std::set<std::uint64_t> seeds;
@@ -154,7 +155,8 @@ TEST_F(Binary, SweepsDrawEveryCombinationWithOneSeed) {
 }
 
 TEST_F(Binary, SweepsThatARunCannotDrawAreRefused) {
-  expect_one_line_error(draw({"-p", "a cat", "--sweep", "dtype=float32,bfloat16"}), 2, "only sd-gen bench sweeps dtype");
+  expect_one_line_error(draw({"-p", "a cat", "--sweep", "dtype=float32,bfloat16"}), 2,
+                        "only sd-gen bench sweeps dtype");
   expect_one_line_error(draw({"-p", "a cat", "--sweep", "steps=1,x"}), 2, "--sweep steps");
   expect_one_line_error(draw({"-p", "a cat", "--sweep", "prompt=a,b"}), 2, "cannot sweep 'prompt'");
   expect_one_line_error(draw({"-p", "a cat", "--sweep", "sampler=ddim,dim"}), 2, "unknown sampler 'dim'");
@@ -165,8 +167,8 @@ TEST_F(Binary, EditsAPictureOfItsOwn) {
                   "--guidance-scale", "4", "--sampler", "euler"})
                 .exit_code,
             0);
-  const ProcessResult result = sd_gen({"--model", kModel, "-p", "a green cat", "--edit-from", "red.png", "-o",
-                                       "green.png", "--json"});
+  const ProcessResult result =
+      sd_gen({"--model", kModel, "-p", "a green cat", "--edit-from", "red.png", "-o", "green.png", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   EXPECT_EQ(json["seed"], 9);
@@ -188,7 +190,8 @@ TEST_F(Binary, WhatCannotBeEditedIsRefused) {
 }
 
 TEST_F(Binary, WordsThatThePromptLacksAreRefused) {
-  expect_one_line_error(draw({"-p", "a cat", "--attend", "dog:2"}), 2, "the prompt has no 'dog'; its words: a, cat");
+  expect_one_line_error(draw({"-p", "a cat", "--attend", "dog:2"}), 2,
+                        "the prompt has no 'dog'; its words: a, cat");
   expect_one_line_error(draw({"-p", "a cat", "--attend", "cat"}), 2, "WORD:WEIGHT");
   expect_one_line_error(draw({"-p", "a cat", "--focus", "cat=0,0,1"}), 2, "WORD=x0,y0,x1,y1");
   expect_one_line_error(draw({"-p", "a cat", "--attention-detail"}), 2, "--attention-maps DIR");

@@ -49,7 +49,8 @@ TEST(PromptEdit, AWordOfSeveralTokensKeepsItsShare) {
 
 TEST(Focus, ABoxCoversPatchesInPart) {
   const Tensor cover = box_cover({"", 0.0, 0.25, 0.5, 1.0}, 2, 4);
-  EXPECT_TRUE(testing::is_close(cover, at::tensor({0.5F, 0.5F, 0.0F, 0.0F, 1.0F, 1.0F, 0.0F, 0.0F}).view({2, 4}), 1e-6));
+  EXPECT_TRUE(testing::is_close(
+      cover, at::tensor({0.5F, 0.5F, 0.0F, 0.0F, 1.0F, 1.0F, 0.0F, 0.0F}).view({2, 4}), 1e-6));
   EXPECT_TRUE(testing::is_close(box_cover({"", 0.1, 0.1, 0.2, 0.2}, 1, 1), at::full({1, 1}, 0.01), 1e-6));
 }
 

@@ -20,10 +20,12 @@ std::vector<std::string> texts(const std::string& prompt) {
 }
 
 TEST(PromptWords, AreRunsOfLettersAndRunsOfOtherSigns) {
-  EXPECT_THAT(texts("a red apple, 3.5 cars!"), ElementsAre("a", "red", "apple", "(,)", "3", "(.)", "5", "cars", "(!)"));
+  EXPECT_THAT(texts("a red apple, 3.5 cars!"),
+              ElementsAre("a", "red", "apple", "(,)", "3", "(.)", "5", "cars", "(!)"));
   EXPECT_THAT(texts("  the dog's t-shirt -- it’s"), ElementsAre("the", "dog's", "t-shirt", "(--)", "it’s"));
   EXPECT_THAT(texts("красный круг"), ElementsAre("красный", "круг"));
-  EXPECT_THAT(texts("a 🦊️ and 👨‍👩‍👧+1"), ElementsAre("a", "🦊️", "and", "👨‍👩‍👧+", "1"));
+  EXPECT_THAT(texts("a 🦊️ and 👨‍👩‍👧+1"),
+              ElementsAre("a", "🦊️", "and", "👨‍👩‍👧+", "1"));
   EXPECT_THAT(texts("'quoted' x-"), ElementsAre("(')", "quoted", "(')", "x", "(-)"));
   EXPECT_THAT(texts(""), ElementsAre());
   EXPECT_THAT(texts(" \t\n"), ElementsAre());
@@ -54,7 +56,8 @@ TEST(PromptWords, PastTheLengthHaveNoTokens) {
 
 TEST(PromptWords, AreFoundByNamePhraseAndNumber) {
   const auto words = prompt_words("a red apple and a Red car, RED");
-  EXPECT_THAT(find_words(words, "red", "attend"), ElementsAre(ElementsAre(1), ElementsAre(5), ElementsAre(8)));
+  EXPECT_THAT(find_words(words, "red", "attend"),
+              ElementsAre(ElementsAre(1), ElementsAre(5), ElementsAre(8)));
   EXPECT_THAT(find_words(words, "red car", "attend"), ElementsAre(ElementsAre(5, 6)));
   EXPECT_THAT(find_words(words, "Red#2", "attend"), ElementsAre(ElementsAre(5)));
   EXPECT_THROW(find_words(words, "red#4", "attend"), Error);

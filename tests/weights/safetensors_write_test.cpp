@@ -14,7 +14,8 @@ namespace {
 TEST(EncodeSafetensors, IsReadBack) {
   const Tensor a = at::arange(12, at::kFloat).view({3, 4}).t(), b = at::empty({0, 2}), c = at::tensor(2.5F);
   const auto path = std::filesystem::temp_directory_path() / "sdgen-encode.safetensors";
-  write_file_atomically(path, encode_safetensors({{"a", a}, {"b \"é\"", b}, {"c", c}}, {{"prompt", "x"}}), true);
+  write_file_atomically(path, encode_safetensors({{"a", a}, {"b \"é\"", b}, {"c", c}}, {{"prompt", "x"}}),
+                        true);
   const auto source = open_safetensors(path);
   EXPECT_EQ(source->keys().size(), 3u);
   EXPECT_TRUE(testing::is_close(source->read("a"), a, 0.0));
