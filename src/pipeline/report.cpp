@@ -72,14 +72,18 @@ void add_words(Json& json, const std::string& prompt, const AttentionMaps* maps)
       json["around"].push_back(word_json(*maps, i, name_around(maps->words[i].kind)));
 }
 
-Json steps(const std::vector<Preview>& previews) {
+Json step_json(int step, const Image& image) {
+  const int factor = std::max(1, std::max(image.width, image.height) / kThumbnail);
+  return {{"step", step}, {"image", data_uri(reduced(image, factor))}};
+}
+
+// The pictures so far, and the picture.
+Json steps(const std::vector<Preview>& previews, const Image& picture) {
   Json json = Json::array();
   const std::size_t every = (previews.size() + kMostSteps - 1) / kMostSteps;
-  for (std::size_t i = 0; i < previews.size(); i += every) {
-    const Image& image = previews[i].image;
-    const int factor = std::max(1, std::max(image.width, image.height) / kThumbnail);
-    json.push_back({{"step", previews[i].step}, {"image", data_uri(reduced(image, factor))}});
-  }
+  for (std::size_t i = 0; i < previews.size(); i += every)
+    json.push_back(step_json(previews[i].step, previews[i].image));
+  if (!previews.empty()) json.push_back(step_json(previews.back().steps, picture));
   return json;
 }
 
@@ -117,7 +121,7 @@ Json picture_json(const ReportPicture& of, const ModelInfo& model) {
                {"prompt", of.request.prompt},
                {"negative_prompt", of.request.negative_prompt}};
   add_words(json, of.request.prompt, maps);
-  json["steps"] = steps(of.previews);
+  json["steps"] = steps(of.previews, of.picture.image);
   json["parameters"] = parameters(of, model);
   json["command"] = of.command;
   return json;

@@ -1,0 +1,60 @@
+#include <gtest/gtest.h>
+
+#include "sdgen/generator.h"
+
+namespace sdgen {
+namespace {
+
+ModelInfo model() {
+  ModelInfo info;
+  info.name = "my, model";
+  info.dtype = "bfloat16";
+  info.quantize = "int8";
+  return info;
+}
+
+TEST(ReadParameters, GivesBackWhatParametersTextWrote) {
+  Request request{.prompt = "a cat\nin two lines: \"x\", Steps: 3",
+                  .negative_prompt = "rain, Seed: 4",
+                  .steps = 12,
+                  .guidance_scale = 3.25,
+                  .sampler = "euler-a",
+                  .width = 96,
+                  .height = 64};
+  const auto read = read_parameters(parameters_text(request, 18446744073709551615U, model()));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->request.prompt, request.prompt);
+  EXPECT_EQ(read->request.negative_prompt, request.negative_prompt);
+  EXPECT_EQ(read->request.steps, 12);
+  EXPECT_EQ(read->request.guidance_scale, 3.25);
+  EXPECT_EQ(read->request.sampler, "euler-a");
+  EXPECT_EQ(read->request.width, 96);
+  EXPECT_EQ(read->request.height, 64);
+  EXPECT_EQ(read->request.seed, 18446744073709551615U);
+  EXPECT_EQ(read->model, "my, model");
+  EXPECT_EQ(read->dtype, "bfloat16");
+  EXPECT_EQ(read->quantize, "int8");
+  EXPECT_FALSE(read->steered);
+  request.attend = {{"cat", 2.0}};
+  EXPECT_TRUE(read_parameters(parameters_text(request, 1, model()))->steered);
+}
+
+TEST(ReadParameters, LeavesOpenWhatIsNotToldOrNotKnown) {
+  const auto read =
+      read_parameters("a cat\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7, Seed: 5, Size: 512x768, Model: x");
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->request.sampler);
+  EXPECT_EQ(read->request.guidance_scale, 7.0);
+  EXPECT_EQ(read->request.width, 512);
+  EXPECT_EQ(read->request.height, 768);
+  EXPECT_EQ(read->dtype, "float32");
+}
+
+TEST(ReadParameters, OtherTextsAreNothing) {
+  for (const char* text : {"", "a cat", "a cat\nno parameters", "a cat\nSteps: x, Seed: 5",
+                           "\n: , : ", "x\nSteps: 1, Seed: \"", "x\nSteps: 1, Seed: 2, Model: \"open"})
+    EXPECT_EQ(read_parameters(text).has_value(), std::string(text).ends_with("open")) << text;
+}
+
+}  // namespace
+}  // namespace sdgen
