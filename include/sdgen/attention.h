@@ -53,14 +53,15 @@ struct AttentionMaps {
 };
 
 // Writes what `maps` of `picture` say into `folder`, which it makes if need be:
-//   attention.safetensors  token_maps; with steps also maps_HxW [evaluations, tokens, H, W] of each
-//   resolution words.json             the words: text, kind, bytes, tokens, share (the mean of their map),
-//   highest, file 00-WORD.png, ...       each word's map over the picture, on its own scale panel.png the
-//   picture, and all words below it film.png, steps.png    with steps: a row a word and a column a step; the
-//   same as an animated PNG, over
-//                          the picture so far where there are `previews`
-// Throws Error(kWorking) naming the file that cannot be written; kRequest for one that exists, unless
-// `overwrite`.
+// - attention.safetensors: token_maps; with steps also maps_HxW [evaluations, tokens, H, W] by resolution
+// - words.json: the words; text, kind, bytes, tokens, share (the mean of their map), highest, file
+// - 00-WORD.png and so on: each word's map over the picture, on its own scale
+// - panel.png: the picture, and all words below it
+// - film.png, steps.png: with steps; a row a word and a column a step, and the same as an animated PNG over
+//   the picture so far, where there are `previews`
+//
+// `overwrite` also removes what an earlier call left. Throws Error(kWorking) naming the file that cannot be
+// written; kRequest for one that exists, unless `overwrite`.
 void write_attention(const std::filesystem::path& folder, const Request& request, const Image& picture,
                      const AttentionMaps& maps, const std::vector<Image>& previews, bool overwrite);
 

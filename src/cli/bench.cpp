@@ -22,6 +22,8 @@ struct Interrupted {
 Request bench_request(const Options& options) {
   if (!options.prompt_file.empty())
     throw Error(ErrorKind::kRequest, "bench draws one prompt: give it with --prompt, not as a file");
+  if (!options.job.edit_picture.empty())
+    throw Error(ErrorKind::kRequest, "bench measures a picture of its own: leave --edit-from out");
   Request request = options.job;
   if (!options.has_prompt) request.prompt = kPrompt;
   request.count = options.batch_size;

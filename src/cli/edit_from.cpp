@@ -1,6 +1,8 @@
 #include "cli/edit_from.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 namespace sdgen::cli {
 namespace {
@@ -10,44 +12,68 @@ void take(std::optional<T>& own, const std::optional<T>& earlier) {
   if (!own) own = earlier;
 }
 
-}  // namespace
-
-std::optional<PictureParameters> take_from_picture(Job& job) {
-  if (job.edit_picture.empty()) return std::nullopt;
-  const PngText texts = read_png_text(job.edit_picture);
+PictureParameters read_picture(const std::string& path) {
+  const PngText texts = read_png_text(path);
   const auto found =
       std::find_if(texts.begin(), texts.end(), [](const auto& text) { return text.first == "parameters"; });
   std::optional<PictureParameters> earlier;
   if (found != texts.end()) earlier = read_parameters(found->second);
-  if (!earlier)
-    throw Error(ErrorKind::kInput,
-                job.edit_picture +
-                    ": tells no prompt and seed (a PNG's parameters text, as sd-gen writes it); "
-                    "edit a picture that sd-gen drew");
-  const Request& request = earlier->request;
-  job.edit_from = request.prompt;
-  take(job.seed, request.seed);
-  take(job.steps, request.steps);
-  take(job.sampler, request.sampler);
-  take(job.guidance_scale, request.guidance_scale);
-  take(job.width, request.width);
-  take(job.height, request.height);
-  if (job.negative_prompt.empty()) job.negative_prompt = request.negative_prompt;
-  if (job.eta == 0.0 && (!job.sampler || *job.sampler == "ddim")) job.eta = request.eta;
-  return earlier;
+  if (earlier) return *earlier;
+  throw Error(ErrorKind::kInput,
+              path +
+                  ": tells no prompt and seed (a PNG's parameters text, as sd-gen writes it); edit a picture "
+                  "that sd-gen drew");
 }
 
-std::string edit_warning(const std::string& picture, const PictureParameters& earlier,
-                         const ModelInfo& model) {
-  if (!earlier.model.empty() && earlier.model != model.name)
-    return picture + " was drawn by model " + earlier.model + ", this is " + model.name +
+void take_all(Job& job, const Request& earlier) {
+  job.edit_from = earlier.prompt;
+  take(job.seed, earlier.seed);
+  take(job.steps, earlier.steps);
+  take(job.sampler, earlier.sampler);
+  take(job.guidance_scale, earlier.guidance_scale);
+  take(job.width, earlier.width);
+  take(job.height, earlier.height);
+  if (job.negative_prompt.empty()) job.negative_prompt = earlier.negative_prompt;
+  if (job.eta == 0.0 && (!job.sampler || *job.sampler == "ddim")) job.eta = earlier.eta;
+}
+
+std::size_t column_of_edit(const PromptLine& line) {
+  for (const auto& [field, column] : line.columns)
+    if (field->name == "edit-from") return column;
+  return 1;
+}
+
+}  // namespace
+
+std::vector<EarlierPicture> take_from_pictures(PromptFile& file) {
+  std::map<std::string, PictureParameters> read;
+  for (PromptLine& line : file.lines) {
+    if (line.job.edit_picture.empty()) continue;
+    try {
+      const std::string& path = line.job.edit_picture;
+      if (!read.contains(path)) read.emplace(path, read_picture(path));
+      take_all(line.job, read.at(path).request);
+    } catch (const Error& error) {
+      if (line.line == 0) throw;
+      file.errors.push_back({line.line, column_of_edit(line), error.what()});
+    }
+  }
+  std::vector<EarlierPicture> pictures;
+  for (const auto& [path, parameters] : read) pictures.push_back({path, parameters});
+  return pictures;
+}
+
+std::string edit_warning(const EarlierPicture& earlier, const ModelInfo& model) {
+  const PictureParameters& drawn = earlier.parameters;
+  if (!drawn.model.empty() && drawn.model != model.name)
+    return earlier.path + " was drawn by model " + drawn.model + ", this is " + model.name +
            ": its layout cannot be kept";
-  if (earlier.steered)
-    return picture +
+  if (drawn.steered)
+    return earlier.path +
            " was steered by attend, focus or edit-from, which are not repeated: its layout may differ";
-  if (earlier.dtype != model.dtype || earlier.quantize != model.quantize)
-    return picture + " was drawn in " + earlier.dtype +
-           (earlier.quantize == "none" ? "" : " and " + earlier.quantize) + ", this run in " + model.dtype +
+  if (drawn.dtype != model.dtype || drawn.quantize != model.quantize)
+    return earlier.path + " was drawn in " + drawn.dtype +
+           (drawn.quantize == "none" ? "" : " and " + drawn.quantize) + ", this run in " + model.dtype +
            ": its layout may differ a little";
   return "";
 }

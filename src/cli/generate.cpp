@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -30,20 +31,15 @@ struct Run {
   StageLog stages;
   Tally tally;
   bool has_stdout = true;
+  bool side_failed = false;
 };
-
-// The position of a picture in its run, from 1.
-std::size_t position(const Run& run, std::size_t request_index, int index) {
-  std::size_t before = 0;
-  for (std::size_t i = 0; i < request_index; ++i) before += run.plan.names[i].size();
-  return before + static_cast<std::size_t>(index) + 1;
-}
 
 void note_failure(Run& run, std::size_t request_index, int index, const Error& error) {
   ++run.tally.failed;
   if (!run.tally.first_failure) run.tally.first_failure = error.kind();
+  run.side.drop_picture(request_index, index);
   if (run.tally.total == 1) return run.log.error(error.what());
-  run.log.error("picture {} of {} (seed {}): {}", position(run, request_index, index), run.tally.total,
+  run.log.error("picture {} of {} (seed {}): {}", run.plan.position(request_index, index), run.tally.total,
                 *run.plan.jobs[request_index].seed + static_cast<std::uint64_t>(index), error.what());
 }
 
@@ -60,22 +56,32 @@ void print_result(Run& run, const std::string& line) {
   run.bar.redraw();
 }
 
+// What fails beside the pictures fails the run, but not the picture.
+void beside_pictures(Run& run, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    run.side_failed = true;
+    run.log.error(error.what());
+  }
+}
+
 void write_picture(Run& run, const Picture& picture) {
   const Job& job = run.plan.jobs[picture.request_index];
   const auto& path = run.plan.names[picture.request_index][static_cast<std::size_t>(picture.index)];
   try {
     const PngText text = {{"parameters", parameters_text(job, picture.seed, run.model)}};
     write_file_atomically(path, encode_png(picture.image, text), run.options.overwrite);
-    run.side.add_picture(picture);
   } catch (const Error& error) {
     return note_failure(run, picture.request_index, picture.index, error);
   }
   ++run.tally.done;
   run.log.info("picture {} of {}: seed {}, {}x{}, {:.2f} s",
-               position(run, picture.request_index, picture.index), run.tally.total, picture.seed,
+               run.plan.position(picture.request_index, picture.index), run.tally.total, picture.seed,
                picture.image.width, picture.image.height, picture.seconds);
   print_result(run,
                run.options.json ? picture_json(path.string(), job, picture, run.model.name) : path.string());
+  beside_pictures(run, [&] { run.side.add_picture(picture); });
 }
 
 Observer observe(Run& run) {
@@ -114,25 +120,16 @@ void log_model(const ModelInfo& model, spdlog::logger& log) {
             model.height, model.device, model.dtype, model.threads);
 }
 
-// Sheet and report; false if they could not be written.
-bool finish_side(Run& run) {
-  try {
-    run.side.finish();
-    return true;
-  } catch (const Error& error) {
-    run.log.error(error.what());
-    return false;
-  }
-}
-
 int report(Run& run) {
   run.bar.erase();
-  const bool is_finished = finish_side(run);
+  beside_pictures(run, [&run] {
+    for (const std::filesystem::path& path : run.side.finish()) run.log.info("wrote {}", path.string());
+  });
   run.stages.totals(run.log);
   if (run.tally.is_interrupted)
     tell_interrupted(run.options.log_level, run.tally.done, run.tally.total, "pictures");
   const int code = exit_code(run.tally);
-  if (code != 0 || (run.has_stdout && is_finished)) return code;
+  if (code != 0 || (run.has_stdout && !run.side_failed)) return code;
   if (!run.has_stdout) run.log.error("the results could not be printed to standard output");
   return static_cast<int>(ErrorKind::kWorking);
 }
@@ -167,22 +164,19 @@ int generate(const Options& options) {
   ProgressBar bar(options.log_level <= LogLevel::kInfo && is_terminal());
   const auto log = make_logger(options.log_level, bar);
   SweptRequests requests = read_swept_requests(options);
-  std::vector<std::pair<std::string, PictureParameters>> earlier;
-  for (PromptLine& line : requests.file.lines)
-    if (auto read = take_from_picture(line.job))
-      earlier.emplace_back(line.job.edit_picture, std::move(*read));
+  const std::vector<EarlierPicture> earlier = take_from_pictures(requests.file);
   Generator generator = open_and_complete(options, requests.file);
   log_model(generator.info(), *log);
-  for (const auto& [picture, parameters] : earlier)
-    if (const std::string text = edit_warning(picture, parameters, generator.info()); !text.empty())
-      log->warn(text);
+  for (const EarlierPicture& picture : earlier)
+    if (const std::string text = edit_warning(picture, generator.info()); !text.empty()) log->warn(text);
 
   RunPlan plan;
   for (const PromptLine& line : requests.file.lines) plan.jobs.push_back(line.job);
   plan.names = output_names(plan.jobs, generator.info().name);
   plan.swept = std::move(requests.swept);
+  SideOutputs side(options, plan, generator.info(), bar,
+                   [&log](const std::string& text) { log->warn(text); });
   prepare_outputs(plan.jobs, plan.names, options.overwrite);
-  SideOutputs side(options, plan, generator.info(), bar);
 
   Run run{options, generator.info(), plan, side, bar, *log, {}, {}};
   for (const auto& of_job : plan.names) run.tally.total += of_job.size();

@@ -83,9 +83,9 @@ std::vector<std::string> option_names(Command command) {
 
 // Accepted by bench, so that generate's command lines can be reused, but without effect or refused there.
 bool is_hidden(std::string_view name, Command command) {
-  constexpr std::array kForFiles = {"prompt-file",    "count",           "output",  "overwrite",
-                                    "grid",           "report",          "preview", "preview-file",
-                                    "attention-maps", "attention-detail"};
+  constexpr std::array kForFiles = {"prompt-file",    "count",     "output",          "overwrite",
+                                    "grid",           "report",    "preview",         "preview-file",
+                                    "attention-maps", "edit-from", "attention-detail"};
   return command == Command::kBench && std::find(kForFiles.begin(), kForFiles.end(), name) != kForFiles.end();
 }
 

@@ -106,12 +106,12 @@ void require_makeable_folder(fs::path folder) {
   require_writable_folder(folder);
 }
 
-void require_free(const fs::path& path, bool overwrite) {
+void require_free(const fs::path& path, bool overwrite, const std::string& flag) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
   if (status.type() == fs::file_type::directory) refuse("output " + path.string() + " is a folder");
   if (fs::exists(status) && !overwrite)
-    refuse("output " + path.string() + " exists already; use --overwrite or another --output");
+    refuse("output " + path.string() + " exists already; use --overwrite or another " + flag);
   if (path.filename().string().size() > kMostNameBytes)
     refuse("output name of more than 240 bytes: " + path.filename().string());
 }

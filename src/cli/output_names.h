@@ -33,6 +33,7 @@ void require_makeable_folder(std::filesystem::path folder);
 
 // Throws Error(kRequest) if `path` is a folder, its name is too long, or it exists and may not be
 // overwritten.
-void require_free(const std::filesystem::path& path, bool overwrite);
+// `flag`: which names it.
+void require_free(const std::filesystem::path& path, bool overwrite, const std::string& flag = "--output");
 
 }  // namespace sdgen::cli

@@ -6,6 +6,8 @@
 namespace sdgen::cli {
 namespace {
 
+using Pictures = std::map<std::pair<std::size_t, int>, Picture>;
+
 std::string pair_text(const std::pair<std::string, std::string>& swept) {
   return swept.first + " " + swept.second;
 }
@@ -24,9 +26,9 @@ std::size_t find_or_add(std::vector<std::string>& labels, const std::string& lab
   return labels.size() - 1;
 }
 
-ContactSheet sweep_sheet(const RunPlan& plan, const std::vector<Picture>& pictures) {
+ContactSheet sweep_sheet(const RunPlan& plan, const Pictures& pictures) {
   ContactSheet sheet;
-  for (const Picture& picture : pictures) {
+  for (const auto& [key, picture] : pictures) {
     const SweptValues& swept = plan.swept[picture.request_index];
     SweptValues down(swept.begin(), swept.end() - 1);
     std::string row = swept_text(down);
@@ -41,21 +43,20 @@ ContactSheet sweep_sheet(const RunPlan& plan, const std::vector<Picture>& pictur
   return sheet;
 }
 
-ContactSheet plain_sheet(const RunPlan& plan, const std::vector<Picture>& pictures, bool one_prompt) {
+ContactSheet plain_sheet(const RunPlan& plan, const Pictures& pictures, bool one_prompt) {
   ContactSheet sheet;
   const auto across = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    if (i % across == 0) sheet.cells.emplace_back();
-    const std::string seed = "seed " + std::to_string(pictures[i].seed);
-    sheet.cells.back().push_back(
-        {pictures[i].image, one_prompt ? seed : plan.jobs[pictures[i].request_index].prompt});
+  for (const auto& [key, picture] : pictures) {
+    if (sheet.cells.empty() || sheet.cells.back().size() == across) sheet.cells.emplace_back();
+    const std::string seed = "seed " + std::to_string(picture.seed);
+    sheet.cells.back().push_back({picture.image, one_prompt ? seed : plan.jobs[key.first].prompt});
   }
   return sheet;
 }
 
 }  // namespace
 
-ContactSheet picture_sheet(const RunPlan& plan, const std::vector<Picture>& pictures) {
+ContactSheet picture_sheet(const RunPlan& plan, const Pictures& pictures) {
   const std::string title = title_of(plan);
   ContactSheet sheet =
       plan.swept.empty() ? plain_sheet(plan, pictures, !title.empty()) : sweep_sheet(plan, pictures);

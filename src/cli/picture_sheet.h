@@ -1,7 +1,8 @@
 // All pictures of a run on one labelled sheet.
 #pragma once
 
-#include <vector>
+#include <map>
+#include <utility>
 
 #include "cli/side_outputs.h"
 #include "sdgen/contact_sheet.h"
@@ -9,8 +10,9 @@
 namespace sdgen::cli {
 
 // Sweeps as a table: the last axis across, the others down. Other runs in rows as long as the sheet is high,
-// each picture with what tells it from the others: its seed, its prompt. `pictures` in the order of the plan;
-// those that failed are missing.
-ContactSheet picture_sheet(const RunPlan& plan, const std::vector<Picture>& pictures);
+// each picture with what tells it from the others: its seed, its prompt. `pictures` by job and picture of the
+// plan; those that failed are missing.
+ContactSheet picture_sheet(const RunPlan& plan,
+                           const std::map<std::pair<std::size_t, int>, Picture>& pictures);
 
 }  // namespace sdgen::cli

@@ -40,7 +40,7 @@ SweptRequests read_swept_requests(const Options& options) {
       throw Error(ErrorKind::kRequest, "--sweep: only sd-gen bench sweeps " + axis.name +
                                            "; a run has one model, machine and dtype");
   Options seeded = options;
-  if (!seeded.job.seed) seeded.job.seed = std::random_device{}();
+  if (!seeded.job.seed && seeded.job.edit_picture.empty()) seeded.job.seed = std::random_device{}();
   SweptRequests requests;
   for (const Combination& combination : combinations(seeded)) {
     requests.file.lines.push_back({combination.options.job, 0, {}});

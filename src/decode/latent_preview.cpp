@@ -50,8 +50,12 @@ LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const 
 
 Tensor LatentPreview::operator()(const Tensor& latents) {
   const std::int64_t h = latents.size(2), w = latents.size(3), scale = decoder_.config.pixels_per_latent();
-  if (h * w * scale * scale <= kMostDecodedPixels)
-    return decoder_((latents / decoder_.config.scaling_factor).to(options_)).to(at::kCPU, at::kFloat);
+  if (h * w * scale * scale <= kMostDecodedPixels) {
+    std::vector<Tensor> rows;  // one by one: a decode of many needs much memory
+    for (const Tensor& row : (latents / decoder_.config.scaling_factor).to(options_).split(1))
+      rows.push_back(decoder_(row).to(at::kCPU, at::kFloat));
+    return at::cat(rows);
+  }
   if (!projection_) projection_ = fit_latent_projection(decoder_, options_);
   const std::int64_t factor = std::clamp<std::int64_t>(kPreviewSide / std::max(h, w), 1, scale);
   return at::upsample_bilinear2d((*projection_)(latents), {h * factor, w * factor}, false);

@@ -1,5 +1,7 @@
 #include "diffusion/focus.h"
 
+#include <map>
+
 namespace sdgen {
 namespace {
 
@@ -31,12 +33,18 @@ Tensor Focus::mask(std::int64_t rows, std::int64_t height, std::int64_t width, s
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Tensor of_row = mask[first_row_ + static_cast<std::int64_t>(i)][0];  // [L, S]
     Tensor in_any = at::zeros({height * width}, at::kBool);
+    std::map<int, Tensor> seen_from;  // of each token: the boxes of all words that it is part of
     for (const FocusedWord& word : rows_[i].words) {
       const Tensor inside = (box_cover(word.box, height, width) >= 0.5).flatten();
       of_row.narrow(1, word.own_first, word.own_count).masked_fill_(inside.unsqueeze(1), 0.0);
-      for (const int token : word.tokens) of_row.select(1, token).masked_fill_(inside.logical_not(), kHidden);
+      for (const int token : word.tokens) {
+        Tensor& boxes = seen_from[token];
+        boxes = boxes.defined() ? boxes.logical_or(inside) : inside;
+      }
       in_any.logical_or_(inside);
     }
+    for (const auto& [token, boxes] : seen_from)
+      of_row.select(1, token).masked_fill_(boxes.logical_not(), kHidden);
     for (const int token : rows_[i].around) of_row.select(1, token).masked_fill_(in_any, kSubdued);
   }
   return mask;

@@ -103,7 +103,7 @@ Tensor PromptEdit::word_weights(const AttentionCall& call) const {
 
 Tensor PromptEdit::attend_patches(const AttentionCall& call, std::int64_t finest) const {
   // Fine maps hold texture, which is free to change; rows before the first word are no texts yet.
-  const bool coarse = call.q.size(1) * 4 <= finest;
+  const bool coarse = call.q.size(1) < finest;
   if (done_ >= kSelfUntil || !coarse || call.q.size(0) != rows_) return {};
   Tensor q = call.q.clone(), k = call.k.clone();
   q[changed_].copy_(call.q[base_]);

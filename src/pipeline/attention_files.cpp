@@ -1,3 +1,4 @@
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -87,6 +88,19 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) {
   return {text.begin(), text.end()};
 }
 
+// What an earlier run with other words left.
+void remove_earlier(const fs::path& folder) {
+  std::error_code ignored;
+  std::ifstream file(folder / "words.json");
+  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (json.is_object() && json.contains("words") && json["words"].is_array())
+    for (const auto& word : json["words"])
+      if (const auto name = word.is_object() ? word.value("file", nlohmann::json()) : nlohmann::json();
+          name.is_string() && fs::path(name.get<std::string>()).filename() == name.get<std::string>())
+        fs::remove(folder / name.get<std::string>(), ignored);
+  for (const char* name : {"film.png", "steps.png"}) fs::remove(folder / name, ignored);
+}
+
 }  // namespace
 
 void write_attention(const fs::path& folder, const Request& request, const Image& picture,
@@ -94,6 +108,7 @@ void write_attention(const fs::path& folder, const Request& request, const Image
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail_working(folder.string(), ": the folder cannot be made: ", error.message());
+  if (overwrite) remove_earlier(folder);
   const auto write = [&](const std::string& name, const std::vector<std::uint8_t>& bytes) {
     write_file_atomically(folder / name, bytes, overwrite);
   };

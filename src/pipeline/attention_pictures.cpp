@@ -32,6 +32,18 @@ Image near(const Image& image, int side) {
   return longer >= 2 * side ? reduced(image, longer / side) : enlarged(image, std::max(1, side / longer));
 }
 
+// `image` smoothly at the size of `like`.
+Image fitted(const Image& image, const Image& like) {
+  if (image.width == like.width && image.height == like.height) return image;
+  const at::Tensor rows = at::from_blob(const_cast<std::uint8_t*>(image.rgb.data()),
+                                        {1, image.height, image.width, 3}, at::kByte);
+  const at::Tensor resized = at::upsample_bilinear2d(rows.permute({0, 3, 1, 2}).to(at::kFloat),
+                                                     {like.height, like.width}, /*align_corners=*/false);
+  const at::Tensor bytes = resized.round().to(at::kByte).permute({0, 2, 3, 1}).contiguous();
+  const auto* const data = bytes.const_data_ptr<std::uint8_t>();
+  return {like.width, like.height, {data, data + bytes.numel()}};
+}
+
 // Cells in rows of about the same length.
 ContactSheet sheet_of(std::vector<ContactSheet::Cell> cells) {
   const std::size_t rows = (cells.size() + kAcross - 1) / kAcross;
@@ -42,11 +54,6 @@ ContactSheet sheet_of(std::vector<ContactSheet::Cell> cells) {
     sheet.cells.back().push_back(std::move(cells[i]));
   }
   return sheet;
-}
-
-ContactSheet::Cell word_cell(const Image& picture, const HeatMap& map, double highest,
-                             const std::string& caption) {
-  return {near(heat_overlay(picture, map, highest), kWordSide), caption};
 }
 
 // Steps spread evenly over the run, the first and the last among them.
@@ -125,11 +132,12 @@ Image attention_panel(const Image& picture, const AttentionMaps& maps, const std
   ContactSheet top;
   top.title = title;
   top.cells = {{{near(picture, kPictureSide), ""}}};
+  const Image below = near(picture, kWordSide);
   std::vector<ContactSheet::Cell> cells;
   for (const std::size_t word : shown_words(maps)) {
     const WordHeat heat = word_heat(maps, word);
-    cells.push_back(word_cell(picture, heat.map, heat.highest,
-                              concat(maps.words[word].text, "  ", percent(heat.share), "%")));
+    cells.push_back({heat_overlay(below, heat.map, heat.highest),
+                     concat(maps.words[word].text, "  ", percent(heat.share), "%")});
   }
   if (cells.empty()) return contact_sheet(top);
   return stacked({contact_sheet(top), contact_sheet(sheet_of(std::move(cells)))}, kSheetColor);
@@ -158,14 +166,15 @@ std::vector<Image> attention_frames(const Image& picture, const AttentionMaps& m
                                     const std::vector<Image>& previews, const std::string& title) {
   const std::vector<std::size_t> words = shown_words(maps);
   const Steps steps = steps_of(maps, words, kMostFrames);
+  const Image whole = near(picture, kWordSide);
   std::vector<Image> frames;
   for (std::size_t i = 0; i < steps.evaluations.size(); ++i) {
     const auto evaluation = static_cast<std::size_t>(steps.evaluations[i]);
-    const Image& below = evaluation < previews.size() ? previews[evaluation] : picture;
-    std::vector<ContactSheet::Cell> cells = {{near(below, kWordSide), concat("step ", evaluation + 1)}};
+    const Image below = evaluation < previews.size() ? fitted(previews[evaluation], whole) : whole;
+    std::vector<ContactSheet::Cell> cells = {{below, concat("step ", evaluation + 1)}};
     for (std::size_t word = 0; word < words.size(); ++word)
       cells.push_back(
-          word_cell(below, steps.maps[word][i], steps.highest[word], maps.words[words[word]].text));
+          {heat_overlay(below, steps.maps[word][i], steps.highest[word]), maps.words[words[word]].text});
     ContactSheet sheet = sheet_of(std::move(cells));
     sheet.title = title;
     frames.push_back(contact_sheet(sheet));

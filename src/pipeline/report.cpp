@@ -152,9 +152,10 @@ std::string report_page(const RunReport& report) {
   json["pictures"] = Json::array();
   for (const ReportPicture& picture : report.pictures)
     json["pictures"].push_back(picture_json(picture, model));
-  std::string data = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string data;
   // Nothing in it may end the script element it stands in.
-  for (std::size_t at = 0; (at = data.find('<', at)) != std::string::npos;) data.replace(at, 1, "\\u003c");
+  for (const char c : json.dump(-1, ' ', false, Json::error_handler_t::replace))
+    c == '<' ? data += "\\u003c" : data += c;
   std::string page(embedded_report_page());
   page.replace(page.find(kPlaceholder), sizeof kPlaceholder - 1, data);
   return page;

@@ -153,13 +153,27 @@ Conditioning Run::conditioning(const std::vector<Row>& rows) const {
   return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale, {}};
 }
 
-std::unique_ptr<Steering> Run::steering(const std::vector<Row>& rows, std::size_t evaluations) const {
+void Run::warn_of_dropped(const Request& request) {
+  const std::vector<PromptWord>& words = contexts_.at(request.prompt).words;
+  const auto check = [&](const WordName& name, const char* what) {
+    for (const std::vector<std::size_t>& place : find_words(words, name, what))
+      for (const std::size_t word : place)
+        if (words[word].tokens.empty())
+          warn_once(concat(what, " '", name, "': ", words[word].text,
+                           " is past the text encoder's length, so that it is not steered"));
+  };
+  for (const WordWeight& weight : request.attend) check(weight.word, "attend");
+  for (const WordBox& box : request.focus) check(box.word, "focus");
+}
+
+std::unique_ptr<Steering> Run::steering(const std::vector<Row>& rows, std::size_t evaluations) {
   static const std::vector<WordWeight> kNoWeights;
   static const std::vector<WordBox> kNoBoxes;
   std::vector<SteeredRow> steered;
   Steering::Setting setting;
   setting.pictures = 0;
   for (const Row& row : rows) {
+    if (row.is_picture) warn_of_dropped(row.request);
     setting.pictures += row.is_picture ? 1 : 0;
     setting.edit |= !row.is_picture;
     SteeredRow& steer = steered.emplace_back(SteeredRow{contexts_.at(row.prompt).words,
@@ -183,12 +197,18 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
     preview_.emplace(components_.decoder(on_load_), at::TensorOptions(compute_.device).dtype(compute_.dtype));
   return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
     if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
+    const Stopwatch stopwatch;
     const auto pictures = static_cast<std::int64_t>(batch.size());
     const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
-    const std::vector<Image> images =
-        images_from_pixels((*preview_)(x0.narrow(0, x0.size(0) - pictures, pictures)));
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      observer_.on_preview({batch[i].request_index, batch[i].index, step, steps, images[i]});
+    const Tensor pixels = (*preview_)(x0.narrow(0, x0.size(0) - pictures, pictures));
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
+      if (is_finite(row))
+        observer_.on_preview(
+            {batch[i].request_index, batch[i].index, step, steps, images_from_pixels(row).front()});
+    }
+    preview_seconds_ += stopwatch.seconds();
+    report_stage("preview", "", stopwatch.seconds());
   };
 }
 
@@ -220,7 +240,7 @@ Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   int reported = 0;
   const auto report_steps = [&](std::size_t left) {
     while (clock.pending() > left) {
-      const double seconds = clock.take();
+      const double seconds = std::max(0.0, clock.take() - std::exchange(preview_seconds_, 0.0));
       report_stage("denoise_step", "", seconds);
       done_ += batch.size();
       if (observer_.on_step) observer_.on_step({++reported, steps, done_, total_, seconds});

@@ -57,7 +57,8 @@ class Run {
   };
   std::vector<Row> rows_of(const Batch& batch) const;
   Conditioning conditioning(const std::vector<Row>& rows) const;
-  std::unique_ptr<Steering> steering(const std::vector<Row>& rows, std::size_t evaluations) const;
+  void warn_of_dropped(const Request& request);  // words to steer that the encoder did not see
+  std::unique_ptr<Steering> steering(const std::vector<Row>& rows, std::size_t evaluations);
   // Sends a preview of the batch every so many evaluations, as Watchers::after.
   std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Batch& batch, int steps);
   struct Denoised {
@@ -88,8 +89,9 @@ class Run {
   double load_seconds_ = 0.0;  // of the components loaded so far
   std::map<std::string, EncodedContext> contexts_;
   std::set<std::string> warned_;
-  Recorder recorder_;                           // of the UNet
+  Recorder recorder_;  // of the UNet
   std::optional<LatentPreview> preview_;
+  double preview_seconds_ = 0.0;  // within the step in work
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

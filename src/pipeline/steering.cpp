@@ -25,14 +25,24 @@ std::vector<FocusedRow> focused(const std::vector<SteeredRow>& rows, std::int64_
   std::vector<FocusedRow> result;
   for (const SteeredRow& row : rows) {
     FocusedRow& of_row = result.emplace_back();
-    for (const WordBox& box : row.focus)
-      of_row.words.push_back({box, tokens_of(row.words, box.word, "focus"),
-                              tokens * static_cast<std::int64_t>(of_row.words.size() + 1), tokens});
+    for (const WordBox& box : row.focus) {
+      std::vector<int> in_prompt = tokens_of(row.words, box.word, "focus");
+      const std::int64_t own = in_prompt.empty() ? 0 : tokens;  // none of a word past the encoder's length
+      of_row.words.push_back(
+          {box, std::move(in_prompt), tokens * static_cast<std::int64_t>(of_row.words.size() + 1), own});
+    }
     for (const PromptWord& word : row.words)
       if (is_behind(word) && !row.focus.empty())
         of_row.around.insert(of_row.around.end(), word.tokens.begin(), word.tokens.end());
   }
   return result;
+}
+
+// The first token of that kind in the prompt, else its last.
+int token_around(const std::vector<PromptWord>& words, PromptWord::Kind kind) {
+  for (const PromptWord& word : words)
+    if (word.kind == kind) return word.tokens.front();
+  return words.back().tokens.back();
 }
 
 // The tokens of the prompt that the tokens of one focused word by itself stand for.
@@ -41,12 +51,9 @@ void fold_word(const SteeredRow& row, const std::vector<PromptWord>& own, const 
   std::size_t next = 0;  // of the word's tokens in the prompt
   for (const PromptWord& part : own) {
     const bool is_text = part.kind == PromptWord::Kind::kWord || part.kind == PromptWord::Kind::kPunctuation;
-    const auto alike = std::find_if(row.words.begin(), row.words.end(),
-                                    [&](const PromptWord& other) { return other.kind == part.kind; });
-    const int around = alike == row.words.end() ? row.words.back().tokens.front() : alike->tokens.front();
     for (const int token : part.tokens)
-      fold[word.own_first + token][is_text ? word.tokens[std::min(next++, word.tokens.size() - 1)] : around] =
-          1.0;
+      fold[word.own_first + token][is_text ? word.tokens[std::min(next++, word.tokens.size() - 1)]
+                                           : token_around(row.words, part.kind)] = 1.0;
   }
 }
 
@@ -72,17 +79,16 @@ Tensor fold_of(const std::vector<SteeredRow>& rows, const std::vector<FocusedRow
   return fold;
 }
 
-// Ones for the tokens of focused words, which stand behind the prompt's.
-Tensor weights_of(const std::vector<SteeredRow>& rows, std::int64_t tokens) {
+// See Conditioning. A focused word by itself weighs what it weighs in the prompt.
+Tensor weights_of(const std::vector<SteeredRow>& rows, std::int64_t tokens, const Tensor& fold) {
   const auto weighs = [](const SteeredRow& row) { return !row.attend.empty(); };
   if (std::none_of(rows.begin(), rows.end(), weighs)) return {};
-  Tensor weights = at::ones(
-      {static_cast<std::int64_t>(rows.size()), tokens * static_cast<std::int64_t>(most_focused(rows) + 1)});
+  Tensor weights = at::ones({static_cast<std::int64_t>(rows.size()), tokens});
   for (std::size_t row = 0; row < rows.size(); ++row)
     for (const WordWeight& weight : rows[row].attend)
       for (const int token : tokens_of(rows[row].words, weight.word, "attend"))
         weights[static_cast<std::int64_t>(row)][token] *= weight.weight;
-  return weights;
+  return fold.defined() ? at::matmul(fold, weights.unsqueeze(-1)).squeeze(-1) : weights;
 }
 
 std::vector<float> numbers(const Tensor& tensor) {
@@ -93,7 +99,7 @@ std::vector<float> numbers(const Tensor& tensor) {
 }  // namespace
 
 Steering::Steering(const std::vector<SteeredRow>& rows, const Setting& setting, const RunOptions& options)
-    : setting_(setting), token_weights_(weights_of(rows, setting.tokens)) {
+    : setting_(setting) {
   const auto count = static_cast<std::int64_t>(rows.size());
   const std::int64_t first = setting.guided ? count : 0;  // the rows without the words come first
   const auto pictures = static_cast<std::int64_t>(setting.pictures);
@@ -101,6 +107,7 @@ Steering::Steering(const std::vector<SteeredRow>& rows, const Setting& setting, 
     words_.push_back(rows[row].words);
   const std::vector<FocusedRow> focus = focused(rows, setting.tokens);
   const Tensor fold = fold_of(rows, focus, setting.tokens);
+  token_weights_ = weights_of(rows, setting.tokens, fold);
   if (fold.defined()) focus_.emplace(first, setting.tokens, focus);
   if (options.attention)
     record_.emplace(first + count - pictures, pictures, options.attention_steps,

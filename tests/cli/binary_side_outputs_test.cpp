@@ -214,5 +214,80 @@ TEST_F(Binary, MapsThatCannotBeWrittenFailTheRunAfterThePicture) {
   expect_one_line_error(result, 2, "/proc");
 }
 
+TEST_F(Binary, StepsAreAnimatedAtSizesWhosePreviewsAreSmaller) {
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "cat.png", "--attention-maps", "maps", "--attention-detail", "--width",
+                  "320", "--height", "160"})
+                .exit_code,
+            0);
+  EXPECT_THAT(names_in(folder() / "maps"), IsSupersetOf({"steps.png"}));
+}
+
+TEST_F(Binary, PreviewsAreNoReasonToLoseAFile) {
+  std::ofstream(folder() / "cat-preview.png") << "mine";
+  std::ofstream(folder() / "mine.png") << "mine";
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--preview", "1"}, {"--preview", "1", "--preview-file", "mine.png"}}) {
+    std::vector<std::string> arguments = {"-p", "a cat", "-o", "cat.png"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const ProcessResult result = draw(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("exists already"));
+  }
+  EXPECT_EQ(read_text(folder() / "cat-preview.png"), "mine");
+  EXPECT_THAT(files(), ElementsAre("cat-preview.png", "mine.png"));
+  EXPECT_THAT(draw({"-p", "a cat", "-o", "a.png", "--preview", "1", "--preview-file", "a.png"}).err,
+              HasSubstr("one of the pictures has that name"));
+  EXPECT_THAT(draw({"-p", "a cat", "-o", "a.png", "--preview-file", "b.png"}).err,
+              HasSubstr("goes with --preview N"));
+}
+
+TEST_F(Binary, ASheetMayNotReplaceAPictureAndMakesItsFolder) {
+  expect_one_line_error(draw({"-p", "a cat", "-o", "a.png", "--grid", "./a.png", "--overwrite"}), 2,
+                        "one of the pictures has that name");
+  ASSERT_EQ(draw({"-p", "a cat", "-o", "a.png", "--grid", "new/sheets/a.png"}).exit_code, 0);
+  EXPECT_GT(read_png(folder() / "new/sheets/a.png").width, 64);
+  EXPECT_THAT(draw({"-p", "a cat", "-o", "b/", "--count", "100000", "--grid", "s.png"}).err,
+              HasSubstr("million"));
+  EXPECT_THAT(files(), ElementsAre("a.png", "new"));
+}
+
+TEST_F(Binary, ASweptEditKeepsTheSeedOfItsPicture) {
+  ASSERT_EQ(draw({"-p", "a red cat", "-o", "red.png", "--seed", "9"}).exit_code, 0);
+  const ProcessResult result = sd_gen({"--model", kModel, "-p", "a green cat", "--edit-from", "red.png",
+                                       "--sweep", "guidance-scale=1,3", "-o", "out/", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const std::string& line : lines_of(result.out)) EXPECT_EQ(Json::parse(line)["seed"], 9);
+  EXPECT_THAT(names_in(folder() / "out"), IsSupersetOf({"sd-gen-sheet-9.png"}));
+}
+
+TEST_F(Binary, NewMapsReplaceTheOldOnesWhole) {
+  const std::vector<std::string> maps = {"--attention-maps", "maps", "--overwrite", "-o", "a.png"};
+  std::vector<std::string> first = {"-p", "a very red cat", "--attention-detail"}, second = {"-p", "a cat"};
+  first.insert(first.end(), maps.begin(), maps.end());
+  second.insert(second.end(), maps.begin(), maps.end());
+  ASSERT_EQ(draw(first).exit_code, 0);
+  ASSERT_EQ(draw(second).exit_code, 0);
+  EXPECT_THAT(names_in(folder() / "maps"),
+              ElementsAre("00-a.png", "01-cat.png", "02-end.png", "03-padding.png", "attention.safetensors",
+                          "panel.png", "words.json"));
+}
+
+TEST_F(Binary, MapsThatFailLateLeaveThePictureAndFailTheRun) {
+  fs::create_directories(folder() / "maps/00-a.png");
+  const ProcessResult result = draw({"-p", "a cat", "-o", "cat.png", "--attention-maps", "maps"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.out, "cat.png\n");
+  EXPECT_THAT(result.err, HasSubstr("00-a.png"));
+}
+
+TEST_F(Binary, APromptFilesLineNamesThePictureItCannotEdit) {
+  std::ofstream(folder() / "_p.txt") << "a cat\na dog --edit-from none.png\n";
+  const ProcessResult result = draw({"--prompt-file", "_p.txt", "-o", "out/"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("_p.txt:2:"));
+  EXPECT_THAT(result.err, HasSubstr("none.png"));
+  EXPECT_THAT(files(), ElementsAre());
+}
+
 }  // namespace
 }  // namespace sdgen::cli

@@ -54,5 +54,22 @@ TEST(Focus, ABoxCoversPatchesInPart) {
   EXPECT_TRUE(testing::is_close(box_cover({"", 0.1, 0.1, 0.2, 0.2}, 1, 1), at::full({1, 1}, 0.01), 1e-6));
 }
 
+TEST(Focus, MasksWordsByPlaceAndSubduesWhatStandsAround) {
+  // Two tokens in the prompt (a word, the end), the word by itself behind them; row 0 has no text to focus.
+  const WordBox left{"", 0.0, 0.0, 0.25, 1.0}, right{"", 0.75, 0.0, 1.0, 1.0};
+  const Focus focus(1, 2, {{{{left, {0}, 2, 2}, {right, {0}, 4, 2}}, {1}}});
+  const Tensor mask = focus.mask(2, 1, 4, 6);
+  const float no = -1e4F, less = -3.0F;
+  const Tensor plain = at::tensor({0.0F, 0.0F, no, no, no, no}).expand({4, 6});
+  EXPECT_TRUE(testing::is_close(mask[0][0], plain, 0.0));
+  // Seen from both of its boxes, itself by each of them.
+  const Tensor expected = at::tensor({0.0F, less, 0.0F, 0.0F, no,   no,  //
+                                      no,   0.0F, no,   no,   no,   no,  //
+                                      no,   0.0F, no,   no,   no,   no,  //
+                                      0.0F, less, no,   no,   0.0F, 0.0F})
+                              .view({4, 6});
+  EXPECT_TRUE(testing::is_close(mask[1][0], expected, 0.0));
+}
+
 }  // namespace
 }  // namespace sdgen
