@@ -15,6 +15,7 @@ constexpr std::size_t kAcross = 6;  // words side by side
 constexpr int kWordSide = 192;      // pixels of a word's picture, about
 constexpr int kPictureSide = 512;   // pixels of the picture above them, about
 constexpr int kFilmSide = 96;
+constexpr int kFrameSide = 128;
 constexpr std::size_t kFilmColumns = 10;
 constexpr std::size_t kMostFrames = 60;
 
@@ -166,7 +167,7 @@ std::vector<Image> attention_frames(const Image& picture, const AttentionMaps& m
                                     const std::vector<Image>& previews, const std::string& title) {
   const std::vector<std::size_t> words = shown_words(maps);
   const Steps steps = steps_of(maps, words, kMostFrames);
-  const Image whole = near(picture, kWordSide);
+  const Image whole = near(picture, kFrameSide);
   std::vector<Image> frames;
   for (std::size_t i = 0; i < steps.evaluations.size(); ++i) {
     const auto evaluation = static_cast<std::size_t>(steps.evaluations[i]);

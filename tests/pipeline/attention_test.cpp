@@ -7,10 +7,12 @@
 
 #include "sdgen/generator.h"
 #include "support/golden.h"
+#include "support/pictures.h"
 
 namespace sdgen {
 namespace {
 
+using testing::tensor_of;
 using Kind = PromptWord::Kind;
 
 struct Drawn {
@@ -40,26 +42,9 @@ Generator open_shapes() {
 }
 
 Request request_of(const Json& expected) {
-  Request request;
-  request.prompt = expected["prompt"];
-  if (!expected["negative_prompt"].is_null()) request.negative_prompt = expected["negative_prompt"];
-  request.steps = expected["steps"];
-  request.guidance_scale = expected["guidance_scale"];
-  if (!expected["sampler"].is_null()) request.sampler = expected["sampler"];
-  request.seed = expected["seed"].get<std::uint64_t>();
-  request.width = expected["width"];
-  request.height = expected["height"];
-  request.count = expected["count"];
+  Request request = testing::request_of(expected);
   for (const auto& [word, weight] : expected["attend"].items()) request.attend.push_back({word, weight});
   return request;
-}
-
-Tensor tensor_of(const std::vector<Image>& images) {  // [N, H, W, 3]
-  std::vector<Tensor> rows;
-  for (const Image& image : images)
-    rows.push_back(
-        at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
-  return at::stack(rows);
 }
 
 Tensor token_maps(const AttentionMaps& maps) {

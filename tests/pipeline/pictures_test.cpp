@@ -5,32 +5,10 @@
 
 #include "sdgen/generator.h"
 #include "support/golden.h"
+#include "support/pictures.h"
 
 namespace sdgen {
 namespace {
-
-Request request_of(const Json& expected) {
-  Request request;
-  request.prompt = expected["prompt"];
-  if (!expected["negative_prompt"].is_null()) request.negative_prompt = expected["negative_prompt"];
-  request.steps = expected["steps"];
-  request.guidance_scale = expected["guidance_scale"];
-  if (!expected["sampler"].is_null()) request.sampler = expected["sampler"];
-  request.eta = expected["eta"];
-  request.seed = expected["seed"].get<std::uint64_t>();
-  request.width = expected["width"];
-  request.height = expected["height"];
-  request.count = expected["count"];
-  return request;
-}
-
-Tensor tensor_of(const std::vector<Image>& images) {  // [N, H, W, 3]
-  std::vector<Tensor> rows;
-  for (const Image& image : images)
-    rows.push_back(
-        at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
-  return at::stack(rows);
-}
 
 Tensor draw(Generator& generator, const Request& request, int batch_size) {
   std::vector<Image> images;
@@ -41,7 +19,7 @@ Tensor draw(Generator& generator, const Request& request, int batch_size) {
     images.push_back(picture.image);
   };
   EXPECT_TRUE(generator.run({request}, {.batch_size = batch_size}, observer));
-  return tensor_of(images);
+  return testing::tensor_of(images);
 }
 
 TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
@@ -56,7 +34,7 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
                                .try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline),
                                             ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32})
                                .first->second;
-    const Request request = request_of(expected);
+    const Request request = testing::request_of(expected);
     EXPECT_TRUE(testing::is_same_picture(draw(generator, request, 1), pictures.at(expected["name"])));
     if (request.count > 1) {
       EXPECT_TRUE(

@@ -1,0 +1,34 @@
+// Whole pictures as golden cases tell them and as tensors.
+#pragma once
+
+#include <vector>
+
+#include "sdgen/generator.h"
+#include "support/golden.h"
+
+namespace sdgen::testing {
+
+inline Request request_of(const Json& expected) {
+  Request request;
+  request.prompt = expected["prompt"];
+  if (!expected["negative_prompt"].is_null()) request.negative_prompt = expected["negative_prompt"];
+  request.steps = expected["steps"];
+  request.guidance_scale = expected["guidance_scale"];
+  if (!expected["sampler"].is_null()) request.sampler = expected["sampler"];
+  request.eta = expected["eta"];
+  request.seed = expected["seed"].get<std::uint64_t>();
+  request.width = expected["width"];
+  request.height = expected["height"];
+  request.count = expected["count"];
+  return request;
+}
+
+inline Tensor tensor_of(const std::vector<Image>& images) {  // [N, H, W, 3]
+  std::vector<Tensor> rows;
+  for (const Image& image : images)
+    rows.push_back(
+        at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({image.height, image.width, 3}));
+  return at::stack(rows);
+}
+
+}  // namespace sdgen::testing
