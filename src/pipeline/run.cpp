@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "base/compute/step_clock.h"
 #include "base/torch_errors.h"
 #include "image/pixels.h"
 #include "pipeline/decode_latents.h"
-#include "text/prompt_words.h"
+#include "text/conditioner.h"
 
 namespace sdgen {
 namespace {
@@ -19,21 +18,10 @@ struct Stopped {};
 // No picture of the batch is finite any more.
 struct NothingLeft {};
 
-// A focused word by itself, as the prompt spells it.
-std::string focused_text(const Request& request, const WordBox& box) {
-  const std::vector<PromptWord> words = prompt_words(request.prompt);
-  const std::vector<std::size_t> place = find_words(words, box.word, "focus").front();
-  const std::size_t begin = words[place.front()].begin;
-  return request.prompt.substr(begin, words[place.back()].end - begin);
-}
-
-// The texts that drawing `request` attends to.
-std::vector<std::string> texts_of(const Request& request) {
-  std::vector<std::string> texts = {request.prompt};
-  if (request.edit_from) texts.push_back(*request.edit_from);
-  for (const WordBox& box : request.focus) texts.push_back(focused_text(request, box));
-  if (*request.guidance_scale > 1) texts.push_back(request.negative_prompt);
-  return texts;
+// The pictures of a batch: earlier ones that they are changed from stand before them.
+Tensor last_rows(const Tensor& x, std::size_t pictures) {
+  const auto count = static_cast<std::int64_t>(pictures);
+  return x.narrow(0, x.size(0) - count, count);
 }
 
 }  // namespace
@@ -124,73 +112,6 @@ void Run::encode(const std::string& text) {
   contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.words), seconds});
 }
 
-std::vector<Run::Row> Run::rows_of(const Batch& batch) const {
-  std::vector<Row> rows;
-  for (const Job& job : batch) {
-    const Request& request = requests_[job.request_index];
-    if (request.edit_from) rows.push_back({request, *request.edit_from, job.seed, false});
-    rows.push_back({request, request.prompt, job.seed, true});
-  }
-  return rows;
-}
-
-Conditioning Run::conditioning(const std::vector<Row>& rows) const {
-  std::vector<Tensor> words, without;
-  const double guidance_scale = *rows.front().request.guidance_scale;
-  std::size_t most = 0;  // focused words of a row
-  for (const Row& row : rows) most = std::max(most, row.is_picture ? row.request.focus.size() : 0);
-  const auto longer = [&](std::vector<Tensor> parts) {
-    while (parts.size() < most + 1) parts.push_back(at::zeros_like(parts.front()));
-    return most == 0 ? parts.front() : at::cat(parts, 1);
-  };
-  for (const Row& row : rows) {
-    std::vector<Tensor> parts = {contexts_.at(row.prompt).hidden};
-    for (std::size_t i = 0; row.is_picture && i < row.request.focus.size(); ++i)
-      parts.push_back(contexts_.at(focused_text(row.request, row.request.focus[i])).hidden);
-    words.push_back(longer(std::move(parts)));
-    if (guidance_scale > 1) without.push_back(longer({contexts_.at(row.request.negative_prompt).hidden}));
-  }
-  return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale, {}};
-}
-
-void Run::warn_of_dropped(const Request& request) {
-  const std::vector<PromptWord>& words = contexts_.at(request.prompt).words;
-  const auto check = [&](const WordName& name, const char* what) {
-    for (const std::vector<std::size_t>& place : find_words(words, name, what))
-      for (const std::size_t word : place)
-        if (words[word].tokens.empty())
-          warn_once(concat(what, " '", name, "': ", words[word].text,
-                           " is past the text encoder's length, so that it is not steered"));
-  };
-  for (const WordWeight& weight : request.attend) check(weight.word, "attend");
-  for (const WordBox& box : request.focus) check(box.word, "focus");
-}
-
-std::unique_ptr<Steering> Run::steering(const std::vector<Row>& rows, std::size_t evaluations) {
-  static const std::vector<WordWeight> kNoWeights;
-  static const std::vector<WordBox> kNoBoxes;
-  std::vector<SteeredRow> steered;
-  Steering::Setting setting;
-  setting.pictures = 0;
-  for (const Row& row : rows) {
-    if (row.is_picture) warn_of_dropped(row.request);
-    setting.pictures += row.is_picture ? 1 : 0;
-    setting.edit |= !row.is_picture;
-    SteeredRow& steer = steered.emplace_back(SteeredRow{contexts_.at(row.prompt).words,
-                                                        row.is_picture ? row.request.attend : kNoWeights,
-                                                        row.is_picture ? row.request.focus : kNoBoxes});
-    for (const WordBox& box : steer.focus)
-      steer.focus_words.push_back(&contexts_.at(focused_text(row.request, box)).words);
-  }
-  const Request& request = rows.front().request;
-  const std::int64_t scale = model_.vae.pixels_per_latent();
-  setting.guided = *request.guidance_scale > 1;
-  setting.tokens = contexts_.at(rows.front().prompt).hidden.size(1);
-  setting.patches = (*request.height / scale) * (*request.width / scale);
-  setting.evaluations = evaluations;
-  return std::make_unique<Steering>(steered, setting, options_);
-}
-
 std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Batch& batch, int steps) {
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
   if (!preview_)
@@ -198,9 +119,8 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
   return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
     if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
     const Stopwatch stopwatch;
-    const auto pictures = static_cast<std::int64_t>(batch.size());
     const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
-    const Tensor pixels = (*preview_)(x0.narrow(0, x0.size(0) - pictures, pictures));
+    const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
       if (is_finite(row))
@@ -212,61 +132,74 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
   };
 }
 
-Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
-  const Request& settings = requests_[batch.front().request_index];
-  const Sampler& sampler = find_sampler(*settings.sampler);
-  SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
-  plan.options.eta = settings.eta;
-  const std::vector<Row> rows = rows_of(batch);
-  const auto pictures = static_cast<std::int64_t>(batch.size());
-  const auto of_pictures = [&](const Tensor& x) { return x.narrow(0, x.size(0) - pictures, pictures); };
-  std::vector<std::uint64_t> seeds;
-  for (const Row& row : rows) seeds.push_back(row.seed);
-  NoiseSource noise(seeds);
-  const std::int64_t scale = model_.vae.pixels_per_latent();
-  const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
-  const Tensor start = noise.draw({model_.unet.in_channels, height, width});
-  const int steps = static_cast<int>(plan.steps.size());
-  const std::unique_ptr<Steering> steered = steering(rows, plan.steps.size());
-  Conditioning conditioned = conditioning(rows);
-  conditioned.token_weights = steered->token_weights();
+Denoiser Run::watched_denoiser(const Batch& batch, const std::vector<BatchRow>& rows, Steering& steering,
+                               int steps) {
+  Conditioning conditioning = conditioning_of(rows, contexts_);
+  conditioning.token_weights = steering.token_weights();
   Watchers watchers;
   watchers.after = previews(batch, steps);
-  steered->join(watchers);
-  const Denoiser denoiser = guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type,
-                                            conditioned, compute_, &recorder_, std::move(watchers));
+  steering.join(watchers);
+  return guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type, conditioning, compute_,
+                         &recorder_, std::move(watchers));
+}
 
-  StepClock clock(compute_);
-  int reported = 0;
-  const auto report_steps = [&](std::size_t left) {
-    while (clock.pending() > left) {
-      const double seconds = std::max(0.0, clock.take() - std::exchange(preview_seconds_, 0.0));
-      report_stage("denoise_step", "", seconds);
-      done_ += batch.size();
-      if (observer_.on_step) observer_.on_step({++reported, steps, done_, total_, seconds});
-    }
-  };
-  const auto on_step = [&](int step, const Tensor& x) {
+// What is told after each step, and what may end the run there.
+StepCallback Run::after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows) {
+  return [this, &clock, pictures, steps, &finite_rows](int step, const Tensor& x) {
     clock.end_step();
-    report_steps(clock.lead());
-    finite_rows.look(of_pictures(x), step);
+    report_steps(clock, clock.lead(), pictures, steps);
+    finite_rows.look(last_rows(x, pictures), step);
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
     if (step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
     clock.begin_step();
   };
+}
+
+// Tells the steps that are over but for the newest `left`.
+void Run::report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps) {
+  while (clock.pending() > left) {
+    const double seconds = std::max(0.0, clock.take() - std::exchange(preview_seconds_, 0.0));
+    report_stage("denoise_step", "", seconds);
+    done_ += pictures;
+    if (observer_.on_step) observer_.on_step({++reported_steps_, steps, done_, total_, seconds});
+  }
+}
+
+Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
+  const Request& settings = requests_[batch.front().request_index];
+  const Sampler& sampler = find_sampler(*settings.sampler);
+  SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
+  plan.options.eta = settings.eta;
+  const int steps = static_cast<int>(plan.steps.size());
+  const std::vector<BatchRow> rows = rows_of(batch, requests_);
+  std::vector<std::uint64_t> seeds;
+  for (const BatchRow& row : rows) {
+    seeds.push_back(row.seed);
+    for (const std::string& line : unsteered_words(row.request, contexts_.at(row.request.prompt).words))
+      warn_once(line);
+  }
+  NoiseSource noise(seeds);
+  const std::int64_t scale = model_.vae.pixels_per_latent();
+  const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
+  const Tensor start = noise.draw({model_.unet.in_channels, height, width}) * plan.initial_noise_scale;
+  const auto steering = steering_of(rows, contexts_, height, width, plan.steps.size(), options_);
+  const Denoiser denoiser = watched_denoiser(batch, rows, *steering, steps);
+
+  StepClock clock(compute_);
+  reported_steps_ = 0;
   const SearchForConvolutions search;
   clock.begin_step();
   try {
     const Tensor latents =
-        sampler.sample(denoiser, to_device(start * plan.initial_noise_scale, compute_.device), plan.steps,
-                       plan.options, noise, on_step);
-    report_steps(0);
+        sampler.sample(denoiser, to_device(start, compute_.device), plan.steps, plan.options, noise,
+                       after_step(clock, batch.size(), steps, finite_rows));
+    report_steps(clock, 0, batch.size(), steps);
     finite_rows.failed_steps();
     if (finite_rows.none_left()) return {};
-    Denoised denoised{of_pictures(latents), {}};
+    Denoised denoised{last_rows(latents, batch.size()), {}};
     for (std::size_t i = 0; i < batch.size(); ++i)
-      denoised.attention.push_back(steered->maps(i, height, width));
+      denoised.attention.push_back(steering->maps(i, height, width));
     return denoised;
   } catch (const NothingLeft&) {
     return {};

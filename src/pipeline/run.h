@@ -10,15 +10,14 @@
 #include <vector>
 
 #include "base/compute/recorder.h"
+#include "base/compute/step_clock.h"
 #include "base/finite_rows.h"
 #include "base/stopwatch.h"
 #include "decode/latent_preview.h"
 #include "diffusion/guidance.h"
+#include "pipeline/batch_rows.h"
 #include "pipeline/components.h"
-#include "pipeline/requests.h"
-#include "pipeline/steering.h"
 #include "sdgen/generator.h"
-#include "text/conditioner.h"
 
 namespace sdgen {
 
@@ -34,12 +33,6 @@ class Run {
  private:
   using Batch = std::vector<Job>;
 
-  struct EncodedContext {
-    Tensor hidden;  // [1, L, D]
-    std::vector<PromptWord> words;
-    double seconds = 0.0;  // to encode it
-  };
-
   // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
   // texts.
   std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches,
@@ -47,18 +40,6 @@ class Run {
   void encode_texts(const std::vector<std::string>& texts);
   void encode(const std::string& text);
   void draw_batch(const Batch& batch);
-  // One row of the network's input: a picture, or, before the picture that is changed from it, an earlier
-  // one.
-  struct Row {
-    const Request& request;
-    const std::string& prompt;
-    std::uint64_t seed;
-    bool is_picture;
-  };
-  std::vector<Row> rows_of(const Batch& batch) const;
-  Conditioning conditioning(const std::vector<Row>& rows) const;
-  void warn_of_dropped(const Request& request);  // words to steer that the encoder did not see
-  std::unique_ptr<Steering> steering(const std::vector<Row>& rows, std::size_t evaluations);
   // Sends a preview of the batch every so many evaluations, as Watchers::after.
   std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Batch& batch, int steps);
   struct Denoised {
@@ -66,6 +47,10 @@ class Run {
     std::vector<std::shared_ptr<const AttentionMaps>> attention;
   };
   Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
+  Denoiser watched_denoiser(const Batch& batch, const std::vector<BatchRow>& rows, Steering& steering,
+                            int steps);
+  StepCallback after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows);
+  void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_once(const std::string& warning);
   std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
@@ -87,11 +72,12 @@ class Run {
   const Observer& observer_;
   Components::LoadCallback on_load_;
   double load_seconds_ = 0.0;  // of the components loaded so far
-  std::map<std::string, EncodedContext> contexts_;
+  Contexts contexts_;
   std::set<std::string> warned_;
   Recorder recorder_;  // of the UNet
   std::optional<LatentPreview> preview_;
   double preview_seconds_ = 0.0;  // within the step in work
+  int reported_steps_ = 0;        // of the batch in work
   bool last_batch_ = false;
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps

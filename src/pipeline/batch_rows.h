@@ -1,0 +1,45 @@
+// The rows of one batch: what each is drawn from, and what its texts say to the network.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "diffusion/guidance.h"
+#include "pipeline/requests.h"
+#include "pipeline/steering.h"
+
+namespace sdgen {
+
+struct EncodedContext {
+  Tensor hidden;  // [1, L, D]
+  std::vector<PromptWord> words;
+  double seconds = 0.0;  // to encode it
+};
+using Contexts = std::map<std::string, EncodedContext>;  // by text
+
+// The texts that drawing `request` attends to.
+std::vector<std::string> texts_of(const Request& request);
+
+// A picture, or, before the picture that is changed from it, an earlier one.
+struct BatchRow {
+  const Request& request;
+  const std::string& prompt;
+  std::uint64_t seed;
+  bool is_picture;
+};
+std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<Request>& requests);
+
+// What the rows' texts say, token_weights aside. Focused words by themselves stand behind the prompts.
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts);
+
+// What steers and watches the rows. `height` and `width` count latents; `evaluations` of the network.
+std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
+                                      std::int64_t height, std::int64_t width, std::size_t evaluations,
+                                      const RunOptions& options);
+
+// A line for each word to be steered that the text encoder did not see.
+std::vector<std::string> unsteered_words(const Request& request, const std::vector<PromptWord>& words);
+
+}  // namespace sdgen
