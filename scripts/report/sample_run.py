@@ -122,6 +122,7 @@ def sample_run():
         picture("no_maps.png", "a moon without any map", (96, 160), None, tile, {}, dusk),
     ]
     return {"title": "sd-gen", "version": "0.1.0", "command": "sd-gen --prompt-file prompts.txt --report report", "model": "shapes",
+            "heat": [[index, index * index // 255, index // 2] for index in range(256)],
             "machine": [["device", "cpu"], ["dtype", "bfloat16"], ["threads", "2"]],
             "stages": [{"name": "load unet", "seconds": 1.5, "count": 1}, {"name": "text_encode", "seconds": 0.082, "count": 5},
                        {"name": "denoise_step", "seconds": 50.6, "count": 150}, {"name": "decode", "seconds": 3.4, "count": 5}],

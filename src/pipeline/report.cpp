@@ -7,6 +7,7 @@
 #include "base/embedded.h"
 #include "image/canvas.h"
 #include "image/grey_png.h"
+#include "image/heat.h"
 #include "pipeline/attention_pictures.h"
 
 namespace sdgen {
@@ -146,6 +147,11 @@ std::string report_page(const RunReport& report) {
   if (model.quantize != "none") machine.emplace_back("quantize", model.quantize);
   machine.emplace_back("libtorch", version_of("libtorch"));
   json["machine"] = pairs_json(machine);
+  json["heat"] = Json::array();
+  for (int i = 0; i < 256; ++i) {
+    const Color color = heat_color(i / 255.0);
+    json["heat"].push_back({color.r, color.g, color.b});
+  }
   json["stages"] = Json::array();
   for (const ReportStage& stage : report.stages)
     json["stages"].push_back({{"name", stage.name}, {"seconds", stage.seconds}, {"count", stage.count}});
