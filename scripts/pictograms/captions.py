@@ -166,10 +166,11 @@ def describe(scene, rng, plain=False, relation=None, colours_open=None, backgrou
 
 
 def altered(scene, rng):
-    """A hard negative of a training scene that is itself no held-out one."""
+    """A hard negative; it holds nothing held out unless the scene itself does."""
+    own = world.held_out_reasons(scene)
     while True:
         other = _altered(scene, rng)
-        if other != scene and not world.held_out_reasons(other):
+        if other != scene and world.held_out_reasons(other) <= own:
             return other
 
 
@@ -209,6 +210,13 @@ def _altered(scene, rng):
     else:
         return replace(scene, background=rng.choice([b for b in BACKGROUND_NAMES if b != scene.background]))
     return replace(scene, groups=tuple(groups))
+
+
+def same_meaning(a, b):
+    """Whether a picture may fit both captions."""
+    if a.loose or b.loose:
+        return sorted(map(repr, a.groups)) == sorted(map(repr, b.groups)) and a.background == b.background
+    return (a.groups, a.layout, a.background) == (b.groups, b.layout, b.background)
 
 
 # ---- the examination ------------------------------------------------------------------------------------------------

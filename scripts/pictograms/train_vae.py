@@ -69,15 +69,35 @@ def psnr(vae, count=128):
     return float((-10 * mse.log10()).mean())
 
 
+@torch.no_grad()
+def centre_latents(vae, mean, std):
+    """Folds (z - mean) / std, channel by channel, into the 1x1 convolutions on both sides of the latents."""
+    variance_too = torch.cat([std, torch.ones_like(std)])
+    vae.quant_conv.weight /= variance_too[:, None, None, None]
+    vae.quant_conv.bias.copy_((vae.quant_conv.bias - torch.cat([mean, 2 * std.log()])) / variance_too)
+    vae.post_quant_conv.bias += vae.post_quant_conv.weight[:, :, 0, 0] @ mean
+    vae.post_quant_conv.weight *= std[None, :, None, None]
+
+
 def trained_vae():
-    """The averaged weights, with the scaling factor measured on latents."""
+    """The averaged weights, latents of mean 0 and deviation 1. The first call freezes the encoder: it measures them for good."""
     state = load_checkpoint("vae")
     vae = build_vae()
     vae.load_state_dict(state["average"]["shadow"])
+    vae.eval()
+    norm = load_checkpoint("vae_norm")
+    if not norm:
+        with torch.no_grad():
+            latents = torch.cat([vae.encode(part).latent_dist.mode() for part in scenes(997, 0, 800).split(16)])
+        norm = {"mean": latents.mean((0, 2, 3)), "std": latents.std((0, 2, 3)), "step": state["step"]}
+        save_checkpoint("vae_norm", **norm)
+        save_checkpoint("vae_frozen", average=state["average"], step=state["step"])
+    vae.load_state_dict(load_checkpoint("vae_frozen")["average"]["shadow"])
+    centre_latents(vae, norm["mean"], norm["std"])
     decoder = load_checkpoint("vae_decoder")
     if decoder:
         vae.load_state_dict(decoder["average"]["shadow"])  # its encoder is the same
-    vae.register_to_config(scaling_factor=state.get("scaling_factor", 1.))
+    vae.register_to_config(scaling_factor=1.)
     return vae.eval()
 
 
