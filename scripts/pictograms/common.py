@@ -1,0 +1,113 @@
+"""What every training shares: folders, logs, checkpoints that survive a kill, moving averages."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+def _root():
+    """The main checkout, where checkpoints outlive a work tree: its .git is a folder, a linked work tree's a file."""
+    here = Path(__file__).resolve().parents[2]
+    git = here / ".git"
+    return Path(git.read_text().split(": ", 1)[1].strip()).parents[2] if git.is_file() else here
+
+
+ROOT = _root()
+WORK = Path(os.environ.get("PICTOGRAMS_WORK", ROOT / ".train" / "pictograms"))
+MODEL = WORK / "model"
+MAX_TOKENS = 32
+
+
+def log(name, **fields):
+    WORK.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"at": time.strftime("%H:%M:%S"), **fields})
+    with open(WORK / f"{name}.jsonl", "a") as file:
+        file.write(line + "\n")
+    print(name, line, file=sys.stderr, flush=True)
+
+
+def save_checkpoint(name, **state):
+    """Written beside and renamed, so that a kill never leaves half a file."""
+    path = WORK / f"{name}.pt"
+    torch.save(state, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").rename(path)
+
+
+def load_checkpoint(name):
+    path = WORK / f"{name}.pt"
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
+
+
+class Average:
+    """Exponential moving average of a module's parameters, warm from the first step."""
+
+    def __init__(self, module, decay):
+        self.module, self.decay, self.steps = module, decay, 0
+        self.shadow = {k: v.detach().clone() for k, v in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self):
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for key, value in self.module.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.shadow[key].lerp_(value, 1 - decay)
+
+    def state(self):
+        return {"shadow": self.shadow, "steps": self.steps}
+
+    def load(self, state):
+        self.shadow, self.steps = state["shadow"], state["steps"]
+
+
+def learning_rate(step, total, peak, warm=200, decay_from=.7):
+    """Linear warm-up, plateau, cosine decay to a fiftieth over the last part."""
+    import math
+    if step < warm:
+        return peak * (step + 1) / warm
+    if step < decay_from * total:
+        return peak
+    part = min((step - decay_from * total) / max((1 - decay_from) * total, 1), 1)
+    return peak * (.02 + .98 * .5 * (1 + math.cos(math.pi * part)))
+
+
+def assert_all_gradients(module, name):
+    """torch.compile once gave exact zeros in whole blocks while the loss fell; this would notice."""
+    dead = [k for k, p in module.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().max() > 0)]
+    assert not dead, f"{name}: no gradient in {dead}"
+
+
+def pixels_to_tensor(pixels):
+    """uint8 [N, H, W, 3] -> float [N, 3, H, W] in -1..1."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+class Threads:
+    """On a shared machine two threads can be slower than one (each waits for the other): now and then, try both."""
+
+    def __init__(self, every_s=60, trial_steps=4):
+        self.every_s, self.trial_steps = every_s, trial_steps
+        self.most = torch.get_num_threads()
+        self.next_trial, self.trials, self.last = 0, [], None
+
+    def step(self):
+        """Call once a training step."""
+        now = time.time()
+        if self.most == 1:
+            return
+        if self.trials:
+            self.trials[-1][1].append(now - self.last)
+            if len(self.trials[-1][1]) > self.trial_steps:  # the first of each is not counted
+                if len(self.trials) == 1:
+                    self.trials.append((1 if self.trials[0][0] > 1 else self.most, []))
+                    torch.set_num_threads(self.trials[-1][0])
+                else:
+                    best = min(self.trials, key=lambda trial: sum(trial[1][1:]))
+                    torch.set_num_threads(best[0])
+                    self.trials, self.next_trial = [], now + self.every_s
+        elif now > self.next_trial:
+            self.trials = [(torch.get_num_threads(), [])]
+        self.last = now

@@ -1,0 +1,58 @@
+"""python -m unittest test_world: what every stage relies on, in seconds."""
+
+import random
+import unittest
+
+import captions
+import checker
+import world
+from sprites import ALL, CORE, KINDS, colours_of
+
+
+class World(unittest.TestCase):
+    def test_has_enough(self):
+        self.assertGreaterEqual(len(ALL), 210)
+        self.assertTrue(60 <= len(CORE) <= 80)
+        self.assertGreaterEqual(sum(k.tintable for k in KINDS.values()), 60)
+
+    def test_scenes_are_functions_of_seed_and_index(self):
+        scene, pixels = world.drawn(3, 17, 4)
+        again, same = world.drawn(3, 17, 4)
+        self.assertEqual(scene, again)
+        self.assertTrue((pixels == same).all())
+
+    def test_training_never_holds_what_is_held_out(self):
+        for index in range(300):
+            scene = world.training_scene(world.scene_rng(5, index), 1 + index % 4)
+            self.assertFalse(world.held_out_reasons(scene))
+
+    def test_every_unseen_prompt_holds_something_held_out(self):
+        lists = world.held_out()
+        for caption in captions.exam("two", count=50):
+            self.assertIn(tuple(sorted(g.name for g in caption.groups)), lists["pairs"])
+        for caption in captions.exam("counting", count=50):
+            self.assertIn((caption.groups[0].name, caption.groups[0].count), lists["counts"])
+        for caption in captions.exam("colours", count=50):
+            self.assertIn((caption.groups[0].name, caption.groups[0].colour), lists["colours"])
+
+    def test_tintable_in_every_colour(self):
+        for name in ALL:
+            self.assertEqual(len(colours_of(name)), 12 if KINDS[name].tintable else 1)
+
+    def test_checker_accepts_and_refuses(self):
+        rng = random.Random(8)
+        for layout in world.LAYOUTS:
+            scene = world.random_scene(rng, 4, layout=layout)
+            while scene.background not in ("white", "blue"):  # two template banks are enough here
+                scene = world.random_scene(rng, 4, layout=layout)
+            caption = captions.describe(scene, rng, plain=True, colours_open=False, background_said=True)
+            pixels = world.draw_scene(scene, rng)
+            self.assertTrue(checker.judge(pixels, caption)["strict"], caption.text)
+            wrong = captions.altered(scene, rng)
+            said = captions.describe(wrong, rng, plain=True, colours_open=False, background_said=True)
+            if not captions.same_meaning(caption, said):
+                self.assertFalse(checker.judge(pixels, said)["strict"], f"{caption.text} / {said.text}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,214 @@
+"""Trains the UNet on latents of drawn scenes, by a curriculum; the text encoder stays as it is or follows slowly.
+
+SIGTERM saves and ends; the same command goes on.
+"""
+
+import argparse
+import random
+import signal
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import nn
+
+import captions
+import world
+from common import (Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, save_checkpoint)
+from train_text import WIDTH, build_text_encoder, load_tokenizer, tokenize
+from train_vae import trained_vae
+
+LATENT_SIDE = world.SIDE_PX // 8
+
+
+def build_unet():
+    unet = UNet2DConditionModel(
+        sample_size=LATENT_SIDE, in_channels=4, out_channels=4, block_out_channels=(96, 192), layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=WIDTH, attention_head_dim=4,
+        norm_num_groups=8)
+    for name, module in unet.named_modules():
+        # only the ends of the transformers start as nothing: zeroing more delays the attention
+        if name.endswith("proj_out"):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+    return unet
+
+
+def build_scheduler():
+    return DDIMScheduler(
+        num_train_timesteps=1000, beta_start=.00085, beta_end=.012, beta_schedule="scaled_linear", clip_sample=False,
+        set_alpha_to_one=True, steps_offset=1, prediction_type="v_prediction", timestep_spacing="trailing",
+        rescale_betas_zero_snr=True)
+
+
+def pretrained_text(tokenizer):
+    text = build_text_encoder(tokenizer)
+    shadow = load_checkpoint("text")["average"]["shadow"]
+    text.load_state_dict({k.removeprefix("text."): v for k, v in shadow.items() if k.startswith("text.")})
+    return text
+
+
+@torch.no_grad()
+def encode(vae, pictures):
+    pixels = pixels_to_tensor(np.stack(pictures)).contiguous(memory_format=torch.channels_last)
+    return torch.cat([vae.encode(part).latent_dist.mode() for part in pixels.split(16)]) * vae.config.scaling_factor
+
+
+class Pool:
+    """Latents of scenes, encoded as training goes on; each is met several times, always under another caption."""
+
+    def __init__(self, vae, seed, capacity=150_000):
+        self.vae, self.seed, self.capacity = vae, seed, capacity
+        self.stages, self.latents, self.made, self.since = [], torch.empty(0, 4, LATENT_SIDE, LATENT_SIDE, dtype=torch.half), 0, 0
+        self.latents.resize_(capacity, 4, LATENT_SIDE, LATENT_SIDE)
+
+    def grow(self, count, stage):
+        if self.stages and self.stages[-1] != stage:
+            self.since = self.made  # the newest stage is drawn from most
+        pictures = []
+        for index in range(self.made, self.made + count):
+            pictures.append(world.drawn(self.seed, index, stage)[1])
+            self.stages.append(stage)
+        latents = encode(self.vae, pictures)
+        for at, latent in enumerate(latents, self.made):
+            self.latents[at % self.capacity] = latent
+        self.made += count
+
+    def pick(self, rng):
+        """(latent, scene): two in three from the present stage."""
+        oldest = max(self.made - self.capacity, 0)
+        index = rng.randrange(max(self.since, oldest) if rng.random() < .67 else oldest, self.made)
+        return self.latents[index % self.capacity], world.training_scene(world.scene_rng(self.seed, index), self.stages[index])
+
+    def state(self):
+        return {"stages": self.stages, "latents": self.latents[:min(self.made, self.capacity)], "made": self.made, "since": self.since}
+
+    def load(self, state):
+        self.stages, self.made, self.since = state["stages"], state["made"], state["since"]
+        self.latents[:len(state["latents"])] = state["latents"]
+
+
+def some_timesteps(count):
+    """Half uniform, half bunched in the middle, where shapes are decided."""
+    middle = (torch.sigmoid(torch.randn(count) * .8) * 1000).long()
+    return torch.where(torch.rand(count) < .5, middle, torch.randint(1000, (count,))).clamp(0, 999)
+
+
+def v_loss(unet, scheduler, latents, noise, t, context):
+    noisy = scheduler.add_noise(latents, noise, t).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = unet(noisy, t, encoder_hidden_states=context).sample
+    return F.mse_loss(out.float(), scheduler.get_velocity(latents, noise, t))
+
+
+@torch.no_grad()
+def alarms(unet, text, tokenizer, scheduler, vae, stage, count=96):
+    """v-loss near pure noise with the right, a shuffled and an empty caption: words must matter there first."""
+    some = [world.drawn(4242, i, stage) for i in range(count)]
+    latents = encode(vae, [pixels for _, pixels in some])
+    rng = random.Random(4242)
+    words = [captions.describe(scene, rng, plain=True).text for scene, _ in some]
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
+    scores = {}
+    for key, said in {"right": words, "shuffled": words[1:] + words[:1], "empty": [""] * count}.items():
+        context = text(tokenize(tokenizer, said)).last_hidden_state
+        scores[key] = round(float(v_loss(unet, scheduler, latents, noise, torch.full((count,), 950), context)), 4)
+    return scores
+
+
+def stage_at(samples, starts):
+    """starts: the number of samples at which stage 2, 3, 4 begin."""
+    return 1 + sum(samples >= start for start in starts)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--samples", type=int, default=2_000_000, help="seen in all sessions together; the rate decays towards it")
+    parser.add_argument("--stages", type=int, nargs="+", default=[50_000, 150_000, 600_000], help="samples at which stages 2, 3, 4 begin")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=7e-4)
+    parser.add_argument("--text-lr", type=float, default=0., help="0 keeps the pre-trained text encoder as it is")
+    parser.add_argument("--decay-from", type=float, default=.85)
+    parser.add_argument("--average", type=float, default=.999)
+    parser.add_argument("--fresh", type=int, default=8, help="new scenes a step")
+    parser.add_argument("--alarm-every", type=int, default=250)
+    parser.add_argument("--judge-every", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=3)
+    args = parser.parse_args()
+    tokenizer, scheduler, vae = load_tokenizer(), build_scheduler(), trained_vae()
+    vae = vae.to(memory_format=torch.channels_last)
+    torch.manual_seed(args.seed)
+    unet, text = build_unet().to(memory_format=torch.channels_last), pretrained_text(tokenizer)
+    text.requires_grad_(args.text_lr > 0)
+    both = nn.ModuleDict({"unet": unet, "text": text})
+    optimizer = torch.optim.AdamW([{"params": list(unet.parameters()), "peak": args.lr},
+                                   {"params": list(text.parameters()), "peak": args.text_lr}],
+                                  lr=args.lr, betas=(.9, .99), weight_decay=.01)
+    average, pool = Average(both, args.average), Pool(vae, args.seed)
+    step, samples, seconds = 0, 0, 0.
+    state = load_checkpoint("unet")
+    if state:
+        both.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(optimizer.param_groups, (args.lr, args.text_lr)):
+            group["peak"] = peak
+        average.load(state["average"])
+        step, samples, seconds = state["step"], state["samples"], state["seconds"]
+        pool.load(load_checkpoint("pool"))
+    log("unet", event="start", step=step, samples=samples, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
+    began, began_step, threads, losses = time.time(), step, Threads(), []
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+
+    def save():
+        save_checkpoint("pool", **pool.state())
+        save_checkpoint("unet", model=both.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
+                        samples=samples, seconds=seconds + time.time() - began)
+
+    lately, lately_step = time.time(), step
+    while samples < args.samples and not stopped:
+        stage = stage_at(samples, args.stages)
+        torch.manual_seed(args.seed * 1_000_003 + step)
+        rng = random.Random(args.seed * 1_000_003 + step)
+        while pool.made - pool.since < 3000 or not pool.stages or pool.stages[-1] != stage:
+            pool.grow(200, stage)
+        pool.grow(args.fresh, stage)
+        latents, scenes = zip(*[pool.pick(rng) for _ in range(args.batch)])
+        latents = torch.stack(latents).float()
+        words = ["" if rng.random() < .1 else captions.describe(scene, rng).text for scene in scenes]
+        with torch.set_grad_enabled(args.text_lr > 0), torch.autocast("cpu", torch.bfloat16):
+            context = text(tokenize(tokenizer, words)).last_hidden_state
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, args.samples // args.batch, group["peak"], warm=200, decay_from=args.decay_from)
+        loss = v_loss(unet, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch), context)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.)
+        if step == began_step + 100:
+            assert_all_gradients(both, "unet")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update()
+        step += 1
+        samples += args.batch
+        threads.step()
+        losses.append(loss.item())
+        if step % 50 == 0:
+            log("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pool.made,
+                threads=torch.get_num_threads(), samples_per_s=round((step - lately_step) * args.batch / (time.time() - lately), 1))
+            losses, lately, lately_step = [], time.time(), step
+        if step % args.alarm_every == 0:
+            log("unet", step=step, samples=samples, at_950=alarms(unet, text, tokenizer, scheduler, vae, stage))
+        if step % args.judge_every == 0:
+            save()
+            from evaluate import quick_look
+            log("unet", step=step, samples=samples, quick=quick_look(average.shadow, stage))
+            torch.set_grad_enabled(True)
+    save()
+    log("unet", event="end", step=step, samples=samples, seconds=round(seconds + time.time() - began))
+
+
+if __name__ == "__main__":
+    main()
