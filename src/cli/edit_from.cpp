@@ -33,8 +33,8 @@ void take_all(Job& job, const Request& earlier) {
   take(job.guidance_scale, earlier.guidance_scale);
   take(job.width, earlier.width);
   take(job.height, earlier.height);
-  if (job.negative_prompt.empty()) job.negative_prompt = earlier.negative_prompt;
-  if (job.eta == 0.0 && (!job.sampler || *job.sampler == "ddim")) job.eta = earlier.eta;
+  if (!job.own_negative_prompt) job.negative_prompt = earlier.negative_prompt;
+  if (!job.own_eta && (!job.sampler || *job.sampler == "ddim")) job.eta = earlier.eta;
 }
 
 std::size_t column_of_edit(const PromptLine& line) {

@@ -60,6 +60,8 @@ T& value_of(std::optional<T>& member) {
 template <typename Source>
 void set_member(Job& job, const RequestField& field, const std::string& name, const Source& source) {
   std::visit([&](auto member) { parse_value(name, source, value_of(job.*member)); }, field.member);
+  job.own_negative_prompt |= field.name == "negative-prompt";
+  job.own_eta |= field.name == "eta";
 }
 
 }  // namespace

@@ -16,9 +16,11 @@ namespace sdgen::cli {
 
 // A request and where its pictures go.
 struct Job : Request {
-  std::string output;        // --output: a .png, a pattern or a folder; empty: the default name
-  bool own_output = false;   // `output` was given on a line of the prompt file
-  std::string edit_picture;  // --edit-from: the picture whose prompt becomes Request::edit_from
+  std::string output;                // --output: a .png, a pattern or a folder; empty: the default name
+  bool own_output = false;           // `output` was given on a line of the prompt file
+  bool own_negative_prompt = false;  // given, be it empty
+  bool own_eta = false;              // given, be it 0
+  std::string edit_picture;          // --edit-from: the picture whose prompt becomes Request::edit_from
 };
 
 // Which member of a Job a row fills.

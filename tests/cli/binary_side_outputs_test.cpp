@@ -180,6 +180,23 @@ TEST_F(Binary, EditsAPictureOfItsOwn) {
   EXPECT_THAT(read_text(folder() / "green.png"), HasSubstr("Edit from: a red cat"));
 }
 
+TEST_F(Binary, AnEditsOwnFlagsWinEmptyOnesToo) {
+  ASSERT_EQ(
+      draw({"-p", "a red cat", "-n", "rain", "-o", "red.png", "--sampler", "ddim", "--eta", "0.5"}).exit_code,
+      0);
+  const auto edited = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {"--model", kModel, "-p",      "a cat",       "--edit-from",
+                                          "red.png", "-o",   "cat.png", "--overwrite", "--json"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return Json::parse(sd_gen(arguments).out);
+  };
+  EXPECT_EQ(edited({})["negative_prompt"], "rain");
+  EXPECT_THAT(read_text(folder() / "cat.png"), HasSubstr("Eta: 0.5"));
+  EXPECT_EQ(edited({"-n", "", "--eta", "0", "--steps", "3"})["negative_prompt"], "");
+  EXPECT_THAT(read_text(folder() / "cat.png"), ::testing::Not(HasSubstr("Eta:")));
+  EXPECT_EQ(edited({"--steps", "3"})["steps"], 3);
+}
+
 TEST_F(Binary, WhatCannotBeEditedIsRefused) {
   expect_one_line_error(draw({"-p", "a cat", "--edit-from", "none.png"}), 3, "none.png");
   fs::create_directory(folder() / "_plain");
