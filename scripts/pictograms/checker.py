@@ -38,7 +38,7 @@ class Found:
 
 def _tight(mask):
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    return (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1) if len(rows) else None
+    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else None
 
 
 def _patch(image, box):
