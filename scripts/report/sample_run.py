@@ -130,7 +130,7 @@ def sample_run():
 
 
 def page_of(run, template=TEMPLATE):
-    """The page as the program writes it: the JSON in place of the placeholder, every `<` escaped."""
+    """The page as the program writes it: the JSON in place of the mark, every `<` escaped."""
     text = pathlib.Path(template).read_text(encoding="utf-8")
     if text.count(PLACEHOLDER) != 1:
         raise ValueError(f"{template}: {PLACEHOLDER} occurs {text.count(PLACEHOLDER)} times, not once")

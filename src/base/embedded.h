@@ -6,6 +6,6 @@
 namespace sdgen {
 
 std::string_view embedded_font();         // TrueType
-std::string_view embedded_report_page();  // HTML with one placeholder for the run's data
+std::string_view embedded_report_page();  // HTML with one mark where the run's data go
 
 }  // namespace sdgen
