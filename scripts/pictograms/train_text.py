@@ -37,7 +37,7 @@ def tokenize(tokenizer, texts):
 
 def build_text_encoder(tokenizer):
     text = CLIPTextModel(CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=4, num_attention_heads=4,
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=4, num_attention_heads=4,
         max_position_embeddings=MAX_TOKENS, hidden_act="quick_gelu", projection_dim=EMBEDDING, bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id))
     for name, parameter in text.named_parameters():

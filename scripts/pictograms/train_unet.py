@@ -25,7 +25,7 @@ LATENT_SIDE = world.SIDE_PX // 8
 
 def build_unet():
     unet = UNet2DConditionModel(
-        sample_size=LATENT_SIDE, in_channels=4, out_channels=4, block_out_channels=(96, 192), layers_per_block=1,
+        sample_size=LATENT_SIDE, in_channels=4, out_channels=4, block_out_channels=(96, 176), layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=WIDTH, attention_head_dim=4,
         norm_num_groups=8)
