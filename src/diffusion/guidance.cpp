@@ -6,8 +6,12 @@
 namespace sdgen {
 namespace {
 
-// Inputs of an evaluation: x, timestep, guidance scale; the text's.
+// Inputs of an evaluation: x, timestep, the scales; then the extra channels and the text's, where there are.
 constexpr std::ptrdiff_t kFirstOfText = 3;
+
+void add_if_defined(const Tensor& tensor, Tensors& tensors) {
+  if (tensor.defined()) tensors.push_back(tensor);
+}
 
 void add_tensors(const Unet::Text& text, Tensors& tensors) {
   for (const TransformerText& transformer : text.transformers) {
@@ -16,6 +20,8 @@ void add_tensors(const Unet::Text& text, Tensors& tensors) {
       tensors.insert(tensors.end(), {block.attn2.keys, block.attn2.values});
     }
   }
+  add_if_defined(text.added, tensors);
+  add_if_defined(text.condition, tensors);
 }
 
 // `text` with the tensors that stand at `next` and after it, in the order of add_tensors().
@@ -26,22 +32,54 @@ Unet::Text with_tensors(Unet::Text text, Tensors::const_iterator next) {
       block.attn2 = KeysValues{*next++, *next++};
     }
   }
+  if (text.added.defined()) text.added = *next++;
+  if (text.condition.defined()) text.condition = *next++;
   return text;
+}
+
+Tensor deviation(const Tensor& x) {  // of each picture
+  return x.flatten(1).std(1).reshape({-1, 1, 1, 1});
+}
+
+// What the guided output is made of, by the number of questions; `scales` holds guidance_scale,
+// image_guidance_scale, guidance_rescale.
+Tensor guided_output(const Tensor& answers, int questions, bool rescaled, const Tensor& scales) {
+  if (questions == 1) return answers;
+  const std::vector<Tensor> parts = answers.chunk(questions);
+  const Tensor& words = parts.back();
+  Tensor output = parts[0] + scales[0] * (words - parts[parts.size() - 2]);
+  if (questions == 3) output = output + scales[1] * (parts[1] - parts[0]);
+  if (!rescaled) return output;
+  const Tensor as_words = output * (deviation(words) / deviation(output));
+  return scales[2] * as_words + (1 - scales[2]) * output;
 }
 
 // One evaluation of the network, which reads nothing but its inputs and the weights, so that it can be
 // recorded.
-TensorWork evaluation(const Unet& unet, const Compute& compute, const Unet::Text& text, bool guided,
-                      const std::shared_ptr<const AttentionHooks>& hooks) {
-  return [&unet, compute, text, guided, hooks](const Tensors& inputs) -> Tensors {
-    const Tensor x = inputs[0].to(compute.device, compute.dtype);
-    const Unet::Text words = with_tensors(text, inputs.begin() + kFirstOfText);
-    const Tensor predicted = unet(x, inputs[1], words, nullptr, hooks.get()).to(at::kFloat);
-    if (!guided) return {predicted};
-    const std::vector<Tensor> halves = predicted.chunk(2);  // without, words
-    return {halves[0] + inputs[2] * (halves[1] - halves[0])};
-  };
-}
+struct Evaluation {
+  const Unet& unet;
+  Compute compute;
+  Unet::Text text;
+  int questions;
+  bool rescaled;
+  bool has_channels;
+  std::shared_ptr<const AttentionHooks> hooks;
+
+  Tensors operator()(const Tensors& inputs) const {
+    Tensor x = inputs[0].to(compute.device, compute.dtype);
+    auto next = inputs.begin() + kFirstOfText;
+    if (has_channels) {
+      const Tensor& channels = *next++;
+      x = at::cat({repeat_rows(x, channels.size(0)), channels}, 1);
+    }
+    const Unet::Text words = with_tensors(text, next);
+    const Tensor answers = unet(x, inputs[1], words, nullptr, hooks.get()).to(at::kFloat);
+    return {guided_output(answers, questions, rescaled, inputs[2])};
+  }
+
+  // Tells recordings apart.
+  int variant() const { return questions + (rescaled ? 4 : 0) + (has_channels ? 8 : 0); }
+};
 
 // The values of the last rows times [N, L].
 void weigh(KeysValues& seen, const Tensor& weights) {
@@ -70,23 +108,33 @@ std::shared_ptr<const AttentionHooks> hooks_of(const Watchers& watchers) {
 
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
                          const Compute& compute, Recorder* recorder, Watchers watchers) {
-  const bool guided = conditioning.guided();
-  Unet::Text text =
-      unet.text(guided ? at::cat({conditioning.without, conditioning.words}) : conditioning.words);
+  const int questions = conditioning.questions();
+  Tensors contexts(static_cast<std::size_t>(questions), conditioning.without);
+  contexts.back() = conditioning.words;
+  Unet::Text text = unet.text(questions == 1 ? conditioning.words : at::cat(contexts), conditioning.added);
   if (conditioning.token_weights.defined()) weigh(text, conditioning.token_weights);
   const auto hooks = hooks_of(watchers);
   if (hooks) recorder = nullptr;  // a replay would call no hook
-  const auto number = [device = compute.device](double value) {
-    return at::full({1}, value, at::TensorOptions().dtype(at::kFloat).device(device));
-  };
-  const auto output = [text, guided, number, recorder, work = evaluation(unet, compute, text, guided, hooks),
-                       scale = number(conditioning.guidance_scale),
-                       watchers = std::move(watchers)](const Tensor& x, const Level& level, double timestep) {
+  const at::TensorOptions numbers = at::TensorOptions().dtype(at::kFloat);
+  Tensors constants = {
+      at::tensor({conditioning.guidance_scale, conditioning.image_guidance_scale.value_or(0.0),
+                  conditioning.guidance_rescale},
+                 numbers)
+          .to(compute.device)};
+  if (conditioning.channels.defined())
+    constants.push_back(conditioning.channels.to(compute.device, compute.dtype));
+  add_tensors(text, constants);
+  const Evaluation work{
+      unet, compute, text, questions, conditioning.guidance_rescale > 0, conditioning.channels.defined(),
+      hooks};
+  const auto output = [recorder, work, constants, watchers = std::move(watchers),
+                       on_device = numbers.device(compute.device)](const Tensor& x, const Level& level,
+                                                                   double timestep) {
     if (watchers.before) watchers.before();
     const double norm = std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
-    Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, number(timestep), scale};
-    add_tensors(text, inputs);
-    const Tensor predicted = (recorder ? (*recorder)(guided ? 1 : 0, work, inputs) : work(inputs)).front();
+    Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, at::full({1}, timestep, on_device)};
+    inputs.insert(inputs.end(), constants.begin(), constants.end());
+    const Tensor predicted = (recorder ? (*recorder)(work.variant(), work, inputs) : work(inputs)).front();
     if (watchers.after) watchers.after(x, predicted, level);
     return predicted;
   };

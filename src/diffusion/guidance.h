@@ -1,6 +1,8 @@
 // Classifier-free guidance: the same network asked with and without the words, in one call.
 #pragma once
 
+#include <optional>
+
 #include "base/compute/recorder.h"
 #include "diffusion/samplers.h"
 #include "diffusion/unet.h"
@@ -15,8 +17,22 @@ struct Conditioning {
   // What each token's values are multiplied by in cross-attention, [N, L] float32; undefined: by one. As if
   // the attention that patches pay to it were.
   Tensor token_weights{};
+  // Of every row, as rows() orders them.
+  AddedConditions added{};
+  // What stands behind x's channels, [N, C, h, w], or a row each of rows(); undefined: nothing. In the scale
+  // the network was trained with, whatever the sampler's.
+  Tensor channels{};
+  // How much the picture in `channels` counts ("InstructPix2Pix: Learning to Follow Image Editing
+  // Instructions", eq. 3); with it a row without the words, but with the picture, is asked too.
+  std::optional<double> image_guidance_scale{};
+  // Brings the deviation of the guided output this part of the way back to that of the words' alone ("Common
+  // Diffusion Noise Schedules and Sample Steps are Flawed", eq. 15 and 16).
+  double guidance_rescale = 0.0;
 
   bool guided() const { return without.defined(); }
+  // How often the N pictures are asked in one evaluation. The rows' order: without the words; where there is
+  // an image_guidance_scale, without the words again, but with the picture; with the words.
+  int questions() const { return !guided() ? 1 : image_guidance_scale ? 3 : 2; }
 };
 
 // Who watches a denoiser at work, or takes part. All empty by default, and then free.
@@ -27,11 +43,10 @@ struct Watchers {
 };
 
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
-// device, both rows of each picture go through one call, and eps = without + guidance_scale * (words -
-// without)
-// ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser; what the
-// recorder has recorded is of this `unet`, and without one, or with attention hooks, everything is done as it
-// is. Hooks see the texts as rows: without (N, where guided), then words (N).
+// device, all rows of each picture go through one call, and eps = without + guidance_scale * (words -
+// without) ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser;
+// what the recorder has recorded is of this `unet`, and without one, or with attention hooks, everything is
+// done as it is. Hooks see the texts as rows, the words' N last.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
                          const Compute& compute, Recorder* recorder = nullptr, Watchers watchers = {});
 

@@ -25,10 +25,19 @@ Unet::Unet(const Weights& weights, const UnetConfig& config)
                      config.norm_eps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels,
                 {config.conv_out_kernel, 1, (config.conv_out_kernel - 1) / 2}) {
+  if (config.time_cond_proj_dim > 0)
+    time_cond_proj_.emplace(weights.at("time_embedding.cond_proj").unquantized(), config.time_cond_proj_dim,
+                            config.block_out_channels.front(), Bias::kNone);
+  if (config.added_width > 0) {
+    added_linear1_.emplace(weights.at("add_embedding.linear_1").unquantized(), config.added_width,
+                           time_width(config));
+    added_linear2_.emplace(weights.at("add_embedding.linear_2").unquantized(), time_width(config),
+                           time_width(config));
+  }
   const std::size_t blocks = config.block_out_channels.size();
   for (std::size_t i = 0; i < blocks; ++i)
     down_blocks_.push_back(down_block(weights.at("down_blocks").at(i), i));
-  if (config.has_mid_block) mid_block_ = mid_block(weights.at("mid_block"));
+  if (config.mid_block != UnetConfig::MidBlock::kNone) mid_block_ = mid_block(weights.at("mid_block"));
   for (std::size_t i = 0; i < blocks; ++i) up_blocks_.push_back(up_block(weights.at("up_blocks").at(i), i));
 }
 
@@ -54,7 +63,7 @@ Unet::Block Unet::down_block(const Weights& weights, std::size_t index) const {
     block.resnets.push_back(resnet(weights.at("resnets").at(i), std::exchange(in, out), out));
     if (has_attention(config_.down_block_types[index]))
       block.attentions.push_back(transformer(weights.at("attentions").at(i), index,
-                                             config_.transformer_layers_per_block[index],
+                                             config_.down_transformer_layers[index][i],
                                              config_.only_cross_attention[index]));
   }
   if (index + 1 < config_.block_out_channels.size())
@@ -66,12 +75,14 @@ Unet::Block Unet::mid_block(const Weights& weights) const {
   Block block;
   const std::size_t last = config_.block_out_channels.size() - 1;
   const std::int64_t channels = config_.block_out_channels[last];
-  for (int i = 0; i < 2; ++i)
+  const bool attends = config_.mid_block == UnetConfig::MidBlock::kCrossAttention;
+  for (int i = 0; i < (attends ? 2 : 1); ++i)
     block.resnets.push_back(
         resnet(weights.at("resnets").at(i), channels, channels, config_.mid_block_scale_factor));
   // The reference's mid block knows no only_cross_attention, whatever the config says.
-  block.attentions.push_back(
-      transformer(weights.at("attentions.0"), last, config_.transformer_layers_per_block[last], false));
+  if (attends)
+    block.attentions.push_back(
+        transformer(weights.at("attentions.0"), last, config_.mid_transformer_layers, false));
   return block;
 }
 
@@ -88,22 +99,35 @@ Unet::Block Unet::up_block(const Weights& weights, std::size_t index) const {
     block.resnets.push_back(resnet(weights.at("resnets").at(i), std::exchange(in, out) + skip, out));
     if (has_attention(config_.up_block_types[index]))
       block.attentions.push_back(transformer(weights.at("attentions").at(i), level,
-                                             config_.transformer_layers_per_block[level],
+                                             config_.up_transformer_layers[index][i],
                                              config_.only_cross_attention[level]));
   }
   if (level != 0) block.upsample.emplace(weights.at("upsamplers.0"), out);
   return block;
 }
 
-Tensor Unet::time_embedding(const Tensor& timesteps, at::ScalarType dtype) const {
-  const Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
-                                              config_.flip_sin_to_cos, config_.freq_shift);
-  return time_linear2_(activate(config_.activation, time_linear1_(sinusoids.to(dtype))));
+Tensor Unet::time_embedding(const Tensor& timesteps, const Text& text, at::ScalarType dtype) const {
+  Tensor sinusoids = timestep_embedding(timesteps, config_.block_out_channels.front(),
+                                        config_.flip_sin_to_cos, config_.freq_shift)
+                         .to(dtype);
+  if (text.condition.defined()) sinusoids = sinusoids + text.condition;
+  const Tensor time = time_linear2_(activate(config_.activation, time_linear1_(sinusoids)));
+  return text.added.defined() ? repeat_rows(time, text.rows) + text.added : time;
 }
 
-Unet::Text Unet::text(const Tensor& context) const {
+Tensor Unet::added_embedding(const AddedConditions& added, at::ScalarType dtype) const {
+  const std::int64_t rows = added.numbers.size(0);
+  const Tensor numbers = timestep_embedding(added.numbers.flatten(), config_.addition_time_embed_dim,
+                                            config_.flip_sin_to_cos, config_.freq_shift)
+                             .reshape({rows, -1});
+  const Tensor all = at::cat({added.pooled.to(dtype), numbers.to(dtype)}, -1);
+  require_shape(all, {rows, config_.added_width}, "UNet pooled text and sizes");
+  return (*added_linear2_)(at::silu((*added_linear1_)(all)));
+}
+
+Unet::Text Unet::text(const Tensor& context, const AddedConditions& added) const {
   require_shape(context, {-1, -1, config_.cross_attention_dim.front()}, "UNet context");
-  Text text{context.size(0), {}};
+  Text text{context.size(0), {}, {}, {}};
   const auto add = [&](const Block& block) {
     for (const Transformer2d& transformer : block.attentions)
       text.transformers.push_back(transformer.text(context));
@@ -111,6 +135,10 @@ Unet::Text Unet::text(const Tensor& context) const {
   for (const Block& block : down_blocks_) add(block);
   if (mid_block_) add(*mid_block_);
   for (const Block& block : up_blocks_) add(block);
+  if (added_linear1_) text.added = added_embedding(added, context.scalar_type());
+  if (time_cond_proj_)
+    text.condition = (*time_cond_proj_)(
+        guidance_embedding(added.guidance_scale, config_.time_cond_proj_dim).to(context.scalar_type()));
   return text;
 }
 
@@ -119,7 +147,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   const std::int64_t rows = sample.size(0);
   require_shape(sample, {rows, config_.in_channels, -1, -1}, "UNet sample");
   if (timesteps.size(0) != 1) require_shape(timesteps, {rows}, "UNet timesteps");
-  const Tensor time = time_embedding(timesteps, sample.scalar_type());
+  const Tensor time = time_embedding(timesteps, text, sample.scalar_type());
   if (trace) trace->time_embedding = time;
   auto seen = text.transformers.begin();
 
@@ -128,6 +156,7 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
     return time.size(0) == 1 ? time : repeat_rows(time, x.size(0));
   };
   Tensor x = conv_in_(config_.center_input_sample ? 2 * sample - 1.0 : sample);
+  if (text.added.defined()) x = repeat_rows(x, text.rows);  // the texts' times differ from the first block on
   std::vector<Tensor> skips = {x};
   for (const Block& block : down_blocks_) {
     for (std::size_t i = 0; i < block.resnets.size(); ++i) {
@@ -140,8 +169,10 @@ Tensor Unet::operator()(const Tensor& sample, const Tensor& timesteps, const Tex
   }
   if (mid_block_) {
     x = mid_block_->resnets[0](x, time_of(x));
-    x = mid_block_->attentions[0](x, *seen++, hooks);
-    x = mid_block_->resnets[1](x, time_of(x));
+    for (std::size_t i = 0; i < mid_block_->attentions.size(); ++i) {
+      x = mid_block_->attentions[i](x, *seen++, hooks);
+      x = mid_block_->resnets[i + 1](x, time_of(x));
+    }
   }
   if (trace) trace->mid = x;
   for (const Block& block : up_blocks_) {

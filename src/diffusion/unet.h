@@ -18,13 +18,16 @@ struct UnetConfig {
   std::int64_t in_channels = 4;
   std::int64_t out_channels = 4;
   std::vector<std::string> down_block_types, up_block_types;
-  bool has_mid_block = true;
+  enum class MidBlock { kNone, kResnet, kCrossAttention };
+  MidBlock mid_block = MidBlock::kCrossAttention;
   std::vector<std::int64_t> block_out_channels;
   // One entry a down block, from the outside in; diffusers spells a single value or a list.
   std::vector<std::int64_t> layers_per_block;
   std::vector<std::int64_t> heads;  // diffusers' `attention_head_dim` counts heads in these models
   std::vector<std::int64_t> cross_attention_dim;
-  std::vector<std::int64_t> transformer_layers_per_block;
+  // Transformer blocks, [block][layer]; up_transformer_layers from the inside out.
+  std::vector<std::vector<std::int64_t>> down_transformer_layers, up_transformer_layers;
+  std::int64_t mid_transformer_layers = 1;
   std::vector<bool> only_cross_attention;
   std::int64_t groups = 32;
   double norm_eps = 1e-5;
@@ -39,10 +42,24 @@ struct UnetConfig {
   std::int64_t conv_in_kernel = 3;
   std::int64_t conv_out_kernel = 3;
   bool older_than_0_9 = false;  // written by a diffusers before 0.9
+  // Stable Diffusion XL's addition_embed_type text_time ("SDXL: Improving Latent Diffusion Models ...",
+  // section 2.2): the width of pooled text and of each embedded number together; 0: none.
+  std::int64_t added_width = 0;
+  std::int64_t addition_time_embed_dim = 256;  // of each number
+  // The guidance scale told to the network ("On Distillation of Guided Diffusion Models", section 3.1), width
+  // of its embedding; 0: none.
+  std::int64_t time_cond_proj_dim = 0;
 
   // Reads unet/config.json. Throws Error(kInput) naming file and key for what is missing, inconsistent or not
-  // supported (class and addition embeddings, other block types).
+  // supported (class embeddings, other block types).
   static UnetConfig read(const Config& config);
+};
+
+// What a UNet may be told besides the words, once a run. Undefined where its config asks for none of it.
+struct AddedConditions {
+  Tensor pooled;          // [M, P] the texts' summaries
+  Tensor numbers;         // [M, n] float32: sizes and crops (time_ids), embedded one by one
+  Tensor guidance_scale;  // [1] float32
 };
 
 class Unet {
@@ -60,8 +77,11 @@ class Unet {
   struct Text {
     std::int64_t rows = 0;
     std::vector<TransformerText> transformers;  // in the order of the forward pass
+    Tensor added;      // [M, 4 * block_out_channels[0]], added to the time embedding; or undefined
+    Tensor condition;  // [1, block_out_channels[0]], added to the timestep's sinusoids; or undefined
   };
-  Text text(const Tensor& context) const;  // [M, L, cross_attention_dim]
+  // context [M, L, cross_attention_dim]
+  Text text(const Tensor& context, const AddedConditions& added = {}) const;
 
   // sample [N, in_channels, h, w], timesteps [1 or N] float32, `text` of M rows -> [M, out_channels, h, w],
   // channels_last. M is N or a multiple of it: then row i of the sample is seen with texts i, N + i, ...
@@ -78,7 +98,8 @@ class Unet {
     std::optional<Upsample> upsample;
   };
 
-  Tensor time_embedding(const Tensor& timesteps, at::ScalarType dtype) const;
+  Tensor time_embedding(const Tensor& timesteps, const Text& text, at::ScalarType dtype) const;
+  Tensor added_embedding(const AddedConditions& added, at::ScalarType dtype) const;
   Block down_block(const Weights& weights, std::size_t index) const;
   Block up_block(const Weights& weights, std::size_t index) const;
   Block mid_block(const Weights& weights) const;
@@ -90,6 +111,7 @@ class Unet {
   UnetConfig config_;
   Conv2d conv_in_;
   Linear time_linear1_, time_linear2_;
+  std::optional<Linear> time_cond_proj_, added_linear1_, added_linear2_;
   std::vector<Block> down_blocks_;
   std::optional<Block> mid_block_;
   std::vector<Block> up_blocks_;

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::int64_t kMostLatents = 2048;  // a side
 constexpr std::size_t kMostBlocks = 16;
+constexpr std::int64_t kMostLayers = 64;  // of a block
+constexpr std::int64_t kMostTransformerLayers = 256;
 
 // A key that is one value for all blocks or a list with one a block.
 template <typename T>
@@ -24,12 +26,11 @@ std::vector<T> per_block(const Config& config, const std::string& key, std::size
 
 void refuse_unsupported(const Config& config) {
   for (const std::string key :
-       {"class_embed_type", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type",
-        "time_cond_proj_dim", "num_class_embeds", "timestep_post_act", "time_embedding_act_fn",
-        "reverse_transformer_layers_per_block", "time_embedding_dim", "num_attention_heads"})
+       {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "num_class_embeds",
+        "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads"})
     if (config.has(key))
       fail_input(config.path.string(), ": key '", key, "' is ", config.json.at(key).dump().substr(0, 60),
-                 "; only Stable Diffusion 1.x-like UNets are supported (null there)");
+                 "; only the UNets of Stable Diffusion 1, 2 and XL are supported (null there)");
   for (const std::string key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
     if (config.value(key, false))
       fail_input(config.path.string(), ": key '", key, "' is true, which is not supported");
@@ -58,9 +59,8 @@ void check_divisions(const Config& config, const UnetConfig& unet) {
     if (unet.heads[i] < 1 || channels % unet.heads[i] != 0)
       fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into ",
                  unet.heads[i], " heads (attention_head_dim)");
-    if (unet.layers_per_block[i] < 1 || unet.transformer_layers_per_block[i] < 1)
-      fail_input(config.path.string(),
-                 ": layers_per_block and transformer_layers_per_block must be positive");
+    if (unet.layers_per_block[i] < 1 || unet.layers_per_block[i] > kMostLayers)
+      fail_input(config.path.string(), ": layers_per_block must be 1 to ", kMostLayers);
   }
 }
 
@@ -96,12 +96,93 @@ void read_block_types(const Config& config, UnetConfig& unet) {
                     {"CrossAttnDownBlock2D", "DownBlock2D"});
   check_block_types(config, "up_block_types", unet.up_block_types, blocks,
                     {"CrossAttnUpBlock2D", "UpBlock2D"});
-  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null())
-    unet.has_mid_block = false;
-  if (const auto type = config.value<std::string>("mid_block_type", "UNetMidBlock2DCrossAttn");
-      type != "UNetMidBlock2DCrossAttn")
-    fail_input(config.path.string(), ": mid_block_type '", type,
-               "' is not supported (UNetMidBlock2DCrossAttn is)");
+}
+
+void read_mid_block(const Config& config, UnetConfig& unet) {
+  const std::vector<std::pair<std::string, UnetConfig::MidBlock>> known = {
+      {"UNetMidBlock2DCrossAttn", UnetConfig::MidBlock::kCrossAttention},
+      {"UNetMidBlock2D", UnetConfig::MidBlock::kResnet}};
+  if (config.json.contains("mid_block_type") && config.json.at("mid_block_type").is_null()) {
+    unet.mid_block = UnetConfig::MidBlock::kNone;
+    return;
+  }
+  const auto type = config.value<std::string>("mid_block_type", known.front().first);
+  for (const auto& [name, mid_block] : known) {
+    unet.mid_block = mid_block;
+    if (name == type) return;
+  }
+  fail_input(config.path.string(), ": ",
+             unknown_name("mid_block_type", type, {known[0].first, known[1].first}));
+}
+
+// One block's entry of transformer_layers_per_block: a number for all its layers, or one a layer.
+std::vector<std::int64_t> transformer_layers(const Config& config, const std::string& key, const Json& entry,
+                                             std::int64_t layers) {
+  std::vector<std::int64_t> depths(static_cast<std::size_t>(layers), 1);
+  try {
+    if (entry.is_array())
+      depths = entry.get<std::vector<std::int64_t>>();
+    else if (entry.is_number_integer())
+      depths.assign(static_cast<std::size_t>(layers), entry.get<std::int64_t>());
+    else
+      depths.clear();
+  } catch (const Json::exception&) {
+    depths.clear();
+  }
+  const auto usable = [](std::int64_t depth) { return depth >= 0 && depth <= kMostTransformerLayers; };
+  if (static_cast<std::int64_t>(depths.size()) < layers || !std::all_of(depths.begin(), depths.end(), usable))
+    fail_input(config.path.string(), ": key '", key, "': ", entry.dump().substr(0, 60),
+               " is neither a depth nor ", layers, " of them");
+  return depths;
+}
+
+// The entry of each block, in the config's order.
+std::vector<Json> entries_per_block(const Config& config, const std::string& key, std::size_t blocks) {
+  if (!config.has(key)) return std::vector<Json>(blocks, Json(1));
+  const Json& value = config.json.at(key);
+  if (!value.is_array()) return std::vector<Json>(blocks, value);
+  if (value.size() != blocks)
+    fail_input(config.path.string(), ": key '", key, "' has ", value.size(), " values for ", blocks,
+               " blocks");
+  return value.get<std::vector<Json>>();
+}
+
+void read_transformer_layers(const Config& config, UnetConfig& unet) {
+  const std::string key = "transformer_layers_per_block";
+  const std::string up_key = "reverse_transformer_layers_per_block";
+  const std::size_t blocks = unet.block_out_channels.size();
+  const std::vector<Json> down = entries_per_block(config, key, blocks);
+  std::vector<Json> up(down.rbegin(), down.rend());
+  if (config.has(up_key)) {
+    up = entries_per_block(config, up_key, blocks);
+  } else if (std::any_of(down.begin(), down.end(), [](const Json& entry) { return entry.is_array(); })) {
+    fail_input(config.path.string(), ": key '", up_key, "' is missing; a list a block in ", key,
+               " needs one for the way up");
+  }
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const std::int64_t up_layers = unet.layers_per_block[blocks - 1 - i] + 1;
+    unet.down_transformer_layers.push_back(
+        transformer_layers(config, key, down[i], unet.layers_per_block[i]));
+    unet.up_transformer_layers.push_back(
+        transformer_layers(config, config.has(up_key) ? up_key : key, up[i], up_layers));
+  }
+  unet.mid_transformer_layers = unet.down_transformer_layers.back().front();
+}
+
+// What the network is told besides words and timestep.
+void read_conditions(const Config& config, UnetConfig& unet) {
+  if (config.has("addition_embed_type")) {
+    if (const auto type = config.at<std::string>("addition_embed_type"); type != "text_time")
+      fail_input(config.path.string(), ": addition_embed_type '", type, "' is not supported (text_time is)");
+    unet.added_width = config.at<std::int64_t>("projection_class_embeddings_input_dim");
+    unet.addition_time_embed_dim = config.value<std::int64_t>("addition_time_embed_dim", 256);
+    if (unet.addition_time_embed_dim < 1 || unet.added_width < unet.addition_time_embed_dim)
+      fail_input(config.path.string(), ": projection_class_embeddings_input_dim ", unet.added_width,
+                 " and addition_time_embed_dim ", unet.addition_time_embed_dim, " do not fit together");
+  }
+  unet.time_cond_proj_dim = config.value<std::int64_t>("time_cond_proj_dim", 0);
+  if (unet.time_cond_proj_dim != 0 && unet.time_cond_proj_dim < 4)
+    fail_input(config.path.string(), ": time_cond_proj_dim ", unet.time_cond_proj_dim, " is out of range");
 }
 
 }  // namespace
@@ -119,8 +200,6 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.layers_per_block = per_block<std::int64_t>(config, "layers_per_block", blocks, 2);
   unet.heads = per_block<std::int64_t>(config, "attention_head_dim", blocks, 8);
   unet.cross_attention_dim = per_block<std::int64_t>(config, "cross_attention_dim", blocks, 1280);
-  unet.transformer_layers_per_block =
-      per_block<std::int64_t>(config, "transformer_layers_per_block", blocks, 1);
   unet.only_cross_attention = per_block<bool>(config, "only_cross_attention", blocks, false);
   unet.groups = config.value<std::int64_t>("norm_num_groups", 32);
   unet.norm_eps = config.value("norm_eps", 1e-5);
@@ -139,6 +218,9 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.conv_in_kernel = config.value<std::int64_t>("conv_in_kernel", 3);
   unet.conv_out_kernel = config.value<std::int64_t>("conv_out_kernel", 3);
   check_divisions(config, unet);
+  read_mid_block(config, unet);
+  read_transformer_layers(config, unet);
+  read_conditions(config, unet);
   return unet;
 }
 

@@ -63,4 +63,16 @@ Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip
   return width % 2 == 0 ? embedding : at::constant_pad_nd(embedding, {0, 1});
 }
 
+Tensor guidance_embedding(const Tensor& guidance_scale, std::int64_t width) {
+  // Sines of numbers in the thousands: the frequencies are rounded as the reference rounds them.
+  const std::int64_t half = width / 2;
+  const auto options = guidance_scale.options().dtype(at::kFloat);
+  const float rate = std::log(10000.0F) / static_cast<float>(half - 1);
+  const Tensor frequencies = at::exp(at::arange(0, half, options) * -rate);
+  const Tensor angles =
+      ((guidance_scale - 1.0) * 1000.0).unsqueeze(1) * frequencies.unsqueeze(0);  // [1, half]
+  const Tensor embedding = at::cat({at::sin(angles), at::cos(angles)}, -1);
+  return width % 2 == 0 ? embedding : at::constant_pad_nd(embedding, {0, 1});
+}
+
 }  // namespace sdgen

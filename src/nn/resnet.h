@@ -56,4 +56,8 @@ struct Upsample {
 Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip_sin_to_cos,
                           double freq_shift);
 
+// The same of a guidance scale w, as latent consistency models take it: of 1000 (w - 1), sines first.
+// [1] float32 -> [1, width] float32
+Tensor guidance_embedding(const Tensor& guidance_scale, std::int64_t width);
+
 }  // namespace sdgen

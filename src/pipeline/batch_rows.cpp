@@ -27,13 +27,65 @@ const std::vector<WordWeight>& attend_of(const BatchRow& row) {
   return row.is_picture ? row.request.attend : kNone;
 }
 
+// An empty negative prompt may mean no text at all.
+bool is_no_text(const Request& request, const Model& model) {
+  return model.zeros_for_empty_prompt && request.negative_prompt.empty();
+}
+
+EncodedContext negative_context(const Request& request, const Contexts& contexts, const EncodedContext& words,
+                                const Model& model) {
+  if (!is_no_text(request, model)) return contexts.at(request.negative_prompt);
+  return {at::zeros_like(words.hidden), words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(), {}};
+}
+
+// The numbers of "SDXL: Improving Latent Diffusion Models ...", section 2.2 (the picture's own size, not
+// cropped); the refiner's are a score of beauty in the last place, low where the words are not wanted.
+Tensor size_numbers(const Request& request, const Model& model, bool is_negative) {
+  const auto height = static_cast<float>(*request.height), width = static_cast<float>(*request.width);
+  std::vector<float> numbers = {height, width, 0.0F, 0.0F};
+  if (model.added_numbers() == 5)
+    numbers.push_back(is_negative ? 2.5F : 6.0F);
+  else
+    numbers.insert(numbers.end(), {height, width});
+  return at::tensor(numbers).unsqueeze(0);  // [1, n]
+}
+
+// What the UNet is told besides the words, of the rows in the order of Conditioning.
+AddedConditions added_conditions(const Conditioning& conditioning, const std::vector<Tensor>& pooled,
+                                 const std::vector<Tensor>& pooled_without, const Request& settings,
+                                 const Model& model) {
+  AddedConditions added;
+  const at::TensorOptions options = conditioning.words.options().dtype(at::kFloat);
+  if (model.unet.time_cond_proj_dim > 0)
+    added.guidance_scale = at::full({1}, conditioning.guidance_scale, options);
+  if (model.unet.added_width == 0) return added;
+  std::vector<Tensor> summaries, numbers;
+  const auto rows = static_cast<std::int64_t>(pooled.size());
+  for (int question = 0; question < conditioning.questions(); ++question) {
+    const bool with_words = question + 1 == conditioning.questions();
+    const std::vector<Tensor>& of_rows = with_words ? pooled : pooled_without;
+    summaries.insert(summaries.end(), of_rows.begin(), of_rows.end());
+    numbers.push_back(size_numbers(settings, model, !with_words).expand({rows, -1}));
+  }
+  added.pooled = at::cat(summaries);
+  added.numbers = at::cat(numbers).to(options.device());
+  return added;
+}
+
 }  // namespace
 
-std::vector<std::string> texts_of(const Request& request) {
+bool is_guided(const Request& request, const Model& model) {
+  if (model.unet.time_cond_proj_dim > 0) return false;
+  // diffusers' InstructPix2Pix asks with and without both, or not at all.
+  const bool asks_picture = model.image_input() != ImageInput::kPicture || *request.image_guidance_scale >= 1;
+  return *request.guidance_scale > 1 && asks_picture;
+}
+
+std::vector<std::string> texts_of(const Request& request, const Model& model) {
   std::vector<std::string> texts = {request.prompt};
   if (request.edit_from) texts.push_back(*request.edit_from);
   for (const WordBox& box : request.focus) texts.push_back(focused_text(request, box));
-  if (*request.guidance_scale > 1) texts.push_back(request.negative_prompt);
+  if (is_guided(request, model) && !is_no_text(request, model)) texts.push_back(request.negative_prompt);
   return texts;
 }
 
@@ -47,28 +99,42 @@ std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<R
   return rows;
 }
 
-Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts) {
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
+                             const Model& model) {
   std::size_t most = 0;  // focused words of a row
   for (const BatchRow& row : rows) most = std::max(most, focus_of(row).size());
   const auto longer = [&](std::vector<Tensor> parts) {
     while (parts.size() < most + 1) parts.push_back(at::zeros_like(parts.front()));
     return most == 0 ? parts.front() : at::cat(parts, 1);
   };
-  const double guidance_scale = *rows.front().request.guidance_scale;
-  std::vector<Tensor> words, without;
+  const Request& settings = rows.front().request;
+  Conditioning conditioning;
+  conditioning.guidance_scale = *settings.guidance_scale;
+  conditioning.guidance_rescale = settings.guidance_rescale;
+  if (model.image_input() == ImageInput::kPicture)
+    conditioning.image_guidance_scale = settings.image_guidance_scale;
+  std::vector<Tensor> words, without, pooled, pooled_without;
   for (const BatchRow& row : rows) {
-    std::vector<Tensor> parts = {contexts.at(row.prompt).hidden};
+    const EncodedContext& context = contexts.at(row.prompt);
+    std::vector<Tensor> parts = {context.hidden};
     for (const WordBox& box : focus_of(row))
       parts.push_back(contexts.at(focused_text(row.request, box)).hidden);
     words.push_back(longer(std::move(parts)));
-    if (guidance_scale > 1) without.push_back(longer({contexts.at(row.request.negative_prompt).hidden}));
+    pooled.push_back(context.pooled);
+    if (!is_guided(settings, model)) continue;
+    const EncodedContext negative = negative_context(row.request, contexts, context, model);
+    without.push_back(longer({negative.hidden}));
+    pooled_without.push_back(negative.pooled);
   }
-  return {at::cat(words), without.empty() ? Tensor() : at::cat(without), guidance_scale, {}};
+  conditioning.words = at::cat(words);
+  if (!without.empty()) conditioning.without = at::cat(without);
+  conditioning.added = added_conditions(conditioning, pooled, pooled_without, settings, model);
+  return conditioning;
 }
 
 std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
-                                      std::int64_t height, std::int64_t width, std::size_t evaluations,
-                                      const RunOptions& options) {
+                                      int questions, std::int64_t height, std::int64_t width,
+                                      std::size_t evaluations, const RunOptions& options) {
   std::vector<SteeredRow> steered;
   Steering::Setting setting;
   setting.pictures = 0;
@@ -80,7 +146,7 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const C
     for (const WordBox& box : steer.focus)
       steer.focus_words.push_back(&contexts.at(focused_text(row.request, box)).words);
   }
-  setting.guided = *rows.front().request.guidance_scale > 1;
+  setting.questions = questions;
   setting.tokens = contexts.at(rows.front().prompt).hidden.size(1);
   setting.patches = height * width;
   setting.evaluations = evaluations;

@@ -14,13 +14,17 @@ namespace sdgen {
 
 struct EncodedContext {
   Tensor hidden;  // [1, L, D]
+  Tensor pooled;  // [1, P], or undefined
   std::vector<PromptWord> words;
   double seconds = 0.0;  // to encode it
 };
 using Contexts = std::map<std::string, EncodedContext>;  // by text
 
+// Whether the network is asked without the words, too; some are told the guidance scale instead.
+bool is_guided(const Request& request, const Model& model);
+
 // The texts that drawing `request` attends to.
-std::vector<std::string> texts_of(const Request& request);
+std::vector<std::string> texts_of(const Request& request, const Model& model);
 
 // A picture, or, before the picture that is changed from it, an earlier one.
 struct BatchRow {
@@ -31,13 +35,15 @@ struct BatchRow {
 };
 std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<Request>& requests);
 
-// What the rows' texts say, token_weights aside. Focused words by themselves stand behind the prompts.
-Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts);
+// What the rows' texts and sizes say, token_weights and channels aside. Focused words by themselves stand
+// behind the prompts.
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts, const Model& model);
 
-// What steers and watches the rows. `height` and `width` count latents; `evaluations` of the network.
+// What steers and watches the rows. `height` and `width` count latents; `evaluations` of the network,
+// each of which asks `questions` times.
 std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
-                                      std::int64_t height, std::int64_t width, std::size_t evaluations,
-                                      const RunOptions& options);
+                                      int questions, std::int64_t height, std::int64_t width,
+                                      std::size_t evaluations, const RunOptions& options);
 
 // A line for each word to be steered that the text encoder did not see.
 std::vector<std::string> unsteered_words(const Request& request, const std::vector<PromptWord>& words);

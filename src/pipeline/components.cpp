@@ -1,7 +1,6 @@
 #include "pipeline/components.h"
 
 #include "base/stopwatch.h"
-#include "weights/model_files.h"
 
 namespace sdgen {
 namespace {
@@ -27,73 +26,105 @@ void release(std::optional<Component>& component) {
 
 }  // namespace
 
-Components::Components(const ModelFolder& model, const Compute& compute)
+Components::Components(const Model& model, const Compute& compute)
     : model_(model),
       compute_{compute.device, compute.dtype},
       quantize_(compute.quantize),
-      tokenizer_(open_tokenizer(model.path / "tokenizer")) {
-  if (tokenizer_->model_max_length() > model.text.max_position_embeddings)
-    fail_input((model.path / "tokenizer").string(), ": model_max_length ", tokenizer_->model_max_length(),
-               " is more than the text encoder's max_position_embeddings ",
-               model.text.max_position_embeddings);
-  const Weights text = text_weights(Weights::Mode::kCheckOnly);
-  ClipTextEncoder(text, model.text);
-  // transformers 4 stored positions as a tensor; a projection belongs to CLIP's other use.
-  text.require_all_used({"embeddings.position_ids", "text_projection."});
-  const Weights unet = unet_weights(Weights::Mode::kCheckOnly);
+      text_encoders_(model.texts.size()) {
+  for (const TextModel& text : model.texts)
+    tokenizers_.push_back(open_tokenizer(model.source.tokenizer(text.tokenizer)));
+  check_tokenizers();
+  constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
+  for (const TextModel& text : model.texts) {
+    const Weights weights_of = weights(text.encoder, kCheckOnly, compute.dtype);
+    ClipTextEncoder(weights_of, text.config);
+    // transformers 4 stored positions as a tensor; a projection that nobody asks for belongs to CLIP's other
+    // use.
+    weights_of.require_all_used({"embeddings.position_ids", "text_projection."});
+  }
+  const Weights unet = weights("unet", kCheckOnly, compute.dtype);
   Unet(unet, model.unet);
   unet.require_all_used({});
-  const Weights vae = vae_weights(Weights::Mode::kCheckOnly, compute);
+  const Weights vae = weights("vae", kCheckOnly, compute.dtype);
   AutoencoderDecoder(vae, model.vae);
   vae.require_all_used({"encoder.", "quant_conv."});
 }
 
-Weights Components::text_weights(Weights::Mode mode) const {
-  return {rename_keys(open_model_files(model_.path / "text_encoder", "model"), current_clip_name), compute_,
-          mode};
+void Components::check_tokenizers() const {
+  for (std::size_t i = 0; i < tokenizers_.size(); ++i) {
+    const TextModel& text = model_.texts[i];
+    const int length = tokenizers_[i]->model_max_length();
+    const std::string file = model_.source.tokenizer(text.tokenizer).string();
+    if (length > text.config.max_position_embeddings)
+      fail_input(file, ": model_max_length ", length,
+                 " is more than the text encoder's max_position_embeddings ",
+                 text.config.max_position_embeddings);
+    if (length != text_tokens())
+      fail_input(file, ": model_max_length ", length, " contradicts the first tokenizer's ", text_tokens());
+  }
 }
 
-Weights Components::unet_weights(Weights::Mode mode) const {
-  Compute compute = compute_;
-  compute.quantize = quantize_;
-  return {open_model_files(model_.path / "unet", "diffusion_pytorch_model"), compute, mode};
+Weights Components::weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const {
+  Compute compute{compute_.device, dtype};
+  if (component == "unet") compute.quantize = quantize_;
+  return {model_.source.weights(component), compute, mode};
 }
 
-Weights Components::vae_weights(Weights::Mode mode, const Compute& compute) const {
-  return {rename_keys(open_model_files(model_.path / "vae", "diffusion_pytorch_model"), current_vae_name),
-          compute, mode};
-}
-
-const ClipTextEncoder& Components::text_encoder(const LoadCallback& on_load) {
-  return loaded(text_encoder_, "text_encoder", compute_, on_load,
-                [&] { return ClipTextEncoder(text_weights(Weights::Mode::kRead), model_.text); });
+std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
+  std::vector<TextPart> parts;
+  for (std::size_t i = 0; i < model_.texts.size(); ++i) {
+    const TextModel& text = model_.texts[i];
+    parts.push_back({*tokenizers_[i], loaded(text_encoders_[i], text.encoder, compute_, on_load, [&] {
+                       return ClipTextEncoder(weights(text.encoder, Weights::Mode::kRead, compute_.dtype),
+                                              text.config);
+                     })});
+  }
+  return parts;
 }
 
 const Unet& Components::unet(const LoadCallback& on_load) {
   return loaded(unet_, "unet", compute_, on_load,
-                [&] { return Unet(unet_weights(Weights::Mode::kRead), model_.unet); });
+                [&] { return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet); });
 }
 
 const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
-  return loaded(decoder_, "vae", compute_, on_load,
-                [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead, compute_), model_.vae); });
+  return loaded(decoder_, "vae", compute_, on_load, [&] {
+    return AutoencoderDecoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae);
+  });
 }
 
 const AutoencoderDecoder& Components::float32_decoder(const LoadCallback& on_load) {
-  const Compute float32{compute_.device, at::kFloat};
-  return loaded(float32_decoder_, "vae", compute_, on_load,
-                [&] { return AutoencoderDecoder(vae_weights(Weights::Mode::kRead, float32), model_.vae); });
+  return loaded(float32_decoder_, "vae", compute_, on_load, [&] {
+    return AutoencoderDecoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae);
+  });
 }
 
-void Components::release_text_encoder() {
-  release(text_encoder_);
+const AutoencoderEncoder& Components::encoder(const LoadCallback& on_load) {
+  return loaded(encoder_, "vae encoder", compute_, on_load, [&] {
+    return AutoencoderEncoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae);
+  });
+}
+
+const AutoencoderEncoder& Components::float32_encoder(const LoadCallback& on_load) {
+  return loaded(float32_encoder_, "vae encoder", compute_, on_load, [&] {
+    return AutoencoderEncoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae);
+  });
+}
+
+void Components::release_text_encoders() {
+  for (std::optional<ClipTextEncoder>& encoder : text_encoders_) release(encoder);
+}
+void Components::release_encoders() {
+  release(encoder_);
+  release(float32_encoder_);
 }
 void Components::release_unet() {
   release(unet_);
 }
 
 void Components::release_all() {
-  release_text_encoder();
+  release_text_encoders();
+  release_encoders();
   release_unet();
   release(decoder_);
   release(float32_decoder_);

@@ -5,9 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "pipeline/model_folder.h"
+#include "pipeline/model.h"
+#include "text/conditioner.h"
 #include "text/tokenizer.h"
+#include "weights/weights.h"
 
 namespace sdgen {
 
@@ -18,32 +21,36 @@ class Components {
 
   // Checks every weight header against its config, names and shapes; reads no weight.
   // Throws Error(kInput) naming file and key.
-  Components(const ModelFolder& model, const Compute& compute);
+  Components(const Model& model, const Compute& compute);
 
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  // The length of an encoded text.
+  int text_tokens() const { return tokenizers_.front()->model_max_length(); }
 
   // Throw Error(kInput) if weights cannot be read or are not finite.
-  const ClipTextEncoder& text_encoder(const LoadCallback& on_load);
+  std::vector<TextPart> text_parts(const LoadCallback& on_load);
   const Unet& unet(const LoadCallback& on_load);
   const AutoencoderDecoder& decoder(const LoadCallback& on_load);
   const AutoencoderDecoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
+  const AutoencoderEncoder& encoder(const LoadCallback& on_load);
+  const AutoencoderEncoder& float32_encoder(const LoadCallback& on_load);
 
-  void release_text_encoder();
+  void release_text_encoders();
+  void release_encoders();
   void release_unet();
   void release_all();
 
  private:
-  Weights text_weights(Weights::Mode mode) const;
-  Weights unet_weights(Weights::Mode mode) const;
-  Weights vae_weights(Weights::Mode mode, const Compute& compute) const;
+  Weights weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const;
+  void check_tokenizers() const;
 
-  const ModelFolder& model_;
+  const Model& model_;
   Compute compute_;
-  Quantize quantize_;  // of the UNet; the other parts stay as they are
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::optional<ClipTextEncoder> text_encoder_;
+  Quantize quantize_;                                   // of the UNet; the other parts stay as they are
+  std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
+  std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
   std::optional<Unet> unet_;
   std::optional<AutoencoderDecoder> decoder_, float32_decoder_;
+  std::optional<AutoencoderEncoder> encoder_, float32_encoder_;
 };
 
 }  // namespace sdgen

@@ -45,14 +45,14 @@ Compute checked_compute(const ComputeOptions& options) {
 struct Generator::Impl {
   Compute compute;
   VaeTiling vae_tiling;
-  ModelFolder model;
+  Model model;
   ModelInfo info;
   Components components;
 
   Impl(const std::filesystem::path& path, const ComputeOptions& options)
       : compute(checked_compute(options)),
         vae_tiling(options.vae_tiling),
-        model(read_model_folder(path)),
+        model(read_model(path)),
         components(model, compute) {
     const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
     info = {model.name,

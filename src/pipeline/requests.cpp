@@ -25,10 +25,9 @@ int checked_size(const char* name, int pixels, int multiple) {
   return pixels;
 }
 
-std::string own_sampler(const ModelFolder& model) {
+std::string own_sampler(const Model& model) {
   if (const Sampler* sampler = find_sampler_of_class(model.scheduler.class_name)) return sampler->name;
-  fail_input((model.path / "scheduler" / "scheduler_config.json").string(), ": scheduler ",
-             model.scheduler.class_name,
+  fail_input(model.source.config("scheduler").path.string(), ": scheduler ", model.scheduler.class_name,
              " is not supported; name one with --sampler: ", join(sampler_names()));
 }
 
@@ -59,7 +58,13 @@ std::uint64_t random_seed() {
 
 }  // namespace
 
-Request complete_request(const Request& request, const ModelFolder& model) {
+SchedulerConfig scheduler_of(const Request& complete, const Model& model) {
+  SchedulerConfig scheduler = model.scheduler;
+  if (find_sampler(*complete.sampler).scheduler_class != scheduler.class_name) scheduler.clip_sample = false;
+  return scheduler;
+}
+
+Request complete_request(const Request& request, const Model& model) {
   Request complete = request;
   complete.sampler = find_sampler(request.sampler ? *request.sampler : own_sampler(model)).name;
   complete.steps = request.steps.value_or(model.steps);
@@ -70,6 +75,11 @@ Request complete_request(const Request& request, const ModelFolder& model) {
   complete.height = checked_size("height", request.height.value_or(model.native_height()), multiple);
   if (*complete.steps < 1) fail_request("steps ", *complete.steps, ": expected 1 or more");
   if (!std::isfinite(*complete.guidance_scale)) fail_request("guidance-scale: expected a finite number");
+  complete.image_guidance_scale = request.image_guidance_scale.value_or(1.5);
+  if (!std::isfinite(*complete.image_guidance_scale))
+    fail_request("image-guidance-scale: expected a finite number");
+  if (!(complete.guidance_rescale >= 0.0 && complete.guidance_rescale <= 1.0))
+    fail_request("guidance-rescale ", complete.guidance_rescale, ": expected 0 to 1");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   if (complete.eta > 0.0 && *complete.sampler != "ddim")
     fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
@@ -77,15 +87,16 @@ Request complete_request(const Request& request, const ModelFolder& model) {
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
   check_words(complete);
   find_sampler(*complete.sampler)
-      .plan(model.scheduler, *complete.steps);  // too many or too few steps are refused here
+      .plan(scheduler_of(complete, model), *complete.steps);  // too many or too few steps are refused here
   return complete;
 }
 
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
-    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
-                      *request.height, request.edit_from);
+    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale,
+                      *request.image_guidance_scale, request.guidance_rescale, *request.width,
+                      *request.height, request.edit_from, request.init_image, request.strength, request.mask);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

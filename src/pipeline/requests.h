@@ -4,14 +4,18 @@
 #include <cstdint>
 #include <vector>
 
-#include "pipeline/model_folder.h"
+#include "pipeline/model.h"
 #include "sdgen/request.h"
 
 namespace sdgen {
 
 // The request with the model's own values where it is silent. Throws Error(kRequest), or Error(kInput) if the
 // folder's own scheduler is one we do not know and no sampler is named.
-Request complete_request(const Request& request, const ModelFolder& model);
+Request complete_request(const Request& request, const Model& model);
+
+// The model's scheduler config as the request's sampler takes it: one that is not the model's own never clips
+// latents.
+SchedulerConfig scheduler_of(const Request& complete, const Model& model);
 
 // One picture to draw.
 struct Job {

@@ -26,7 +26,7 @@ Tensor last_rows(const Tensor& x, std::size_t pictures) {
 
 }  // namespace
 
-Run::Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
+Run::Run(const Model& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
          const std::vector<Request>& requests, const RunOptions& options, const Observer& observer)
     : model_(model),
       compute_(compute),
@@ -75,7 +75,7 @@ std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vect
   for (; end < batches.size(); ++end) {
     std::vector<std::string> added;
     for (const Job& job : batches[end])
-      for (const std::string& text : texts_of(requests_[job.request_index]))
+      for (const std::string& text : texts_of(requests_[job.request_index], model_))
         if (known.insert(text).second) added.push_back(text);
     if (end > first && texts.size() + added.size() > kMostTexts) break;
     texts.insert(texts.end(), added.begin(), added.end());
@@ -92,24 +92,24 @@ void Run::encode_texts(const std::vector<std::string>& texts) {
     if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
     encode(text);
   }
-  components_.release_text_encoder();
+  components_.release_text_encoders();
 }
 
 void Run::encode(const std::string& text) {
   if (contexts_.contains(text)) return;
-  const ClipTextEncoder& encoder = components_.text_encoder(on_load_);
+  const std::vector<TextPart> parts = components_.text_parts(on_load_);
   const Stopwatch stopwatch;
-  EncodedText encoded = encode_text(components_.tokenizer(), encoder, text);
+  EncodedText encoded = encode_text(parts, model_.text_states, text);
   synchronize(compute_);
   const double seconds = stopwatch.seconds();
   report_stage("text_encode", "", seconds);
   if (!is_finite(encoded.hidden))
     fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
   if (!encoded.dropped.empty() && observer_.on_warning)
-    observer_.on_warning(concat("the text is longer than the model's ",
-                                components_.tokenizer().model_max_length(),
+    observer_.on_warning(concat("the text is longer than the model's ", components_.text_tokens(),
                                 " tokens; dropped: ", encoded.dropped));
-  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.words), seconds});
+  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
+                                         std::move(encoded.words), seconds});
 }
 
 std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Batch& batch, int steps) {
@@ -132,9 +132,7 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
   };
 }
 
-Denoiser Run::watched_denoiser(const Batch& batch, const std::vector<BatchRow>& rows, Steering& steering,
-                               int steps) {
-  Conditioning conditioning = conditioning_of(rows, contexts_);
+Denoiser Run::watched_denoiser(const Batch& batch, Conditioning conditioning, Steering& steering, int steps) {
   conditioning.token_weights = steering.token_weights();
   Watchers watchers;
   watchers.after = previews(batch, steps);
@@ -169,7 +167,7 @@ void Run::report_steps(StepClock& clock, std::size_t left, std::size_t pictures,
 Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
   const Sampler& sampler = find_sampler(*settings.sampler);
-  SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
+  SamplingPlan plan = sampler.plan(scheduler_of(settings, model_), *settings.steps);
   plan.options.eta = settings.eta;
   const int steps = static_cast<int>(plan.steps.size());
   const std::vector<BatchRow> rows = rows_of(batch, requests_);
@@ -182,9 +180,11 @@ Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   NoiseSource noise(seeds);
   const std::int64_t scale = model_.vae.pixels_per_latent();
   const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
-  const Tensor start = noise.draw({model_.unet.in_channels, height, width}) * plan.initial_noise_scale;
-  const auto steering = steering_of(rows, contexts_, height, width, plan.steps.size(), options_);
-  const Denoiser denoiser = watched_denoiser(batch, rows, *steering, steps);
+  const Tensor start = noise.draw({model_.vae.latent_channels, height, width}) * plan.initial_noise_scale;
+  Conditioning conditioning = conditioning_of(rows, contexts_, model_);
+  const auto steering =
+      steering_of(rows, contexts_, conditioning.questions(), height, width, plan.steps.size(), options_);
+  const Denoiser denoiser = watched_denoiser(batch, std::move(conditioning), *steering, steps);
 
   StepClock clock(compute_);
   reported_steps_ = 0;
@@ -270,14 +270,14 @@ Error Run::not_finite(const std::string& what, const std::string& component, con
 void Run::report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
                          double seconds) const {
   if (!observer_.on_picture) return;
-  for (const std::string& text : texts_of(requests_[job.request_index]))
+  for (const std::string& text : texts_of(requests_[job.request_index], model_))
     seconds += contexts_.at(text).seconds;
   observer_.on_picture(
       {job.request_index, job.index, job.seed, std::move(image), seconds, std::move(attention)});
 }
 
 std::size_t Run::evaluations(const Request& request) const {
-  return find_sampler(*request.sampler).plan(model_.scheduler, *request.steps).steps.size();
+  return find_sampler(*request.sampler).plan(scheduler_of(request, model_), *request.steps).steps.size();
 }
 
 void Run::report_stage(const std::string& stage, const std::string& detail, double seconds) const {

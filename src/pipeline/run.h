@@ -24,7 +24,7 @@ namespace sdgen {
 class Run {
  public:
   // `requests` are complete. All references must outlive the run.
-  Run(const ModelFolder& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
+  Run(const Model& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
       const std::vector<Request>& requests, const RunOptions& options, const Observer& observer);
 
   // Returns false if the observer ended it.
@@ -47,8 +47,7 @@ class Run {
     std::vector<std::shared_ptr<const AttentionMaps>> attention;
   };
   Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
-  Denoiser watched_denoiser(const Batch& batch, const std::vector<BatchRow>& rows, Steering& steering,
-                            int steps);
+  Denoiser watched_denoiser(const Batch& batch, Conditioning conditioning, Steering& steering, int steps);
   StepCallback after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows);
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
@@ -63,7 +62,7 @@ class Run {
                       double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
 
-  const ModelFolder& model_;
+  const Model& model_;
   const Compute& compute_;
   Components& components_;
   const VaeTiling vae_tiling_;

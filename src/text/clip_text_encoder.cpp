@@ -2,7 +2,7 @@
 
 namespace sdgen {
 
-ClipTextConfig ClipTextConfig::read(const Config& config) {
+ClipTextConfig ClipTextConfig::read(const Config& config, bool with_projection) {
   ClipTextConfig clip;
   clip.vocab_size = config.at<std::int64_t>("vocab_size");
   clip.hidden_size = config.at<std::int64_t>("hidden_size");
@@ -11,6 +11,7 @@ ClipTextConfig ClipTextConfig::read(const Config& config) {
   clip.heads = config.at<std::int64_t>("num_attention_heads");
   clip.max_position_embeddings = config.value<std::int64_t>("max_position_embeddings", 77);
   clip.eos_token_id = config.value<std::int64_t>("eos_token_id", 49407);
+  if (with_projection) clip.projection_dim = config.value<std::int64_t>("projection_dim", 512);
   clip.layer_norm_eps = config.value("layer_norm_eps", 1e-5);
   clip.activation =
       activation_from_name(config.value<std::string>("hidden_act", "quick_gelu"), config.path.string());
@@ -48,9 +49,12 @@ ClipTextEncoder::ClipTextEncoder(const Weights& weights, const ClipTextConfig& c
       final_layer_norm_(weights.at("final_layer_norm"), config.hidden_size, config.layer_norm_eps) {
   for (std::int64_t i = 0; i < config.layers; ++i)
     layers_.emplace_back(weights.at("encoder.layers").at(i), config);
+  if (config.projection_dim > 0)
+    text_projection_.emplace(weights.at("text_projection"), config.hidden_size, config.projection_dim,
+                             Bias::kNone);
 }
 
-Tensor ClipTextEncoder::operator()(const Tensor& ids) const {
+TextStates ClipTextEncoder::states(const Tensor& ids) const {
   const std::int64_t length = ids.size(1);
   if (length > config_.max_position_embeddings)
     fail_input(file_, ": the tokenizer gives ", length, " tokens, the text encoder has ",
@@ -61,17 +65,20 @@ Tensor ClipTextEncoder::operator()(const Tensor& ids) const {
                config_.vocab_size, "; they do not belong together");
   const Tensor on_device = ids.to(token_embedding_.device());
   Tensor x = at::embedding(token_embedding_, on_device) + position_embedding_.narrow(0, 0, length);
-  for (const Layer& layer : layers_) x = layer(x, config_);
-  return final_layer_norm_(x);
+  TextStates states{{x}, {}};
+  for (const Layer& layer : layers_) states.layers.push_back(x = layer(x, config_));
+  states.last = final_layer_norm_(x);
+  return states;
 }
 
-Tensor ClipTextEncoder::pooled(const Tensor& ids, const Tensor& hidden) const {
+Tensor ClipTextEncoder::pooled(const Tensor& ids, const Tensor& last) const {
   // Configs older than transformers 4.30 say eos_token_id 2, which is wrong; there the end token is the
   // highest id.
   const Tensor ends =
       config_.eos_token_id == 2 ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
   const Tensor rows = at::arange(ids.size(0), at::kLong);
-  return hidden.index({rows.to(hidden.device()), ends.to(hidden.device())});
+  const Tensor summary = last.index({rows.to(last.device()), ends.to(last.device())});
+  return text_projection_ ? (*text_projection_)(summary) : summary;
 }
 
 }  // namespace sdgen

@@ -2,6 +2,7 @@
 // section 2.4), as transformers' CLIPTextModel computes it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/json_file.h"
@@ -17,11 +18,19 @@ struct ClipTextConfig {
   std::int64_t heads = 0;
   std::int64_t max_position_embeddings = 0;
   std::int64_t eos_token_id = 0;
+  std::int64_t projection_dim = 0;  // of CLIPTextModelWithProjection; 0: there is no projection
   double layer_norm_eps = 1e-5;
   Activation activation = Activation::kQuickGelu;
 
-  // Reads text_encoder/config.json. Throws Error(kInput) naming file and key.
-  static ClipTextConfig read(const Config& config);
+  // Reads text_encoder/config.json; whether there is a projection its class says, not the file. Throws
+  // Error(kInput) naming file and key.
+  static ClipTextConfig read(const Config& config, bool with_projection = false);
+};
+
+// What the layers give on the way, transformers' hidden_states and last_hidden_state.
+struct TextStates {
+  std::vector<Tensor> layers;  // [B, L, D] what enters the first layer, then what each gives
+  Tensor last;                 // [B, L, D] the last layer's, after the final LayerNorm
 };
 
 class ClipTextEncoder {
@@ -31,11 +40,13 @@ class ClipTextEncoder {
 
   // ids [B, L] int64 on any device, L at most max_position_embeddings.
   // Throws Error(kInput) for an id outside the vocabulary: tokenizer and text encoder do not belong together.
-  // Returns [B, L, hidden_size] after the last LayerNorm: what the UNet attends to.
-  Tensor operator()(const Tensor& ids) const;
+  TextStates states(const Tensor& ids) const;
+  // states().last: what the UNet of Stable Diffusion 1 and 2 attends to.
+  Tensor operator()(const Tensor& ids) const { return states(ids).last; }
 
-  // The rows of `hidden` at each text's end token: [B, hidden_size], CLIP's summary of a text.
-  Tensor pooled(const Tensor& ids, const Tensor& hidden) const;
+  // CLIP's summary of each text: the row of states().last at its end token, [B, hidden_size]; projected,
+  // [B, projection_dim], where the model has a projection.
+  Tensor pooled(const Tensor& ids, const Tensor& last) const;
 
  private:
   struct Layer {
@@ -54,6 +65,7 @@ class ClipTextEncoder {
   Tensor position_embedding_;  // [positions, D]
   std::vector<Layer> layers_;
   LayerNorm final_layer_norm_;
+  std::optional<Linear> text_projection_;
 };
 
 }  // namespace sdgen

@@ -6,7 +6,7 @@
 #include "decode/banded_decode.h"
 #include "decode/decode_plan.h"
 #include "decode/tiled_decode.h"
-#include "pipeline/model_folder.h"
+#include "pipeline/model.h"
 #include "support/golden.h"
 #include "weights/model_files.h"
 
@@ -22,7 +22,7 @@ class Decode : public ::testing::TestWithParam<std::string> {
     return {{rename_keys(open_model_files(folder / "vae", "diffusion_pytorch_model"), current_vae_name),
              {at::kCPU, dtype},
              Weights::Mode::kRead},
-            read_model_folder(folder).vae};
+            read_model(folder).vae};
   }
   Tensor latents(at::IntArrayRef shape) const {
     return 3 * at::randn(shape, at::detail::createCPUGenerator(11), at::kFloat);

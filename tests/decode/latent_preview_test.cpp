@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "pipeline/model_folder.h"
+#include "pipeline/model.h"
 #include "support/golden.h"
 #include "weights/model_files.h"
 
@@ -14,7 +14,7 @@ AutoencoderDecoder decoder(const std::string& pipeline) {
   return {{rename_keys(open_model_files(folder / "vae", "diffusion_pytorch_model"), current_vae_name),
            {at::kCPU, at::kFloat},
            Weights::Mode::kRead},
-          read_model_folder(folder).vae};
+          read_model(folder).vae};
 }
 
 Tensor random(at::IntArrayRef shape) {

@@ -22,16 +22,17 @@ Tensor draw(Generator& generator, const Request& request, int batch_size) {
   return testing::tensor_of(images);
 }
 
-TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
-  const Json cases = testing::golden_json("pictures/pictures.json").at("cases");
-  const testing::GoldenTensors pictures("pictures/pictures.safetensors");
-  ASSERT_GE(cases.size(), 20u);
+// Every case of `folder`/pictures.json with the models below `folder`/pipelines.
+void expect_same_pictures(const std::string& folder, const std::string& pipelines, std::size_t least) {
+  const Json cases = testing::golden_json(folder + "/pictures.json").at("cases");
+  const testing::GoldenTensors pictures(folder + "/pictures.safetensors");
+  ASSERT_GE(cases.size(), least);
   std::map<std::string, Generator> generators;
   for (const Json& expected : cases) {
     SCOPED_TRACE(expected["name"].get<std::string>());
     const std::string pipeline = expected["pipeline"];
     Generator& generator = generators
-                               .try_emplace(pipeline, testing::golden_path("pipelines/" + pipeline),
+                               .try_emplace(pipeline, testing::golden_path(pipelines + "/" + pipeline),
                                             ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32})
                                .first->second;
     const Request request = testing::request_of(expected);
@@ -41,6 +42,14 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
           testing::is_same_picture(draw(generator, request, request.count), pictures.at(expected["name"])));
     }
   }
+}
+
+TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
+  expect_same_pictures("pictures", "pipelines", 20);
+}
+
+TEST(Pictures, OfOtherFamiliesEqualDiffusersPictures) {
+  expect_same_pictures("families", "families/pipelines", 7);
 }
 
 }  // namespace

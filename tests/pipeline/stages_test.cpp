@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "image/pixels.h"
-#include "pipeline/model_folder.h"
+#include "pipeline/model.h"
 #include "support/golden.h"
 #include "text/conditioner.h"
 #include "weights/model_files.h"
@@ -15,7 +15,7 @@ namespace {
 class Stages : public ::testing::TestWithParam<std::string> {
  protected:
   std::filesystem::path folder() const { return testing::golden_path("pipelines/" + GetParam()); }
-  ModelFolder model() const { return read_model_folder(folder()); }
+  Model model() const { return read_model(folder()); }
   testing::GoldenTensors tensors() const {
     return testing::GoldenTensors("stages/" + GetParam() + ".safetensors");
   }
@@ -29,7 +29,8 @@ class Stages : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(Stages, TextEncoderEqualsTheReference) {
-  const ClipTextEncoder encoder(weights("text_encoder", "model", current_clip_name), model().text);
+  const ClipTextEncoder encoder(weights("text_encoder", "model", current_clip_name),
+                                model().texts.front().config);
   const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder() / "tokenizer");
   const Tensor ids = tensors().at("text.input_ids");
   const Tensor hidden = tensors().at("text.last_hidden_state");
@@ -40,7 +41,9 @@ TEST_P(Stages, TextEncoderEqualsTheReference) {
     SCOPED_TRACE(prompts[i]);
     const auto row = static_cast<std::int64_t>(i);
     EXPECT_TRUE(at::equal(at::tensor(tokenizer->encode(prompts[i]).ids, at::kLong), ids[row]));
-    EXPECT_TRUE(testing::is_close(encode_text(*tokenizer, encoder, prompts[i]).hidden[0], hidden[row], 2e-5));
+    EXPECT_TRUE(
+        testing::is_close(encode_text({{*tokenizer, encoder}}, TextStatesUsed::kLast, prompts[i]).hidden[0],
+                          hidden[row], 2e-5));
   }
 }
 

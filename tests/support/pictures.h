@@ -20,6 +20,7 @@ inline Request request_of(const Json& expected) {
   request.width = expected["width"];
   request.height = expected["height"];
   request.count = expected["count"];
+  request.guidance_rescale = expected.value("guidance_rescale", 0.0);
   return request;
 }
 

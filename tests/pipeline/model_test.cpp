@@ -126,7 +126,7 @@ TEST_F(ModelFolderErrors, ConfigWithMoreLayersThanTheWeights) {
 }
 
 TEST_F(ModelFolderErrors, ConfigKeysWeDoNotKnowHowToHonour) {
-  edit_json("unet/config.json", [](Json& config) { config["addition_embed_type"] = "text_time"; });
+  edit_json("unet/config.json", [](Json& config) { config["addition_embed_type"] = "image"; });
   expect_refused("addition_embed_type");
 }
 

@@ -1,0 +1,61 @@
+// A model: what its configs say, checked against each other before any weight is read.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "decode/autoencoder_kl.h"
+#include "diffusion/schedule.h"
+#include "diffusion/unet.h"
+#include "pipeline/model_source.h"
+#include "text/clip_text_encoder.h"
+#include "text/conditioner.h"
+
+namespace sdgen {
+
+struct TextModel {
+  std::string encoder;    // component name
+  std::string tokenizer;  // component name
+  ClipTextConfig config;
+};
+
+// What the UNet sees behind the noisy latents' channels.
+enum class ImageInput {
+  kNone,
+  kMasked,   // a mask and the picture outside it: inpainting models
+  kPicture,  // the picture that is to be changed: InstructPix2Pix
+};
+
+struct Model {
+  ModelSource source;
+  std::string name;              // the folder's or file's name
+  std::string family;            // `_class_name` of model_index.json
+  std::vector<TextModel> texts;  // never empty
+  TextStatesUsed text_states = TextStatesUsed::kLast;
+  bool zeros_for_empty_prompt = false;  // an empty negative prompt is no text at all, but zeros
+  UnetConfig unet;
+  AutoencoderConfig vae;
+  SchedulerConfig scheduler;
+  // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
+  double guidance_scale = 7.5;
+  int steps = 30;
+
+  ImageInput image_input() const;
+  // Numbers told to the UNet besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.
+  std::int64_t added_numbers() const;
+
+  int native_width() const {
+    return static_cast<int>(unet.sample_width * vae.pixels_per_latent());
+  }  // pixels
+  int native_height() const {
+    return static_cast<int>(unet.sample_height * vae.pixels_per_latent());
+  }  // pixels
+};
+
+// Opens a model folder. Throws Error(kInput) naming file and key: no such folder, no model_index.json, an
+// unknown family or component class, a missing component, a config that is damaged, unsupported or
+// contradicts another.
+Model read_model(const std::filesystem::path& path);
+
+}  // namespace sdgen
