@@ -32,6 +32,18 @@ std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text);
 void write_file_atomically(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes,
                            bool overwrite);
 
+// A picture file, PNG or JPEG, as its viewers show it: turned as a JPEG's EXIF orientation says; an alpha channel
+// is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both, or more than
+// 16384 pixels wide or high.
+Image read_picture(const std::filesystem::path& path);
+
+// The same without the pixels: `rgb` is empty.
+Image read_picture_size(const std::filesystem::path& path);
+
+// Resized with Lanczos' filter (a = 3) in 8 bits, first the rows, then the columns, as Pillow's
+// Image.resize(..., LANCZOS) does it.
+Image resize(const Image& image, int width, int height);
+
 // The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
 // iTXt uncompressed). Throws Error(kInput) if the file is missing or is no PNG.
 PngText read_png_text(const std::filesystem::path& path);

@@ -1,0 +1,103 @@
+#include "pipeline/start_picture.h"
+
+#include "base/finite_rows.h"
+#include "image/pixels.h"
+
+namespace sdgen {
+namespace {
+
+// z of the VAE's scale -> of the UNet's
+Tensor scaled(const Tensor& z, const AutoencoderConfig& vae) {
+  return z * vae.scaling_factor;
+}
+
+LatentDistribution encoded(const EncodeSetting& setting, const Tensor& pixels, const std::string& file) {
+  const auto encode = [&](const AutoencoderEncoder& encoder, at::ScalarType dtype) {
+    const LatentDistribution z = encoder(pixels.to(setting.compute.device, dtype));
+    return LatentDistribution{z.mean.to(at::kCPU, at::kFloat), z.logvar.to(at::kCPU, at::kFloat)};
+  };
+  const auto finite = [](const LatentDistribution& z) { return is_finite(z.mean) && is_finite(z.logvar); };
+  LatentDistribution z = encode(setting.components.encoder(setting.on_load), setting.compute.dtype);
+  if (!finite(z) && setting.compute.dtype != at::kFloat)
+    z = encode(setting.components.float32_encoder(setting.on_load), at::kFloat);
+  if (!finite(z)) fail_working(file, ": its latents are not finite; the model's VAE is unusable");
+  return z;
+}
+
+Image read_resized(const std::string& file, const Request& request) {
+  return resize(read_picture(file), *request.width, *request.height);
+}
+
+// A draw from the distribution, in the UNet's scale.
+Tensor sampled(const LatentDistribution& z, NoiseSource& noise, const AutoencoderConfig& vae) {
+  return scaled(z.mean + at::exp(0.5 * z.logvar) * noise.draw(z.mean.sizes().slice(1)), vae);
+}
+
+Tensor noised(const Tensor& z, const Tensor& eps, const Level& level) {
+  return level.alpha * z + level.sigma * eps;
+}
+
+// The mask and what lies outside of it, drawn after everything else.
+Tensor masked_channels(const EncodedPicture& picture, NoiseSource& noise, const Model& model) {
+  const Tensor outside = sampled(picture.outside, noise, model.vae);
+  return at::cat({picture.mask.expand({outside.size(0), -1, -1, -1}), outside}, 1);
+}
+
+// The picture to be changed, not scaled; unseen by the question that asks without it.
+Tensor picture_channels(const EncodedPicture& picture, std::int64_t rows, int questions) {
+  const Tensor seen = picture.whole.mean.expand({rows, -1, -1, -1});
+  return questions == 1 ? seen : at::cat({at::zeros_like(seen), seen, seen});
+}
+
+}  // namespace
+
+PictureKey picture_key(const Request& request) {
+  return {request.init_image.value_or(""), request.mask.value_or(""), *request.width, *request.height};
+}
+
+EncodedPicture encode_start_picture(const EncodeSetting& setting, const Request& request) {
+  const Tensor pixels = pixels_from_image(read_resized(*request.init_image, request));
+  EncodedPicture picture;
+  picture.whole = encoded(setting, pixels, *request.init_image);
+  if (!request.mask) return picture;
+  const Tensor mask = mask_from_image(read_resized(*request.mask, request));
+  picture.outside = encoded(setting, pixels * (mask < 0.5), *request.init_image);
+  // Nearest, as torch's interpolate() by default: the upper left pixel of each latent's.
+  picture.mask = at::upsample_nearest2d(mask, picture.whole.mean.sizes().slice(2));
+  return picture;
+}
+
+StartLatents start_latents(const EncodedPicture* picture, const Model& model, const Request& request,
+                           const SamplingPlan& plan, int questions, NoiseSource& noise) {
+  const std::int64_t scale = model.vae.pixels_per_latent();
+  const std::vector<std::int64_t> shape = {model.vae.latent_channels, *request.height / scale,
+                                           *request.width / scale};
+  const ImageInput input = model.image_input();
+  StartLatents start;
+  if (!picture || input == ImageInput::kPicture) {
+    start.x = noise.draw(shape) * plan.initial_noise_scale;
+    if (picture) start.channels = picture_channels(*picture, start.x.size(0), questions);
+    return start;
+  }
+  const bool has_mask = picture->mask.defined();
+  const bool from_noise = has_mask && *request.strength == 1.0;
+  Tensor z;
+  if (!from_noise || input == ImageInput::kNone) z = sampled(picture->whole, noise, model.vae);
+  const Tensor eps = noise.draw(shape);
+  start.x = from_noise ? eps * plan.initial_noise_scale : noised(z, eps, plan.entries[plan.first].level);
+  if (!has_mask) return start;
+  const Tensor channels = masked_channels(*picture, noise, model);
+  if (input == ImageInput::kMasked) {
+    start.channels = channels;
+    return start;
+  }
+  start.keep = [z, eps, mask = picture->mask, plan](int step, Tensor& x) {
+    const std::size_t next = plan.first + static_cast<std::size_t>(step);
+    const bool is_last = static_cast<std::size_t>(step) == plan.steps.size();
+    const Tensor kept = is_last ? z : noised(z, eps, plan.entries[next].level);
+    x = (1.0 - mask.to(x.device())) * kept.to(x.device()) + mask.to(x.device()) * x;
+  };
+  return start;
+}
+
+}  // namespace sdgen
