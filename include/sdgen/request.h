@@ -31,13 +31,18 @@ struct Request {
   std::optional<int> steps{};              // sampler steps, >= 1; the model's own default, else 30
   std::optional<double> guidance_scale{};  // <= 1: off, one UNet row; the model's own default, else 7.5
   std::optional<std::string> sampler{};    // one of sampler_names(); the model's own scheduler
-  double eta = 0.0;                        // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
-  std::optional<std::uint64_t> seed{};     // picture k uses seed + k; random when absent
-  std::optional<int> width{};              // pixels, a multiple of 8; the model's own
-  std::optional<int> height{};             // pixels, a multiple of 8; the model's own
-  int count = 1;                           // pictures of this prompt, >= 1
-  std::vector<WordWeight> attend{};        // words that count more or less
-  std::vector<WordBox> focus{};            // words that are held to a place
+  double eta = 0.0;                        // stochasticity of ddim and tcd, 0 (deterministic) to 1
+  std::optional<std::string> schedule{};   // one of schedule_names(), how sigmas are spread; the model's own
+  // What a model's scheduler config gets wrong or leaves out; the model's own where absent.
+  std::optional<std::string> prediction_type{};   // epsilon, v_prediction, sample
+  std::optional<std::string> timestep_spacing{};  // leading, trailing, linspace
+  std::optional<bool> zero_snr{};                 // betas rescaled to end at pure noise
+  std::optional<std::uint64_t> seed{};            // picture k uses seed + k; random when absent
+  std::optional<int> width{};                     // pixels, a multiple of 8; the model's own
+  std::optional<int> height{};                    // pixels, a multiple of 8; the model's own
+  int count = 1;                                  // pictures of this prompt, >= 1
+  std::vector<WordWeight> attend{};               // words that count more or less
+  std::vector<WordBox> focus{};                   // words that are held to a place
   // The prompt of an earlier picture with this seed and these settings, whose layout this one keeps: words in
   // common attend to the same places ("Prompt-to-Prompt Image Editing ...", section 3.2).
   std::optional<std::string> edit_from{};
@@ -75,5 +80,7 @@ std::string number_text(double number);
 
 // Names accepted by Request::sampler, in the order shown to users.
 std::vector<std::string> sampler_names();
+// Names accepted by Request::schedule.
+std::vector<std::string> schedule_names();
 
 }  // namespace sdgen

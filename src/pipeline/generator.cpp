@@ -54,7 +54,7 @@ struct Generator::Impl {
         vae_tiling(options.vae_tiling),
         model(read_model_folder(path)),
         components(model, compute) {
-    const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
+    const Sampler* const own = find_sampler_of(model.scheduler);
     info = {model.name,
             model.family,
             model.native_width(),

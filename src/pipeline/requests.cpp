@@ -26,9 +26,10 @@ int checked_size(const char* name, int pixels, int multiple) {
 }
 
 std::string own_sampler(const ModelFolder& model) {
-  if (const Sampler* sampler = find_sampler_of_class(model.scheduler.class_name)) return sampler->name;
+  if (const Sampler* sampler = find_sampler_of(model.scheduler)) return sampler->name;
   fail_input((model.path / "scheduler" / "scheduler_config.json").string(), ": scheduler ",
              model.scheduler.class_name,
+             model.scheduler.algorithm_type.empty() ? "" : concat(" (", model.scheduler.algorithm_type, ")"),
              " is not supported; name one with --sampler: ", join(sampler_names()));
 }
 
@@ -71,21 +72,22 @@ Request complete_request(const Request& request, const ModelFolder& model) {
   if (*complete.steps < 1) fail_request("steps ", *complete.steps, ": expected 1 or more");
   if (!std::isfinite(*complete.guidance_scale)) fail_request("guidance-scale: expected a finite number");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
-  if (complete.eta > 0.0 && *complete.sampler != "ddim")
-    fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
+  const Sampler& sampler = find_sampler(*complete.sampler);
+  require_used(sampler, complete);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
   check_words(complete);
-  find_sampler(*complete.sampler)
-      .plan(model.scheduler, *complete.steps);  // too many or too few steps are refused here
+  // Too many or too few steps are refused here.
+  sampler.plan(overridden(model.scheduler, complete), *complete.steps);
   return complete;
 }
 
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
-    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale, *request.width,
-                      *request.height, request.edit_from);
+    return std::tuple(*request.steps, *request.sampler, request.eta, request.schedule,
+                      request.prediction_type, request.timestep_spacing, request.zero_snr,
+                      *request.guidance_scale, *request.width, *request.height, request.edit_from);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

@@ -116,10 +116,13 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
   if (!preview_)
     preview_.emplace(components_.decoder(on_load_), at::TensorOptions(compute_.device).dtype(compute_.dtype));
-  return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
+  const PredictionType type =
+      overridden(model_.scheduler, requests_[batch.front().request_index]).prediction_type;
+  return [this, &batch, type, steps, step = 0](const Tensor& x, const Tensor& output,
+                                               const Level& level) mutable {
     if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
     const Stopwatch stopwatch;
-    const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
+    const Tensor x0 = estimate_from_output(type, output, x, level).x0;
     const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
@@ -139,13 +142,14 @@ Denoiser Run::watched_denoiser(const Batch& batch, const std::vector<BatchRow>& 
   Watchers watchers;
   watchers.after = previews(batch, steps);
   steering.join(watchers);
-  return guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type, conditioning, compute_,
-                         &recorder_, std::move(watchers));
+  const PredictionType type = overridden(model_.scheduler, rows.front().request).prediction_type;
+  return guided_denoiser(components_.unet(on_load_), type, conditioning, compute_, &recorder_,
+                         std::move(watchers));
 }
 
 // What is told after each step, and what may end the run there.
 StepCallback Run::after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows) {
-  return [this, &clock, pictures, steps, &finite_rows](int step, const Tensor& x) {
+  return [this, &clock, pictures, steps, &finite_rows](int step, Tensor& x) {
     clock.end_step();
     report_steps(clock, clock.lead(), pictures, steps);
     finite_rows.look(last_rows(x, pictures), step);
@@ -169,7 +173,7 @@ void Run::report_steps(StepClock& clock, std::size_t left, std::size_t pictures,
 Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
   const Sampler& sampler = find_sampler(*settings.sampler);
-  SamplingPlan plan = sampler.plan(model_.scheduler, *settings.steps);
+  SamplingPlan plan = sampler.plan(overridden(model_.scheduler, settings), *settings.steps);
   plan.options.eta = settings.eta;
   const int steps = static_cast<int>(plan.steps.size());
   const std::vector<BatchRow> rows = rows_of(batch, requests_);
@@ -277,7 +281,9 @@ void Run::report_picture(const Job& job, Image image, std::shared_ptr<const Atte
 }
 
 std::size_t Run::evaluations(const Request& request) const {
-  return find_sampler(*request.sampler).plan(model_.scheduler, *request.steps).steps.size();
+  return find_sampler(*request.sampler)
+      .plan(overridden(model_.scheduler, request), *request.steps)
+      .steps.size();
 }
 
 void Run::report_stage(const std::string& stage, const std::string& detail, double seconds) const {
