@@ -21,6 +21,13 @@
 
 namespace sdgen {
 
+// What a model is put together from.
+struct ModelFiles {
+  std::filesystem::path model;  // a diffusers folder
+  // A second model that does the last steps (Stable Diffusion XL's refiner), from Request::refiner_start on.
+  std::optional<std::filesystem::path> refiner{};
+};
+
 // What a model folder says of itself, and what will compute it.
 struct ModelInfo {
   std::string name;    // the folder's name
@@ -112,7 +119,9 @@ class Generator {
   // shapes and classes included. No weight is read before run(). Throws Error(kInput) naming file, key and
   // remedy; Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict
   // each other.
-  Generator(const std::filesystem::path& model, const ComputeOptions& compute);
+  Generator(const ModelFiles& files, const ComputeOptions& compute);
+  Generator(const std::filesystem::path& model, const ComputeOptions& compute)
+      : Generator(ModelFiles{.model = model}, compute) {}
   ~Generator();
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

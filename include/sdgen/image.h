@@ -32,9 +32,9 @@ std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text);
 void write_file_atomically(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes,
                            bool overwrite);
 
-// A picture file, PNG or JPEG, as its viewers show it: turned as a JPEG's EXIF orientation says; an alpha channel
-// is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both, or more than
-// 16384 pixels wide or high.
+// A picture file, PNG or JPEG, as its viewers show it: turned as a JPEG's EXIF orientation says; an alpha
+// channel is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both, or
+// more than 16384 pixels wide or high.
 Image read_picture(const std::filesystem::path& path);
 
 // The same without the pixels: `rgb` is empty.

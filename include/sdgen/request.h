@@ -33,22 +33,29 @@ struct Request {
   std::optional<std::string> sampler{};    // one of sampler_names(); the model's own scheduler
   // How much the starting picture counts in models that are told to change it (InstructPix2Pix), >= 1; 1.5.
   std::optional<double> image_guidance_scale{};
-  // 0 to 1: brings the contrast of guided pictures back to what it is without guidance, for models with a zero
-  // terminal SNR ("Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4).
+  // 0 to 1: brings the contrast of guided pictures back to what it is without guidance, for models with a
+  // zero terminal SNR ("Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4).
   double guidance_rescale = 0.0;
-  double eta = 0.0;                        // DDIM's stochasticity, 0 (deterministic) to 1 (DDPM-like)
-  std::optional<std::uint64_t> seed{};     // picture k uses seed + k; random when absent
-  std::optional<int> width{};              // pixels, a multiple of 8; the model's own
-  std::optional<int> height{};             // pixels, a multiple of 8; the model's own
-  int count = 1;                           // pictures of this prompt, >= 1
-  std::vector<WordWeight> attend{};        // words that count more or less
-  std::vector<WordBox> focus{};            // words that are held to a place
-  // A picture to start from (PNG or JPEG): resized to width x height, which are its own unless told otherwise,
-  // and changed by `strength`, 0 to 1: the part of the steps that are done; 0.8, or 1 with a mask.
+  double eta = 0.0;                       // stochasticity of ddim and tcd, 0 (deterministic) to 1
+  std::optional<std::string> schedule{};  // one of schedule_names(), how sigmas are spread; the model's own
+  // What a model's scheduler config gets wrong or leaves out; the model's own where absent.
+  std::optional<std::string> prediction_type{};   // epsilon, v_prediction, sample
+  std::optional<std::string> timestep_spacing{};  // leading, trailing, linspace
+  std::optional<bool> zero_snr{};                 // betas rescaled to end at pure noise
+  std::optional<std::uint64_t> seed{};            // picture k uses seed + k; random when absent
+  std::optional<int> width{};                     // pixels, a multiple of 8; init_image's or the model's own
+  std::optional<int> height{};                    // pixels, a multiple of 8; likewise
+  int count = 1;                                  // pictures of this prompt, >= 1
+  std::vector<WordWeight> attend{};               // words that count more or less
+  std::vector<WordBox> focus{};                   // words that are held to a place
+  // A picture to start from (PNG or JPEG): resized to width x height, which are its own unless told
+  // otherwise, and changed by `strength`, 0 to 1: the part of the steps that are done; 0.8, or 1 with a mask.
   std::optional<std::string> init_image{};
   std::optional<double> strength{};
   // A picture that is white where init_image is to be painted anew, black where it is to stay.
   std::optional<std::string> mask{};
+  double refiner_start =
+      0.8;  // the part of the noise schedule after which the refiner, where there is one, goes on
   // The prompt of an earlier picture with this seed and these settings, whose layout this one keeps: words in
   // common attend to the same places ("Prompt-to-Prompt Image Editing ...", section 3.2).
   std::optional<std::string> edit_from{};
@@ -86,5 +93,7 @@ std::string number_text(double number);
 
 // Names accepted by Request::sampler, in the order shown to users.
 std::vector<std::string> sampler_names();
+// Names accepted by Request::schedule.
+std::vector<std::string> schedule_names();
 
 }  // namespace sdgen

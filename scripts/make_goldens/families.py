@@ -2,13 +2,14 @@
 
 import shutil
 
+import diffusers
 import numpy as np
 import torch
-import diffusers
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image, ImageOps
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from common import GOLDEN, write_cases, write_tensors
+from common import GOLDEN, load_pipeline, randn, write_cases, write_tensors
 from tokenizers_small import train_bpe
 from weights import enliven
 
@@ -155,8 +156,116 @@ CASES = [
 ]
 
 
+PICTURES = {"start.png": (77, 53), "start.jpg": (64, 72), "mask.png": (60, 60)}
+CASES += [
+    case("lcm", "lcm-tiny", guidance_scale=8.0, steps=4, count=2),
+    case("img2img", "sd15-tiny", init_image="start.png", strength=0.6, steps=8),
+    case("img2img-ddim-all", "sd15-tiny", init_image="start.jpg", strength=1.0, sampler="ddim", eta=0.5, count=2),
+    case("img2img-v", "sd2-tiny", init_image="start.png", strength=0.5, steps=9, width=80, height=56),
+    case("img2img-euler-a", "sd15-tiny", init_image="start.png", strength=0.7, sampler="euler-a", count=3, width=64, height=64),
+    case("img2img-xl", "xl-tiny", init_image="start.jpg", strength=0.45, steps=7, width=64, height=64),
+    case("img2img-refiner", "refiner-tiny", init_image="start.png", strength=0.4, steps=6, negative_prompt="dark"),
+    case("mask-pndm", "sd15-tiny", init_image="start.png", mask="mask.png", strength=1.0, width=64, height=64),
+    case("mask-ddim", "sd15-tiny", init_image="start.jpg", mask="mask.png", strength=0.7, sampler="ddim", eta=0.3, steps=7),
+    case("mask-euler-a", "sd15-tiny", init_image="start.png", mask="mask.png", strength=0.9, sampler="euler-a", count=2, width=64, height=64),
+    case("mask-xl", "xl-tiny", init_image="start.png", mask="mask.png", strength=0.8, width=72, height=48),
+    case("inpaint", "inpaint-tiny", init_image="start.png", mask="mask.png", strength=1.0, count=2, width=64, height=64),
+    case("inpaint-weak", "inpaint-tiny", init_image="start.jpg", mask="mask.png", strength=0.6, sampler="ddim", steps=7, eta=0.5),
+    case("instruct", "instruct-tiny", init_image="start.png", width=64, height=64, image_guidance_scale=1.3),
+    case("instruct-ddim", "instruct-tiny", init_image="start.jpg", sampler="ddim", count=2, guidance_scale=4.0),
+    case("instruct-unguided", "instruct-tiny", init_image="start.jpg", guidance_scale=1.0),
+    case("refined", "xl-tiny", refiner="refiner-tiny", refiner_start=0.6, steps=7, count=2),
+    case("refined-ddim", "xl-tiny", refiner="refiner-tiny", sampler="ddim", steps=10, width=72),
+]
+
+
+def write_pictures(folder):
+    """Soft random colours; the mask is a blot; the JPEG is stored on its side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (width, height) in PICTURES.items():
+        coarse = randn(1, 3, 5, 6, name=f"families.{name}")
+        pixels = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic")[0].permute(1, 2, 0)
+        image = Image.fromarray((pixels * 60 + 128).clamp(0, 255).round().byte().numpy())
+        if name == "start.jpg":
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            image.rotate(90, expand=True).save(folder / name, quality=85, exif=exif)
+        else:
+            image.save(folder / name)
+
+
+def opened(name, it):
+    """As load_image() and the image processor see it, in the case's size."""
+    return ImageOps.exif_transpose(Image.open(GOLDEN / "families" / name)).convert("RGB")
+
+
+def draw_from_picture(pipe, it):
+    """The picture pipelines on the parts of `pipe`."""
+    xl = hasattr(pipe, "text_encoder_2")
+    kind = "Inpaint" if it.get("mask") else "Img2Img"
+    cls = type(pipe) if "instruct" in it["pipeline"] else getattr(diffusers, f"StableDiffusion{'XL' if xl else ''}{kind}Pipeline")
+    parts = {k: v for k, v in pipe.components.items() if k != "image_encoder"}
+    settings = {k: pipe.config[k] for k in ("force_zeros_for_empty_prompt", "requires_aesthetics_score") if k in pipe.config}
+    if kind == "Img2Img" and "requires_aesthetics_score" not in settings:
+        settings.pop("requires_aesthetics_score", None)
+    other = pipe if cls is type(pipe) else cls(**parts, **settings)
+    other.set_progress_bar_config(disable=True)
+    image = opened(it["init_image"], it)
+    extra = {}
+    if it.get("mask"):
+        extra |= {"mask_image": opened(it["mask"], it), "width": it["width"], "height": it["height"]}
+    else:
+        image = image.resize((it["width"], it["height"]), Image.LANCZOS)
+    if it.get("strength"):
+        extra["strength"] = it["strength"]
+    if it.get("image_guidance_scale"):
+        extra["image_guidance_scale"] = it["image_guidance_scale"]
+    if "instruct" not in it["pipeline"]:
+        extra["eta"] = it["eta"]
+    return other(
+        it["prompt"],
+        image=image,
+        negative_prompt=it["negative_prompt"],
+        num_inference_steps=it["steps"],
+        guidance_scale=it["guidance_scale"],
+        num_images_per_prompt=it["count"],
+        generator=[torch.Generator().manual_seed(it["seed"] + k) for k in range(it["count"])],
+        **extra,
+    ).images
+
+
+def draw_refined(pipe, it):
+    """Base and refiner as diffusers' documentation joins them; decoded by the base's VAE."""
+    refiner = diffusers.StableDiffusionXLImg2ImgPipeline.from_pretrained(
+        GOLDEN / "families" / "pipelines" / it["refiner"], dtype=torch.float32, local_files_only=True
+    )
+    refiner.set_progress_bar_config(disable=True)
+    from pictures import scheduler_for
+
+    refiner.scheduler = scheduler_for(refiner.scheduler, it["sampler"])
+    start = it.get("refiner_start", 0.8)
+    shared = {
+        "prompt": it["prompt"],
+        "negative_prompt": it["negative_prompt"],
+        "num_inference_steps": it["steps"],
+        "guidance_scale": it["guidance_scale"],
+        "num_images_per_prompt": it["count"],
+        "generator": [torch.Generator().manual_seed(it["seed"] + k) for k in range(it["count"])],
+        "output_type": "latent",
+    }
+    latents = pipe(width=it["width"], height=it["height"], denoising_end=start, **shared).images
+    latents = refiner(image=latents, denoising_start=start, **shared).images
+    pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+    return pipe.image_processor.postprocess(pixels, output_type="pil")
+
+
 def draw(pipe, own, it):
     from pictures import scheduler_for
+
+    if it.get("init_image") or it.get("refiner"):
+        pipe.scheduler = scheduler_for(own, it["sampler"])
+        images = draw_from_picture(pipe, it) if it.get("init_image") else draw_refined(pipe, it)
+        return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
     pipe.scheduler = scheduler_for(own, it["sampler"])
     extra = {"guidance_rescale": it["guidance_rescale"]} if it.get("guidance_rescale") else {}
@@ -193,21 +302,36 @@ def measured(name, draw_once, pipe):
     return image, apart
 
 
+def resized():
+    """Pillow's Lanczos, up and down."""
+    image = opened("start.png", None)
+    sizes = [(77, 53), (64, 64), (24, 16), (160, 53), (77, 111), (5, 3)]
+    out = {f"{w}x{h}": torch.from_numpy(np.array(image.resize((w, h), Image.LANCZOS))) for w, h in sizes}
+    jpeg = np.array(opened("start.jpg", None))
+    return out | {"jpeg": torch.from_numpy(jpeg)}
+
+
 def main():
     shutil.rmtree(GOLDEN / "families", ignore_errors=True)
-    tensors, cases = {}, []
-    for name, build in pipelines().items():
-        pipe = build(name)
-        folder = GOLDEN / "families" / "pipelines" / name
-        pipe.to(torch.float16).save_pretrained(folder)
+    write_pictures(GOLDEN / "families")
+    folders, own_folders = pipelines(), GOLDEN / "families" / "pipelines"
+    built = {}
+    for name, build in folders.items():
+        pipe = built[name] = build(name)
+        pipe.to(torch.float16).save_pretrained(own_folders / name)
         pipe.to(torch.float32)
-        pipe.set_progress_bar_config(disable=True)
-        own = pipe.scheduler
-        for it in [it for it in CASES if it["pipeline"] == name]:
-            image, apart = measured(it["name"], lambda: draw(pipe, own, it), pipe)
-            tensors[it["name"]] = image
-            cases.append(it | apart)
     for path in (GOLDEN / "families").rglob("*.safetensors"):
         path.chmod(0o644)
+    tensors, cases = {}, []
+    for it in CASES:
+        pipe = built.setdefault(it["pipeline"], None) or load_pipeline(it["pipeline"])
+        built[it["pipeline"]] = pipe
+        pipe.set_progress_bar_config(disable=True)
+        if not hasattr(pipe, "own_scheduler"):
+            pipe.own_scheduler = pipe.scheduler
+        image, apart = measured(it["name"], lambda: draw(pipe, pipe.own_scheduler, it), pipe)
+        tensors[it["name"]] = image
+        cases.append(it | apart)
     write_tensors(GOLDEN / "families" / "pictures.safetensors", tensors)
+    write_tensors(GOLDEN / "families" / "resized.safetensors", resized())
     write_cases(GOLDEN / "families" / "pictures.json", {}, cases)

@@ -1,5 +1,6 @@
 """Betas, time steps and sigmas of every scheduler class. Writes tests/golden/schedules.json."""
 
+import inspect
 import itertools
 
 import diffusers
@@ -7,6 +8,19 @@ import diffusers
 from common import GOLDEN, write_cases
 
 CLASSES = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+NEWER = (
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "LMSDiscreteScheduler",
+    "DEISMultistepScheduler",
+    "LCMScheduler",
+    "TCDScheduler",
+)
+SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
 SPACINGS = ("leading", "trailing", "linspace")
 STEPS = (1, 2, 7, 20, 30, 50)
 SD = {"beta_start": 0.00085, "beta_end": 0.012}
@@ -53,7 +67,22 @@ def case(cls, steps, **config):
     out = {"class": cls, "config": config, "steps": steps, "timesteps": numbers(scheduler.timesteps)}
     if hasattr(scheduler, "sigmas"):
         out["sigmas"] = numbers(scheduler.sigmas)
+    if hasattr(scheduler, "sigmas_interpol"):
+        out["sigmas_interpol"] = numbers(scheduler.sigmas_interpol)
     return out | {"init_noise_sigma": float(str(float(scheduler.init_noise_sigma)))}
+
+
+def newer_cases():
+    """Classes that spread sigmas, each with its spacings and spreads."""
+    out = []
+    for cls in NEWER:
+        taken = inspect.signature(getattr(diffusers, cls).__init__).parameters
+        wanted = [{"timestep_spacing": spacing, "steps_offset": 1} for spacing in SPACINGS if "timestep_spacing" in taken] or [{}]
+        wanted += [{key: True} for key in SPREADS if key in taken]
+        for config, steps in itertools.product(wanted, (2, 7, 30)):
+            out.append(case(cls, steps, beta_schedule="scaled_linear", **config))
+        out.append(case(cls, 20, beta_schedule="squaredcos_cap_v2", **({"use_karras_sigmas": True} if SPREADS[0] in taken else {})))
+    return out
 
 
 def main():
@@ -74,4 +103,5 @@ def main():
         cases.append(case("EulerDiscreteScheduler", steps, **euler, final_sigmas_type="sigma_min"))
         cases.append(case("EulerDiscreteScheduler", steps, **euler, interpolation_type="log_linear"))
         cases.append(case("EulerDiscreteScheduler", steps, **euler, use_karras_sigmas=True))
+    cases += newer_cases()
     write_cases(GOLDEN / "schedules.json", {"betas": betas()}, cases)

@@ -29,12 +29,17 @@ void take_all(Job& job, const Request& earlier) {
   job.edit_from = earlier.prompt;
   take(job.seed, earlier.seed);
   take(job.steps, earlier.steps);
-  take(job.sampler, earlier.sampler);
+  take(job.prediction_type, earlier.prediction_type);
+  take(job.timestep_spacing, earlier.timestep_spacing);
+  take(job.zero_snr, earlier.zero_snr);
   take(job.guidance_scale, earlier.guidance_scale);
   take(job.width, earlier.width);
   take(job.height, earlier.height);
+  // Another sampler may take neither.
+  if (!job.own_eta && (!job.sampler || job.sampler == earlier.sampler)) job.eta = earlier.eta;
+  if (!job.sampler || job.sampler == earlier.sampler) take(job.schedule, earlier.schedule);
+  take(job.sampler, earlier.sampler);
   if (!job.own_negative_prompt) job.negative_prompt = earlier.negative_prompt;
-  if (!job.own_eta && (!job.sampler || *job.sampler == "ddim")) job.eta = earlier.eta;
 }
 
 std::size_t column_of_edit(const PromptLine& line) {

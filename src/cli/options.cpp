@@ -103,9 +103,12 @@ void add_options(CLI::App& app, Command command) {
   for (const RequestField& field : request_fields()) {
     std::string names = "--" + std::string(field.name);
     if (!field.alias.empty()) names += ",--" + std::string(field.alias);
-    const bool is_sampler = field.name == "sampler";
+    std::string help(field.help);
+    if (field.name == "sampler") help = comma_list(sampler_names()) + " [the model's own]";
+    if (field.name == "schedule")
+      help = "how the sampler's sigmas are spread: " + comma_list(schedule_names()) + " [the model's own]";
     add_option(app, names, field.letter, is_hidden(field.name, command) ? "" : field.group, field.value,
-               is_sampler ? comma_list(sampler_names()) + " [the model's own]" : std::string(field.help));
+               help);
   }
   for (const ProgramOption& option : program_options())
     if (!option.only_bench || command == Command::kBench)

@@ -37,7 +37,11 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   add("steps", std::to_string(*job.steps));
   add("guidance-scale", number_text(*job.guidance_scale));
   add("sampler", *job.sampler);
+  add("schedule", job.schedule.value_or(""));
   if (job.eta > 0) add("eta", number_text(job.eta));
+  add("prediction-type", job.prediction_type.value_or(""));
+  add("timestep-spacing", job.timestep_spacing.value_or(""));
+  if (job.zero_snr) add("zero-snr", *job.zero_snr ? "true" : "false");
   add("width", std::to_string(*job.width));
   add("height", std::to_string(*job.height));
   add("attend", attend_text(job.attend));

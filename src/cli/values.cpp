@@ -170,6 +170,11 @@ void parse_value(const std::string& name, const nlohmann::json& json, double& va
   value = json.get<double>();
 }
 
+void parse_value(const std::string& name, const nlohmann::json& json, bool& value) {
+  if (!json.is_boolean()) refuse(name, "true or false", shown(json));
+  value = json.get<bool>();
+}
+
 void parse_value(const std::string& name, const nlohmann::json& json, std::string& value) {
   if (!json.is_string()) refuse(name, "a string", shown(json));
   if (json.get_ref<const std::string&>().find('\0') != std::string::npos)

@@ -26,6 +26,7 @@ void parse_value(const std::string& name, const std::string& text, std::vector<W
 void parse_value(const std::string& name, const nlohmann::json& json, int& value);
 void parse_value(const std::string& name, const nlohmann::json& json, std::uint64_t& value);
 void parse_value(const std::string& name, const nlohmann::json& json, double& value);
+void parse_value(const std::string& name, const nlohmann::json& json, bool& value);
 void parse_value(const std::string& name, const nlohmann::json& json, std::string& value);
 // A text as above, or an array of such texts.
 void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordWeight>& value);

@@ -1,31 +1,8 @@
-#include "diffusion/samplers.h"
-
-#include <algorithm>
-#include <cmath>
-#include <deque>
-
-#include "base/compute.h"
+// Samplers that keep alpha^2 + sigma^2 = 1 and know the training timesteps.
+#include "diffusion/sampler_steps.h"
 
 namespace sdgen {
 namespace {
-
-double squared(double value) {
-  return value * value;
-}
-
-Tensor clip(const Tensor& x0, double range) {
-  return range > 0 ? x0.clamp(-range, range) : x0;
-}
-
-Estimate estimate(const Denoiser& denoiser, const Tensor& x, const Step& step) {
-  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step.from, step.timestep), x,
-                              step.from);
-}
-
-// Picture noise for a step, on x's device.
-Tensor noise_like(const Tensor& x, NoiseSource& noise) {
-  return to_device(noise.draw(x.sizes().slice(1)), x.device());
-}
 
 // Variance of x_{t-1} given x_t and x_0: DDPM eq. 7, DDIM eq. 16 with eta 1.
 double posterior_variance(const Level& from, const Level& to) {
@@ -147,26 +124,35 @@ Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
   return x;
 }
 
-Tensor sample_euler(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const SamplerOptions&,
-                    NoiseSource&, const StepCallback& on_step) {
+Tensor sample_lcm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                  const SamplerOptions& options, NoiseSource& noise, const StepCallback& on_step) {
+  constexpr double kSigmaData = 0.5;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    x = x + (step.to.sigma - step.from.sigma) * estimate(denoiser, x, step).eps;  // dx/dsigma = eps
+    const double time = step.timestep * options.timestep_scaling;
+    const double norm = squared(time) + squared(kSigmaData);
+    const Tensor x0 = clip(estimate(denoiser, x, step).x0, options.clip_x0);
+    x = (time / std::sqrt(norm)) * x0 + (squared(kSigmaData) / norm) * x;  // LCM eq. 9
+    if (step.to.sigma > 0) x = step.to.alpha * x + step.to.sigma * noise_like(x, noise);
     on_step(static_cast<int>(i) + 1, x);
   }
   return x;
 }
 
-Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
-                              const SamplerOptions&, NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_tcd(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                  const SamplerOptions& options, NoiseSource& noise, const StepCallback& on_step) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    const double from = step.from.sigma;
-    const double to = step.to.sigma;
-    const double up = std::sqrt(std::max(0.0, squared(to) * (squared(from) - squared(to)) / squared(from)));
-    const double down = std::sqrt(std::max(0.0, squared(to) - squared(up)));
-    x = x + (down - from) * estimate(denoiser, x, step).eps;
-    x = x + up * noise_like(x, noise);
+    // The point that is stepped to before noise leads back up; the reference rounds in float32.
+    const float point =
+        std::floor(static_cast<float>(1.0 - options.eta) * static_cast<float>(step.to_timestep));
+    const Level& below = options.training_levels[static_cast<std::size_t>(point)];
+    const auto [x0, eps] = estimate(denoiser, x, step);
+    x = below.alpha * x0 + below.sigma * eps;
+    if (options.eta > 0 && step.to_timestep > 0) {
+      const double kept = step.to.alpha / below.alpha;
+      x = kept * x + std::sqrt(std::max(0.0, 1.0 - squared(kept))) * noise_like(x, noise);
+    }
     on_step(static_cast<int>(i) + 1, x);
   }
   return x;

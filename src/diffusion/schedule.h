@@ -9,6 +9,8 @@
 
 namespace sdgen {
 
+struct Request;
+
 enum class PredictionType { kEpsilon, kVPrediction, kSample };
 enum class TimestepSpacing {
   kLeading,
@@ -16,16 +18,24 @@ enum class TimestepSpacing {
   kLinspace
 };  // "Common Diffusion Noise Schedules ...", table 2
 enum class VarianceType { kFixedSmall, kFixedSmallLog, kFixedLarge };
+// How a run's sigmas are spread, where they are not those of its timesteps.
+enum class SigmaSchedule {
+  kTimesteps,
+  kKarras,       // "Elucidating the Design Space of Diffusion-Based Generative Models", eq. 5
+  kExponential,  // even steps of log sigma
+  kBeta,         // "Beta Sampling is All You Need", quantiles of Beta(0.6, 0.6)
+  kLu            // even steps of lambda ("DPM-Solver", section 3.4)
+};
 
 // scheduler/scheduler_config.json. Empty optionals: the folder is silent, so each sampler has its own
 // default, which is what diffusers' from_config does.
 struct SchedulerConfig {
   std::string class_name = "DDIMScheduler";
   int num_train_timesteps = 1000;
-  double beta_start = 0.0001;
-  double beta_end = 0.02;
-  std::string beta_schedule = "linear";  // linear, scaled_linear, squaredcos_cap_v2
-  std::vector<double> trained_betas;     // instead of a beta_schedule
+  std::optional<double> beta_start;          // most classes: 0.0001
+  std::optional<double> beta_end;            // most classes: 0.02
+  std::optional<std::string> beta_schedule;  // linear (of most classes), scaled_linear, squaredcos_cap_v2
+  std::vector<double> trained_betas;         // instead of a beta_schedule
   PredictionType prediction_type = PredictionType::kEpsilon;
   std::optional<TimestepSpacing> timestep_spacing;
   int steps_offset = 0;
@@ -36,14 +46,36 @@ struct SchedulerConfig {
   VarianceType variance_type = VarianceType::kFixedSmall;
   bool skip_prk_steps = false;
   bool final_sigma_is_zero = true;  // final_sigmas_type: zero or sigma_min
-  // Keys whose values only some samplers would have to honour, and cannot: refused by these when a run is
-  // planned.
-  std::vector<std::string> unsupported_by_euler;      // Karras and other spacings of sigmas
-  std::vector<std::string> unsupported_by_ddim_ddpm;  //  dynamic thresholding, learned variance
+  // Samplers that step in sigma.
+  SigmaSchedule sigma_schedule = SigmaSchedule::kTimesteps;  // use_karras_sigmas, ...
+  std::optional<double> sigma_min, sigma_max;                // ends of these schedules instead of the table's
+  bool log_linear_sigmas = false;                            // interpolation_type
+  bool continuous_timesteps = false;                         // timestep_type
+  // DPM-Solver, DEIS, UniPC.
+  std::string algorithm_type;  // as written; empty: silent
+  std::string solver_type;     // midpoint, heun, logrho, bh1, bh2; empty: silent
+  int solver_order = 2;
+  std::optional<bool> lower_order_final;
+  bool euler_at_final = false;
+  std::optional<double> lambda_min_clipped;
+  bool predict_x0 = true;
+  std::vector<int> disable_corrector;
+  // LCM, TCD.
+  int original_inference_steps = 50;
+  double timestep_scaling = 10.0;
+  // Keys set to what no sampler does yet: refused, when a run is planned, by those whose class knows the key.
+  std::vector<std::string> unsupported;
 
   // Throws Error(kInput) naming file and key for values that are unknown or out of range.
   static SchedulerConfig read(const Config& config);
 };
+
+// `config` with what the request says of schedule, prediction type, spacing and zero SNR. Throws
+// Error(kRequest) for unknown names.
+SchedulerConfig overridden(SchedulerConfig config, const Request& request);
+
+// `config` with betas where it is silent: classes differ in their defaults.
+SchedulerConfig with_betas(SchedulerConfig config, double start, double end, const std::string& schedule);
 
 // x_t = alpha x_0 + sigma eps. Variance-preserving samplers keep alpha^2 + sigma^2 = 1, Euler's keep alpha
 // = 1.
@@ -57,6 +89,10 @@ struct Step {
   double timestep = 0.0;  // given to the network
   Level from;
   Level to;
+  int order = 1;                // multistep methods: newest outputs that count, where there are as many
+  bool corrects = false;        // UniPC: first corrects the step before
+  double to_timestep = 0.0;     // TCD
+  std::vector<double> weights{};  // LMS: of the newest derivatives, the newest first
 };
 
 // The cumulative product of 1 - beta at each training timestep, computed in float32 as the reference does, so
@@ -67,5 +103,10 @@ std::vector<double> alphas_cumprod(const SchedulerConfig& config, bool rescale_z
 // (Euler's).
 std::vector<double> spaced_timesteps(const SchedulerConfig& config, TimestepSpacing spacing, int steps,
                                      bool fractional);
+
+// The same by DPM-Solver's rules: of `steps` + 1 points the last, at the picture, is left out. `train` counts
+// the timesteps that take part.
+std::vector<double> solver_timesteps(const SchedulerConfig& config, TimestepSpacing spacing, int steps,
+                                     int train);
 
 }  // namespace sdgen

@@ -40,21 +40,46 @@ Compute checked_compute(const ComputeOptions& options) {
   return compute;
 }
 
+// A model with its parts, which point at it.
+struct OpenModel {
+  Model model;
+  Components components;
+
+  OpenModel(const std::filesystem::path& path, const Compute& compute)
+      : model(read_model(path)), components(model, compute) {}
+  OpenModel(const OpenModel&) = delete;
+  OpenModel& operator=(const OpenModel&) = delete;
+
+  LoadedModel loaded() { return {model, components}; }
+};
+
+void check_refiner(const Model& base, const Model& refiner) {
+  const std::string file = refiner.source.path.string();
+  if (refiner.image_input() != ImageInput::kNone)
+    fail_input(file, ": not a refiner: its UNet takes a picture beside the latents");
+  if (refiner.vae.latent_channels != base.vae.latent_channels ||
+      refiner.vae.pixels_per_latent() != base.vae.pixels_per_latent())
+    fail_input(file, ": its latents are not those of ", base.source.path.string(),
+               "; it cannot go on from them");
+}
+
 }  // namespace
 
 struct Generator::Impl {
   Compute compute;
   VaeTiling vae_tiling;
-  Model model;
+  OpenModel base;
+  std::optional<OpenModel> refiner;
   ModelInfo info;
-  Components components;
 
-  Impl(const std::filesystem::path& path, const ComputeOptions& options)
-      : compute(checked_compute(options)),
-        vae_tiling(options.vae_tiling),
-        model(read_model(path)),
-        components(model, compute) {
-    const Sampler* const own = find_sampler_of_class(model.scheduler.class_name);
+  Impl(const ModelFiles& files, const ComputeOptions& options)
+      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files.model, compute) {
+    if (files.refiner) {
+      refiner.emplace(*files.refiner, compute);
+      check_refiner(base.model, refiner->model);
+    }
+    const Model& model = base.model;
+    const Sampler* const own = find_sampler_of(model.scheduler);
     info = {model.name,
             model.family,
             model.native_width(),
@@ -69,10 +94,10 @@ struct Generator::Impl {
   }
 };
 
-Generator::Generator(const std::filesystem::path& model, const ComputeOptions& compute)
+Generator::Generator(const ModelFiles& files, const ComputeOptions& compute)
     : impl_(with_plain_errors([&] {
         const c10::InferenceMode inference;
-        return std::make_unique<Impl>(model, compute);
+        return std::make_unique<Impl>(files, compute);
       })) {}
 
 Generator::~Generator() = default;
@@ -84,7 +109,14 @@ const ModelInfo& Generator::info() const {
 }
 
 Request Generator::complete(const Request& request) const {
-  return with_plain_errors([&] { return complete_request(request, impl_->model); });
+  return with_plain_errors([&] {
+    Request complete = complete_request(request, impl_->base.model);
+    if (impl_->refiner) {  // what leaves a model no step is refused here
+      plan_of(complete, impl_->base.model, Part::kUntilRefiner);
+      plan_of(complete, impl_->refiner->model, Part::kRefiner);
+    }
+    return complete;
+  });
 }
 
 bool Generator::run(const std::vector<Request>& requests, const RunOptions& options,
@@ -96,7 +128,9 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   if (options.operators) clock.emplace(impl_->compute);
   const Observer told = clock ? with_operators(observer, *clock) : observer;
   return with_plain_errors([&] {
-    return Run(impl_->model, impl_->compute, impl_->components, impl_->vae_tiling, completed, options, told)
+    const auto refiner =
+        impl_->refiner ? std::optional<LoadedModel>(impl_->refiner->loaded()) : std::optional<LoadedModel>();
+    return Run(impl_->base.loaded(), refiner, impl_->compute, impl_->vae_tiling, completed, options, told)
         .draw();
   });
 }

@@ -1,3 +1,4 @@
+#include <cctype>
 #include <charconv>
 #include <map>
 #include <sstream>
@@ -50,6 +51,26 @@ void read_number(const std::map<std::string, std::string>& values, const char* n
   if (error == std::errc() && end == text.data() + text.size()) number = value;
 }
 
+// "karras" as other programs write it: "Karras".
+std::string schedule_title(std::string name) {
+  if (!name.empty()) name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+  return name;
+}
+
+// "DPM++ 2M" and "Karras", or, as other programs used to write it, "DPM++ 2M Karras". Unknown ones are left
+// open.
+void read_sampler(std::string title, const std::string& schedule, Request& request) {
+  for (const std::string& name : schedule_names()) {
+    const std::string suffix = concat(" ", schedule_title(name));
+    if (schedule == schedule_title(name)) request.schedule = name;
+    if (!title.ends_with(suffix)) continue;
+    request.schedule = name;
+    title.erase(title.size() - suffix.size());
+  }
+  for (const Sampler& sampler : samplers())
+    if (sampler.title == title) request.sampler = sampler.name;
+}
+
 }  // namespace
 
 std::optional<PictureParameters> read_parameters(const std::string& text) {
@@ -78,9 +99,13 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
     read_number(sides, "width", request.width);
     read_number(sides, "height", request.height);
   }
-  if (const auto title = values.find("Sampler"); title != values.end())
-    for (const Sampler& sampler : samplers())
-      if (sampler.title == title->second) request.sampler = sampler.name;
+  read_sampler(value("Sampler", ""), value("Schedule type", ""), request);
+  const auto text_value = [&](const char* name, std::optional<std::string>& member) {
+    if (values.contains(name)) member = values.at(name);
+  };
+  text_value("Prediction type", request.prediction_type);
+  text_value("Timestep spacing", request.timestep_spacing);
+  if (values.contains("Zero SNR")) request.zero_snr = values.at("Zero SNR") == "true";
   const std::string texts = text.substr(0, last);
   const std::string mark = "\nNegative prompt: ";
   const std::size_t negative = texts.rfind(mark);
@@ -93,10 +118,14 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   std::ostringstream text;
   text << request.prompt << '\n';
   if (!request.negative_prompt.empty()) text << "Negative prompt: " << request.negative_prompt << '\n';
-  text << "Steps: " << *request.steps << ", Sampler: " << find_sampler(*request.sampler).title
-       << ", CFG scale: " << number_text(*request.guidance_scale) << ", Seed: " << seed
+  text << "Steps: " << *request.steps << ", Sampler: " << find_sampler(*request.sampler).title;
+  if (request.schedule) text << ", Schedule type: " << schedule_title(*request.schedule);
+  text << ", CFG scale: " << number_text(*request.guidance_scale) << ", Seed: " << seed
        << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
   if (request.eta > 0) text << ", Eta: " << number_text(request.eta);
+  if (request.prediction_type) text << ", Prediction type: " << *request.prediction_type;
+  if (request.timestep_spacing) text << ", Timestep spacing: " << *request.timestep_spacing;
+  if (request.zero_snr) text << ", Zero SNR: " << (*request.zero_snr ? "true" : "false");
   // The same seed gives another picture with these.
   if (!request.attend.empty()) text << ", Attend: " << quoted(attend_text(request.attend));
   if (!request.focus.empty()) text << ", Focus: " << quoted(focus_text(request.focus));

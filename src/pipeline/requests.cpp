@@ -1,10 +1,12 @@
 #include "pipeline/requests.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <tuple>
 
 #include "diffusion/samplers.h"
+#include "sdgen/image.h"
 #include "text/prompt_words.h"
 
 namespace sdgen {
@@ -26,8 +28,9 @@ int checked_size(const char* name, int pixels, int multiple) {
 }
 
 std::string own_sampler(const Model& model) {
-  if (const Sampler* sampler = find_sampler_of_class(model.scheduler.class_name)) return sampler->name;
+  if (const Sampler* sampler = find_sampler_of(model.scheduler)) return sampler->name;
   fail_input(model.source.config("scheduler").path.string(), ": scheduler ", model.scheduler.class_name,
+             model.scheduler.algorithm_type.empty() ? "" : concat(" (", model.scheduler.algorithm_type, ")"),
              " is not supported; name one with --sampler: ", join(sampler_names()));
 }
 
@@ -52,6 +55,49 @@ void check_words(const Request& request) {
     fail_request("focus and edit-from exclude each other: an edit keeps the places of the earlier picture");
 }
 
+// The entry that image to image starts at; as diffusers' get_timesteps().
+std::size_t strength_entry(const SamplingPlan& whole, const Request& request) {
+  const int done = std::min(static_cast<int>(*request.steps * *request.strength), *request.steps);
+  return static_cast<std::size_t>(*request.steps - done) * static_cast<std::size_t>(whole.entries_per_step);
+}
+
+// The training timestep at which the refiner takes over.
+double handover_timestep(const SchedulerConfig& scheduler, double start) {
+  const double train = scheduler.num_train_timesteps;
+  return std::nearbyint(train - start * train);
+}
+
+std::size_t base_end(const SamplingPlan& whole, const SchedulerConfig& scheduler, double start) {
+  const double handover = handover_timestep(scheduler, start);
+  return static_cast<std::size_t>(std::count_if(whole.entries.begin(), whole.entries.end(),
+                                                [&](const PlanEntry& e) { return e.timestep >= handover; }));
+}
+
+std::size_t refiner_entry(const SamplingPlan& whole, const SchedulerConfig& scheduler, double start) {
+  const double handover = handover_timestep(scheduler, start);
+  auto left = std::count_if(whole.entries.begin(), whole.entries.end(),
+                            [&](const PlanEntry& entry) { return entry.timestep < handover; });
+  if (whole.entries_per_step == 2 && left % 2 == 0) ++left;  // never between the halves of a step
+  return whole.entries.size() - std::min(static_cast<std::size_t>(left), whole.entries.size());
+}
+
+// Which pictures go with which model.
+void check_pictures(const Request& request, const Model& model) {
+  const ImageInput input = model.image_input();
+  if (request.mask && !request.init_image)
+    fail_request("mask: it needs an init-image, the picture it lies on");
+  if (request.strength && !request.init_image) fail_request("strength: it needs an init-image");
+  if (input == ImageInput::kMasked && !request.mask)
+    fail_request("model ", model.name, " paints inside a mask: it needs init-image and mask");
+  if (input != ImageInput::kPicture) return;
+  if (!request.init_image)
+    fail_request("model ", model.name, " changes a picture as the prompt says: it needs an init-image");
+  if (request.mask) fail_request("mask: model ", model.name, " changes the whole picture");
+  if (request.strength)
+    fail_request("strength: model ", model.name,
+                 " changes the picture as the prompt says; how much, image-guidance-scale tells it");
+}
+
 std::uint64_t random_seed() {
   return std::random_device{}();
 }
@@ -59,9 +105,26 @@ std::uint64_t random_seed() {
 }  // namespace
 
 SchedulerConfig scheduler_of(const Request& complete, const Model& model) {
-  SchedulerConfig scheduler = model.scheduler;
-  if (find_sampler(*complete.sampler).scheduler_class != scheduler.class_name) scheduler.clip_sample = false;
+  SchedulerConfig scheduler = overridden(model.scheduler, complete);
+  if (find_sampler(*complete.sampler).scheduler_class != model.scheduler.class_name)
+    scheduler.clip_sample = false;
   return scheduler;
+}
+
+SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
+  const Sampler& sampler = find_sampler(*complete.sampler);
+  const SchedulerConfig scheduler = scheduler_of(complete, model);
+  const SamplingPlan whole = sampler.plan(scheduler, *complete.steps);
+  StepRange range;
+  if (part == Part::kRefiner)
+    range.first = refiner_entry(whole, scheduler, complete.refiner_start);
+  else if (complete.init_image && model.image_input() != ImageInput::kPicture)
+    range.first = strength_entry(whole, complete);
+  if (part == Part::kUntilRefiner) range.end = base_end(whole, scheduler, complete.refiner_start);
+  if (range.first == 0 && !range.end) return whole;
+  if (range.first >= range.end.value_or(whole.entries.size()))
+    fail_request("steps ", *complete.steps, ": strength and refiner-start leave none of them to do");
+  return sampler.plan(scheduler, *complete.steps, range);
 }
 
 Request complete_request(const Request& request, const Model& model) {
@@ -71,8 +134,22 @@ Request complete_request(const Request& request, const Model& model) {
   complete.guidance_scale = request.guidance_scale.value_or(model.guidance_scale);
   complete.seed = request.seed ? *request.seed : random_seed();
   const int multiple = std::max(8, static_cast<int>(model.vae.pixels_per_latent()));
-  complete.width = checked_size("width", request.width.value_or(model.native_width()), multiple);
-  complete.height = checked_size("height", request.height.value_or(model.native_height()), multiple);
+  check_pictures(request, model);
+  int width = model.native_width(), height = model.native_height();
+  if (request.init_image) {
+    const Image size = read_picture_size(*request.init_image);
+    width = size.width / multiple * multiple;
+    height = size.height / multiple * multiple;
+    if (!request.strength) complete.strength = request.mask ? 1.0 : 0.8;
+    if (model.image_input() == ImageInput::kPicture) complete.strength.reset();
+  }
+  if (request.mask) read_picture_size(*request.mask);
+  complete.width = checked_size("width", request.width.value_or(width), multiple);
+  complete.height = checked_size("height", request.height.value_or(height), multiple);
+  if (complete.strength && !(*complete.strength > 0.0 && *complete.strength <= 1.0))
+    fail_request("strength ", *complete.strength, ": expected more than 0, at most 1");
+  if (!(complete.refiner_start > 0.0 && complete.refiner_start < 1.0))
+    fail_request("refiner-start ", complete.refiner_start, ": expected between 0 and 1");
   if (*complete.steps < 1) fail_request("steps ", *complete.steps, ": expected 1 or more");
   if (!std::isfinite(*complete.guidance_scale)) fail_request("guidance-scale: expected a finite number");
   complete.image_guidance_scale = request.image_guidance_scale.value_or(1.5);
@@ -81,22 +158,23 @@ Request complete_request(const Request& request, const Model& model) {
   if (!(complete.guidance_rescale >= 0.0 && complete.guidance_rescale <= 1.0))
     fail_request("guidance-rescale ", complete.guidance_rescale, ": expected 0 to 1");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
-  if (complete.eta > 0.0 && *complete.sampler != "ddim")
-    fail_request("eta ", complete.eta, ": only sampler ddim takes it, this is ", *complete.sampler);
+  const Sampler& sampler = find_sampler(*complete.sampler);
+  require_used(sampler, complete);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
   check_words(complete);
-  find_sampler(*complete.sampler)
-      .plan(scheduler_of(complete, model), *complete.steps);  // too many or too few steps are refused here
+  plan_of(complete, model);  // too many or too few steps are refused here
   return complete;
 }
 
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
   if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
   const auto settings = [](const Request& request) {
-    return std::tuple(*request.steps, *request.sampler, request.eta, *request.guidance_scale,
-                      *request.image_guidance_scale, request.guidance_rescale, *request.width,
-                      *request.height, request.edit_from, request.init_image, request.strength, request.mask);
+    return std::tuple(*request.steps, *request.sampler, request.eta, request.schedule,
+                      request.prediction_type, request.timestep_spacing, request.zero_snr,
+                      *request.guidance_scale, *request.image_guidance_scale, request.guidance_rescale,
+                      *request.width, *request.height, request.edit_from, request.init_image,
+                      request.strength, request.mask, request.refiner_start);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "diffusion/samplers.h"
 #include "pipeline/model.h"
 #include "sdgen/request.h"
 
@@ -13,9 +14,15 @@ namespace sdgen {
 // folder's own scheduler is one we do not know and no sampler is named.
 Request complete_request(const Request& request, const Model& model);
 
-// The model's scheduler config as the request's sampler takes it: one that is not the model's own never clips
-// latents.
+// The model's scheduler config as the request overrides it and its sampler takes it: one that is not the
+// model's own never clips latents.
 SchedulerConfig scheduler_of(const Request& complete, const Model& model);
+
+// Which of a run's steps a model takes ("SDXL: Improving Latent Diffusion Models ...", section 2.5).
+enum class Part { kWhole, kUntilRefiner, kRefiner };
+
+// Throws as Sampler::plan(), and Error(kRequest) where no step is left to do.
+SamplingPlan plan_of(const Request& complete, const Model& model, Part part = Part::kWhole);
 
 // One picture to draw.
 struct Job {

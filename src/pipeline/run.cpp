@@ -5,13 +5,9 @@
 #include "base/torch_errors.h"
 #include "image/pixels.h"
 #include "pipeline/decode_latents.h"
-#include "text/conditioner.h"
 
 namespace sdgen {
 namespace {
-
-// Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
-constexpr std::size_t kMostTexts = 512;
 
 struct Stopped {};
 
@@ -26,20 +22,28 @@ Tensor last_rows(const Tensor& x, std::size_t pictures) {
 
 }  // namespace
 
-Run::Run(const Model& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
-         const std::vector<Request>& requests, const RunOptions& options, const Observer& observer)
-    : model_(model),
-      compute_(compute),
-      components_(components),
+Run::Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
+         VaeTiling vae_tiling, const std::vector<Request>& requests, const RunOptions& options,
+         const Observer& observer)
+    : compute_(compute),
       vae_tiling_(vae_tiling),
       requests_(requests),
       options_(options),
-      observer_(observer),
-      recorder_(open_graph_stream(compute), [this](const std::string& warning) { warn_once(warning); }) {
+      observer_(observer) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     report_stage("load", component, seconds);
   };
+  workers_.push_back(worker(base, refiner ? Part::kUntilRefiner : Part::kWhole));
+  if (refiner) workers_.push_back(worker(*refiner, Part::kRefiner));
+}
+
+Run::Worker Run::worker(const LoadedModel& loaded, Part part) {
+  return {loaded.model,
+          loaded.components,
+          part,
+          {},
+          Recorder(open_graph_stream(compute_), [this](const std::string& warning) { warn_once(warning); })};
 }
 
 bool Run::draw() {
@@ -47,9 +51,10 @@ bool Run::draw() {
   for (const Batch& batch : batches)
     total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
   try {
+    encode_pictures();
     for (std::size_t begin = 0; begin < batches.size();) {
       const auto [end, texts] = next_texts(batches, begin);
-      encode_texts(texts);
+      for (Worker& worker : workers_) encode_texts(worker, texts);
       for (; begin < end; ++begin) {
         if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
         if (begin + 1 == batches.size()) last_batch_ = true;
@@ -57,69 +62,33 @@ bool Run::draw() {
       }
     }
   } catch (const Stopped&) {
-    components_.release_all();
+    release_all();
     return false;
   } catch (...) {
-    components_.release_all();
+    release_all();
     throw;
   }
-  components_.release_all();
+  release_all();
   return true;
 }
 
-std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
-                                                                 std::size_t first) const {
-  std::set<std::string> known;
-  std::vector<std::string> texts;
-  std::size_t end = first;
-  for (; end < batches.size(); ++end) {
-    std::vector<std::string> added;
-    for (const Job& job : batches[end])
-      for (const std::string& text : texts_of(requests_[job.request_index], model_))
-        if (known.insert(text).second) added.push_back(text);
-    if (end > first && texts.size() + added.size() > kMostTexts) break;
-    texts.insert(texts.end(), added.begin(), added.end());
-  }
-  return {end, texts};
+void Run::release_all() {
+  for (Worker& worker : workers_) worker.components.release_all();
 }
 
-void Run::encode_texts(const std::vector<std::string>& texts) {
-  std::map<std::string, EncodedContext> kept;
-  for (const std::string& text : texts)
-    if (const auto known = contexts_.find(text); known != contexts_.end()) kept.insert(*known);
-  contexts_ = std::move(kept);
-  for (const std::string& text : texts) {
-    if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
-    encode(text);
-  }
-  components_.release_text_encoders();
-}
-
-void Run::encode(const std::string& text) {
-  if (contexts_.contains(text)) return;
-  const std::vector<TextPart> parts = components_.text_parts(on_load_);
-  const Stopwatch stopwatch;
-  EncodedText encoded = encode_text(parts, model_.text_states, text);
-  synchronize(compute_);
-  const double seconds = stopwatch.seconds();
-  report_stage("text_encode", "", seconds);
-  if (!is_finite(encoded.hidden))
-    fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
-  if (!encoded.dropped.empty() && observer_.on_warning)
-    observer_.on_warning(concat("the text is longer than the model's ", components_.text_tokens(),
-                                " tokens; dropped: ", encoded.dropped));
-  contexts_.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
-                                         std::move(encoded.words), seconds});
-}
-
-std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Batch& batch, int steps) {
+std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Worker& worker,
+                                                                              const Batch& batch, int steps) {
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
   if (!preview_)
-    preview_.emplace(components_.decoder(on_load_), at::TensorOptions(compute_.device).dtype(compute_.dtype));
-  return [this, &batch, steps, step = 0](const Tensor& x, const Tensor& output, const Level& level) mutable {
+    preview_.emplace(workers_.front().components.decoder(on_load_),
+                     at::TensorOptions(compute_.device).dtype(compute_.dtype));
+  const PredictionType type =
+      scheduler_of(requests_[batch.front().request_index], worker.model).prediction_type;
+  return [this, &batch, type, steps, step = reported_steps_](const Tensor& x, const Tensor& output,
+                                                             const Level& level) mutable {
     if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
     const Stopwatch stopwatch;
-    const Tensor x0 = estimate_from_output(model_.scheduler.prediction_type, output, x, level).x0;
+    const Tensor x0 = estimate_from_output(type, output, x, level).x0;
     const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
@@ -132,24 +101,31 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
   };
 }
 
-Denoiser Run::watched_denoiser(const Batch& batch, Conditioning conditioning, Steering& steering, int steps) {
+Denoiser Run::watched_denoiser(const Share& share, const Batch& batch, Conditioning conditioning,
+                               Steering& steering) {
+  Worker& worker = share.worker;
   conditioning.token_weights = steering.token_weights();
   Watchers watchers;
-  watchers.after = previews(batch, steps);
+  watchers.after = previews(worker, batch, share.steps);
   steering.join(watchers);
-  return guided_denoiser(components_.unet(on_load_), model_.scheduler.prediction_type, conditioning, compute_,
-                         &recorder_, std::move(watchers));
+  const PredictionType type =
+      scheduler_of(requests_[batch.front().request_index], worker.model).prediction_type;
+  return guided_denoiser(worker.components.unet(on_load_), type, conditioning, compute_, &worker.recorder,
+                         std::move(watchers));
 }
 
 // What is told after each step, and what may end the run there.
-StepCallback Run::after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows) {
-  return [this, &clock, pictures, steps, &finite_rows](int step, const Tensor& x) {
+StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t pictures,
+                             std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows) {
+  return [this, &clock, pictures, before = share.steps_before, steps = share.steps, keep = std::move(keep),
+          &finite_rows](int step, Tensor& x) {
+    if (keep) keep(step, x);
     clock.end_step();
     report_steps(clock, clock.lead(), pictures, steps);
-    finite_rows.look(last_rows(x, pictures), step);
+    finite_rows.look(last_rows(x, pictures), before + step);
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
-    if (step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    if (before + step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
     clock.begin_step();
   };
 }
@@ -164,52 +140,81 @@ void Run::report_steps(StepClock& clock, std::size_t left, std::size_t pictures,
   }
 }
 
+Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vector<BatchRow>& rows,
+                          NoiseSource& noise, Tensor latents, FiniteRows& finite_rows,
+                          std::vector<std::shared_ptr<const AttentionMaps>>& attention) {
+  const Worker& worker = share.worker;
+  const Request& settings = requests_[batch.front().request_index];
+  const bool is_first = !latents.defined();
+  const std::int64_t scale = worker.model.vae.pixels_per_latent();
+  const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
+  Conditioning conditioning = conditioning_of(rows, worker.contexts, worker.model);
+  std::function<void(int, Tensor&)> keep;
+  if (is_first) {
+    StartLatents start = start_latents(start_picture(settings), worker.model, settings, share.plan,
+                                       conditioning.questions(), noise);
+    latents = to_device(start.x, compute_.device);
+    conditioning.channels = start.channels;
+    keep = std::move(start.keep);
+  }
+  const RunOptions unwatched;
+  const auto steering = steering_of(rows, worker.contexts, conditioning.questions(), height, width,
+                                    share.plan.steps.size(), is_first ? options_ : unwatched);
+  const Denoiser denoiser = watched_denoiser(share, batch, std::move(conditioning), *steering);
+  const SearchForConvolutions search;
+  StepClock clock(compute_);
+  clock.begin_step();
+  latents = find_sampler(*settings.sampler)
+                .sample(denoiser, latents, share.plan.steps, share.plan.options, noise,
+                        after_step(share, clock, batch.size(), std::move(keep), finite_rows));
+  report_steps(clock, 0, batch.size(), share.steps);
+  if (is_first)
+    for (std::size_t i = 0; i < batch.size(); ++i) attention.push_back(steering->maps(i, height, width));
+  return latents;
+}
+
 Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
-  const Sampler& sampler = find_sampler(*settings.sampler);
-  SamplingPlan plan = sampler.plan(scheduler_of(settings, model_), *settings.steps);
-  plan.options.eta = settings.eta;
-  const int steps = static_cast<int>(plan.steps.size());
   const std::vector<BatchRow> rows = rows_of(batch, requests_);
   std::vector<std::uint64_t> seeds;
   for (const BatchRow& row : rows) {
     seeds.push_back(row.seed);
-    for (const std::string& line : unsteered_words(row.request, contexts_.at(row.request.prompt).words))
+    for (const std::string& line :
+         unsteered_words(row.request, workers_.front().contexts.at(row.request.prompt).words))
       warn_once(line);
   }
   NoiseSource noise(seeds);
-  const std::int64_t scale = model_.vae.pixels_per_latent();
-  const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
-  const Tensor start = noise.draw({model_.vae.latent_channels, height, width}) * plan.initial_noise_scale;
-  Conditioning conditioning = conditioning_of(rows, contexts_, model_);
-  const auto steering =
-      steering_of(rows, contexts_, conditioning.questions(), height, width, plan.steps.size(), options_);
-  const Denoiser denoiser = watched_denoiser(batch, std::move(conditioning), *steering, steps);
-
-  StepClock clock(compute_);
+  const int steps = static_cast<int>(evaluations(settings));
   reported_steps_ = 0;
-  const SearchForConvolutions search;
-  clock.begin_step();
+  Denoised denoised;
+  int before = 0;
   try {
-    const Tensor latents =
-        sampler.sample(denoiser, to_device(start, compute_.device), plan.steps, plan.options, noise,
-                       after_step(clock, batch.size(), steps, finite_rows));
-    report_steps(clock, 0, batch.size(), steps);
-    finite_rows.failed_steps();
-    if (finite_rows.none_left()) return {};
-    Denoised denoised{last_rows(latents, batch.size()), {}};
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      denoised.attention.push_back(steering->maps(i, height, width));
-    return denoised;
+    for (Worker& worker : workers_) {
+      SamplingPlan plan = plan_of(settings, worker.model, worker.part);
+      plan.options.eta = settings.eta;
+      const Share share{worker, plan, before, steps};
+      denoised.latents =
+          denoise_share(share, batch, rows, noise, denoised.latents, finite_rows, denoised.attention);
+      before += static_cast<int>(plan.steps.size());
+      if (last_batch_) {
+        worker.recorder.forget();
+        worker.components.release_unet();
+      }
+    }
   } catch (const NothingLeft&) {
     return {};
   }
+  finite_rows.failed_steps();
+  if (finite_rows.none_left()) return {};
+  denoised.latents = last_rows(denoised.latents, batch.size());
+  return denoised;
 }
 
 std::vector<Image> Run::decode(const Tensor& latents) {
-  const DecodeSetting setting{model_.vae,  compute_,
-                              vae_tiling_, components_,
-                              on_load_,    [this](const std::string& warning) { warn_once(warning); }};
+  const Worker& base = workers_.front();
+  const DecodeSetting setting{base.model.vae, compute_,
+                              vae_tiling_,    base.components,
+                              on_load_,       [this](const std::string& warning) { warn_once(warning); }};
   const double load_before = load_seconds_;
   const Stopwatch stopwatch;
   DecodedPictures decoded = decode_latents(setting, latents);
@@ -230,10 +235,6 @@ void Run::draw_batch(const Batch& batch) {
   Denoised denoised;
   try {
     denoised = with_plain_errors([&] { return denoise(batch, finite_rows); });
-    if (last_batch_) {
-      recorder_.forget();
-      components_.release_unet();
-    }
     if (denoised.latents.defined()) images = with_plain_errors([&] { return decode(denoised.latents); });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
@@ -270,14 +271,17 @@ Error Run::not_finite(const std::string& what, const std::string& component, con
 void Run::report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
                          double seconds) const {
   if (!observer_.on_picture) return;
-  for (const std::string& text : texts_of(requests_[job.request_index], model_))
-    seconds += contexts_.at(text).seconds;
+  for (const Worker& worker : workers_)
+    for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
+      seconds += worker.contexts.at(text).seconds;
   observer_.on_picture(
       {job.request_index, job.index, job.seed, std::move(image), seconds, std::move(attention)});
 }
 
 std::size_t Run::evaluations(const Request& request) const {
-  return find_sampler(*request.sampler).plan(scheduler_of(request, model_), *request.steps).steps.size();
+  std::size_t count = 0;
+  for (const Worker& worker : workers_) count += plan_of(request, worker.model, worker.part).steps.size();
+  return count;
 }
 
 void Run::report_stage(const std::string& stage, const std::string& detail, double seconds) const {

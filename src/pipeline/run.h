@@ -17,15 +17,24 @@
 #include "diffusion/guidance.h"
 #include "pipeline/batch_rows.h"
 #include "pipeline/components.h"
+#include "pipeline/start_picture.h"
 #include "sdgen/generator.h"
 
 namespace sdgen {
 
+// A model and its parts.
+struct LoadedModel {
+  const Model& model;
+  Components& components;
+};
+
 class Run {
  public:
-  // `requests` are complete. All references must outlive the run.
-  Run(const Model& model, const Compute& compute, Components& components, VaeTiling vae_tiling,
-      const std::vector<Request>& requests, const RunOptions& options, const Observer& observer);
+  // `requests` are complete. The `refiner`, where there is one, does the last steps of every picture. All
+  // references must outlive the run.
+  Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
+      VaeTiling vae_tiling, const std::vector<Request>& requests, const RunOptions& options,
+      const Observer& observer);
 
   // Returns false if the observer ended it.
   bool draw();
@@ -33,26 +42,53 @@ class Run {
  private:
   using Batch = std::vector<Job>;
 
+  // A model at work: the texts it has read, and what is recorded of its UNet.
+  struct Worker {
+    const Model& model;
+    Components& components;
+    Part part;
+    Contexts contexts;
+    Recorder recorder;
+  };
+  Worker worker(const LoadedModel& loaded, Part part);
+
   // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
   // texts.
   std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches,
                                                               std::size_t first) const;
-  void encode_texts(const std::vector<std::string>& texts);
-  void encode(const std::string& text);
+  void encode_texts(Worker& worker, const std::vector<std::string>& texts);
+  void encode(Worker& worker, const std::string& text);
+  void encode_pictures();
+  const EncodedPicture* start_picture(const Request& request) const;
+
   void draw_batch(const Batch& batch);
   // Sends a preview of the batch every so many evaluations, as Watchers::after.
-  std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Batch& batch, int steps);
+  std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Worker& worker,
+                                                                           const Batch& batch, int steps);
   struct Denoised {
     Tensor latents;  // of the batch; undefined where no row is finite
     std::vector<std::shared_ptr<const AttentionMaps>> attention;
   };
   Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
-  Denoiser watched_denoiser(const Batch& batch, Conditioning conditioning, Steering& steering, int steps);
-  StepCallback after_step(StepClock& clock, std::size_t pictures, int steps, FiniteRows& finite_rows);
+  // The part of the steps that is one model's. `latents`: what the model before left; undefined for the
+  // first. Attention is recorded only of that.
+  struct Share {
+    Worker& worker;
+    SamplingPlan plan;
+    int steps_before;  // evaluations of other models
+    int steps;         // of all models
+  };
+  Tensor denoise_share(const Share& share, const Batch& batch, const std::vector<BatchRow>& rows,
+                       NoiseSource& noise, Tensor latents, FiniteRows& finite_rows,
+                       std::vector<std::shared_ptr<const AttentionMaps>>& attention);
+  Denoiser watched_denoiser(const Share& share, const Batch& batch, Conditioning conditioning,
+                            Steering& steering);
+  StepCallback after_step(const Share& share, StepClock& clock, std::size_t pictures,
+                          std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows);
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_once(const std::string& warning);
-  std::size_t evaluations(const Request& request) const;  // of the UNet for one picture
+  std::size_t evaluations(const Request& request) const;  // of the UNets for one picture
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
@@ -61,19 +97,18 @@ class Run {
   void report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
                       double seconds) const;
   void report_failure(const Job& job, const Error& error) const;
+  void release_all();
 
-  const Model& model_;
   const Compute& compute_;
-  Components& components_;
   const VaeTiling vae_tiling_;
   const std::vector<Request>& requests_;
   const RunOptions& options_;
   const Observer& observer_;
   Components::LoadCallback on_load_;
-  double load_seconds_ = 0.0;  // of the components loaded so far
-  Contexts contexts_;
+  double load_seconds_ = 0.0;    // of the components loaded so far
+  std::vector<Worker> workers_;  // in the order of their steps; the first decodes
+  EncodedPictures pictures_;
   std::set<std::string> warned_;
-  Recorder recorder_;  // of the UNet
   std::optional<LatentPreview> preview_;
   double preview_seconds_ = 0.0;  // within the step in work
   int reported_steps_ = 0;        // of the batch in work

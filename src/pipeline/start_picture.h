@@ -34,8 +34,8 @@ struct EncodeSetting {
   const Components::LoadCallback& on_load;
 };
 
-// The request's init_image and mask. In half precision a picture that does not stay finite is encoded again in
-// float32. Throws Error(kInput) if a file cannot be read, Error(kWorking) if its latents are not finite.
+// The request's init_image and mask. In half precision a picture that does not stay finite is encoded again
+// in float32. Throws Error(kInput) if a file cannot be read, Error(kWorking) if its latents are not finite.
 EncodedPicture encode_start_picture(const EncodeSetting& setting, const Request& request);
 
 // Where a batch begins.

@@ -43,6 +43,10 @@ TEST(SetField, FillsEveryKindOfMember) {
   EXPECT_EQ(with_text("cfg-scale", "7.5").guidance_scale, 7.5);
   EXPECT_EQ(with_text("eta", "1").eta, 1.0);
   EXPECT_EQ(with_text("sampler", "euler").sampler, "euler");
+  EXPECT_EQ(with_text("schedule", "karras").schedule, "karras");
+  EXPECT_EQ(with_text("prediction_type", "v_prediction").prediction_type, "v_prediction");
+  EXPECT_EQ(with_text("timestep-spacing", "trailing").timestep_spacing, "trailing");
+  EXPECT_EQ(with_text("zero-snr", "true").zero_snr, true);
   EXPECT_EQ(with_text("output", "x.png").output, "x.png");
 }
 
@@ -63,6 +67,7 @@ TEST(SetField, RefusesTextThatIsNoNumber) {
   text_error("steps", " 2");
   text_error("width", "2147483648");
   text_error("eta", "nan");
+  EXPECT_EQ(text_error("zero-snr", "yes"), "--zero-snr: expected true or false, got 'yes'");
   text_error("guidance-scale", "inf");
   text_error("prompt", "\xff");
 }
@@ -73,6 +78,8 @@ TEST(SetField, JsonTypesMustMatch) {
   json_error("steps", true);
   json_error("steps", nullptr);
   json_error("steps", 2147483648);
+  json_error("zero-snr", "true");
+  EXPECT_EQ(with_json("zero-snr", false).zero_snr, false);
   json_error("seed", -1);
   json_error("seed", 1e19);
   json_error("guidance-scale", "7");

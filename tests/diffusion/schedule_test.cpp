@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "diffusion/samplers.h"
+#include "diffusion/sigmas.h"
+#include "sdgen/request.h"
 #include "support/golden.h"
 
 namespace sdgen {
@@ -42,26 +44,30 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
   for (const Json& expected : cases) {
     SCOPED_TRACE(expected["class"].get<std::string>() + " " + expected["config"].dump() + " steps " +
                  expected["steps"].dump());
-    const Sampler* const sampler = find_sampler_of_class(expected["class"]);
+    const SchedulerConfig config = config_from(expected["config"], expected["class"]);
+    const Sampler* const sampler = find_sampler_of(config);
     ASSERT_NE(sampler, nullptr);
-    if (expected["config"].contains("use_karras_sigmas") ||
-        expected["config"].contains("interpolation_type")) {
-      // Not offered yet: refused, never drawn with other sigmas.
-      EXPECT_THROW(sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]),
-                   Error);
-      continue;
-    }
-    const SamplingPlan plan =
-        sampler->plan(config_from(expected["config"], expected["class"]), expected["steps"]);
+    const SamplingPlan plan = sampler->plan(config, expected["steps"]);
     EXPECT_NEAR(plan.initial_noise_scale, expected["init_noise_sigma"].get<double>(),
                 1e-5 * plan.initial_noise_scale);
-    ASSERT_EQ(plan.steps.size(), expected["timesteps"].size());
+    ASSERT_EQ(plan.entries.size(), expected["timesteps"].size());
+    ASSERT_EQ(plan.steps.size(), plan.entries.size());
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-      EXPECT_NEAR(plan.steps[i].timestep, expected["timesteps"][i].get<double>(), 1e-4);
+      const double timestep = expected["timesteps"][i].get<double>();
+      EXPECT_NEAR(plan.steps[i].timestep, timestep, 1e-4 + 2e-7 * timestep);
+      EXPECT_EQ(plan.steps[i].timestep, plan.entries[i].timestep);
       if (!expected.contains("sigmas")) continue;
       const double sigma = expected["sigmas"][i].get<double>();
-      EXPECT_NEAR(plan.steps[i].from.sigma, sigma, 1e-5 * sigma);
-      EXPECT_NEAR(plan.steps[i].to.sigma, expected["sigmas"][i + 1].get<double>(), 1e-5 * sigma);
+      const auto sigma_of = [](const Level& level) { return level.sigma / level.alpha; };
+      EXPECT_NEAR(sigma_of(plan.entries[i].level), sigma, 1e-5 * sigma) << i;
+      // DPM2's second evaluations are at a sigma between.
+      const bool is_between = expected.contains("sigmas_interpol") && i % 2 == 1;
+      if (!is_between) {
+        EXPECT_NEAR(sigma_of(plan.steps[i].from), sigma, 1e-5 * sigma) << i;
+      }
+      if (!expected.contains("sigmas_interpol")) {
+        EXPECT_NEAR(sigma_of(plan.steps[i].to), expected["sigmas"][i + 1].get<double>(), 1e-5 * sigma) << i;
+      }
     }
   }
 }
@@ -76,6 +82,57 @@ TEST(Schedule, StableDiffusionSigmasAreThePublishedOnes) {
   EXPECT_NEAR(sigma(0), 0.0291672, 1e-6);
   EXPECT_NEAR(sigma(1), 0.0413144, 1e-6);
   EXPECT_NEAR(sigma(999), 14.614641, 1e-4);
+}
+
+TEST(Schedule, AClassIsTheSamplersThatItsConfigTells) {
+  const auto name = [](const char* class_name, const char* algorithm) -> std::string {
+    const Sampler* const sampler = find_sampler_of(config_from({{"algorithm_type", algorithm}}, class_name));
+    return sampler ? sampler->name : "";
+  };
+  EXPECT_EQ(name("DPMSolverMultistepScheduler", "dpmsolver++"), "dpm++2m");
+  EXPECT_EQ(name("DPMSolverMultistepScheduler", "sde-dpmsolver++"), "dpm++2m-sde");
+  EXPECT_EQ(name("DPMSolverMultistepScheduler", "dpmsolver"), "");
+  EXPECT_EQ(name("DPMSolverSinglestepScheduler", "dpmsolver++"), "dpm++2s");
+  EXPECT_EQ(name("UnknownScheduler", ""), "");
+  EXPECT_EQ(name("", ""), "");
+  for (const Sampler& sampler : samplers())
+    if (!sampler.scheduler_class.empty() && sampler.name != "dpm++2m-sde") {
+      EXPECT_EQ(find_sampler_of(config_from(Json::object(), sampler.scheduler_class)), &sampler);
+    }
+}
+
+TEST(Schedule, BetaQuantilesAreScipys) {  // scipy.stats.beta.ppf(p, 0.6, 0.6)
+  for (const auto& [p, expected] : std::vector<std::pair<double, double>>{
+           {0.001, 1.855873851745199e-05},
+           {0.1, 0.039584405588780847},
+           {0.25, 0.17568037865269498},
+           {0.5, 0.5},
+           {0.7, 0.76598299612476428},
+           {0.999, 0.99998144126148258}})
+    EXPECT_NEAR(beta_quantile(p, 0.6, 0.6), expected, 1e-12);
+  EXPECT_NEAR(beta_quantile(0.3, 2.0, 5.0), 0.18180347131894917, 1e-12);
+}
+
+TEST(Schedule, ARequestOverridesTheModelsMarkers) {
+  const SchedulerConfig model = config_from({{"use_karras_sigmas", true}}, "EulerDiscreteScheduler");
+  EXPECT_EQ(overridden(model, {}).sigma_schedule, SigmaSchedule::kKarras);
+  EXPECT_EQ(overridden(model, {.schedule = "normal"}).sigma_schedule, SigmaSchedule::kTimesteps);
+  const SchedulerConfig changed = overridden(model, {.schedule = "beta",
+                                                     .prediction_type = "v_prediction",
+                                                     .timestep_spacing = "trailing",
+                                                     .zero_snr = true});
+  EXPECT_EQ(changed.sigma_schedule, SigmaSchedule::kBeta);
+  EXPECT_EQ(changed.prediction_type, PredictionType::kVPrediction);
+  EXPECT_EQ(changed.timestep_spacing, TimestepSpacing::kTrailing);
+  EXPECT_TRUE(changed.rescale_betas_zero_snr);
+  try {
+    overridden(model, {.schedule = "karas"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean karras?"), std::string::npos);
+  }
+  EXPECT_THROW(overridden(model, {.prediction_type = "v"}), Error);
+  EXPECT_THROW(overridden(model, {.timestep_spacing = "even"}), Error);
 }
 
 TEST(Schedule, EpsilonVAndSampleSayTheSame) {
@@ -103,10 +160,15 @@ TEST(Schedule, KeysASamplerCannotHonourAreNamedAndLeaveTheOthersFree) {
     }
   };
   EXPECT_NE(refusal("thresholding", "ddim").find("thresholding"), std::string::npos);
-  EXPECT_NE(refusal("use_karras_sigmas", "euler").find("use_karras_sigmas"), std::string::npos);
+  EXPECT_NE(refusal("thresholding", "dpm++2m").find("thresholding"), std::string::npos);
+  EXPECT_NE(refusal("use_flow_sigmas", "unipc").find("use_flow_sigmas"), std::string::npos);
   EXPECT_EQ(refusal("thresholding", "euler"), "");
-  EXPECT_EQ(refusal("use_karras_sigmas", "ddim"), "");
-  EXPECT_EQ(refusal("use_karras_sigmas", "euler-a"), "") << "the reference's class has no such key";
+  for (const char* sampler : {"ddim", "euler", "euler-a", "dpm++2m"})
+    EXPECT_EQ(refusal("use_karras_sigmas", sampler), "") << "honoured or, as the reference does, left aside";
+  EXPECT_THROW(config_from({{"use_karras_sigmas", true}, {"use_beta_sigmas", true}}, "LMSDiscreteScheduler"),
+               Error);
+  EXPECT_THROW(config_from({{"solver_type", "midpint"}}, "DPMSolverMultistepScheduler"), Error);
+  EXPECT_THROW(config_from({{"solver_order", 4}}, "DPMSolverMultistepScheduler"), Error);
   EXPECT_THROW(config_from({{"beta_start", -1}}, "DDIMScheduler"), Error);
   EXPECT_THROW(config_from({{"beta_start", 1e300}}, "DDIMScheduler"), Error);
   EXPECT_THROW(config_from({{"num_train_timesteps", 4294968296}}, "DDIMScheduler"), Error);

@@ -264,7 +264,7 @@ TEST_F(ModelFolderErrors, RequestsThatCannotBeDrawn) {
   refused({.prompt = "x", .steps = 0}, "steps 0");
   refused({.prompt = "x", .steps = 100000}, "steps 100000");
   refused({.prompt = "x", .sampler = "dim"}, "did you mean ddim?");
-  refused({.prompt = "x", .eta = 0.5}, "only sampler ddim takes it");
+  refused({.prompt = "x", .eta = 0.5}, "takes no eta; these do: ddim, tcd");
   refused({.prompt = "x", .sampler = "ddim", .eta = 1.5}, "eta 1.5");
   refused({.prompt = "x", .count = 0}, "count 0");
   refused({.prompt = "x", .guidance_scale = std::numeric_limits<double>::infinity()}, "guidance-scale");

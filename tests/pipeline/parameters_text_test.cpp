@@ -35,13 +35,47 @@ TEST(ReadParameters, GivesBackWhatParametersTextWrote) {
   EXPECT_EQ(read->dtype, "bfloat16");
   EXPECT_EQ(read->quantize, "int8");
   EXPECT_FALSE(read->steered);
+  EXPECT_FALSE(read->request.schedule);
   request.attend = {{"cat", 2.0}};
   EXPECT_TRUE(read_parameters(parameters_text(request, 1, model()))->steered);
 }
 
+TEST(ReadParameters, GivesBackEverySamplerAndSchedule) {
+  Request request{.prompt = "a cat", .steps = 5, .guidance_scale = 7.5, .width = 64, .height = 64};
+  for (const std::string& sampler : sampler_names()) {
+    for (const std::string& schedule : schedule_names()) {
+      request.sampler = sampler;
+      request.schedule = schedule;
+      const auto read = read_parameters(parameters_text(request, 1, model()));
+      EXPECT_EQ(read->request.sampler, sampler);
+      EXPECT_EQ(read->request.schedule, schedule);
+    }
+  }
+  request.prediction_type = "v_prediction";
+  request.timestep_spacing = "trailing";
+  request.zero_snr = true;
+  const auto read = read_parameters(parameters_text(request, 1, model()));
+  EXPECT_EQ(read->request.prediction_type, "v_prediction");
+  EXPECT_EQ(read->request.timestep_spacing, "trailing");
+  EXPECT_EQ(read->request.zero_snr, true);
+}
+
+TEST(ReadParameters, KnowsOtherProgramsNamesOfSamplers) {
+  const auto read = [](const std::string& sampler) {
+    return read_parameters("a cat\nSteps: 20, Sampler: " + sampler + ", CFG scale: 7, Seed: 5")->request;
+  };
+  EXPECT_EQ(read("DPM++ 2M, Schedule type: Karras").sampler, "dpm++2m");
+  EXPECT_EQ(read("DPM++ 2M, Schedule type: Karras").schedule, "karras");
+  EXPECT_EQ(read("DPM++ 2M SDE Karras").sampler, "dpm++2m-sde");
+  EXPECT_EQ(read("DPM++ 2M SDE Karras").schedule, "karras");
+  EXPECT_EQ(read("DPM++ 2S a").sampler, "dpm++2s-a");
+  EXPECT_EQ(read("Euler, Schedule type: Automatic").schedule, std::nullopt);
+  EXPECT_EQ(read("Euler, Schedule type: Automatic").sampler, "euler");
+}
+
 TEST(ReadParameters, LeavesOpenWhatIsNotToldOrNotKnown) {
   const auto read =
-      read_parameters("a cat\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7, Seed: 5, Size: 512x768, Model: x");
+      read_parameters("a cat\nSteps: 20, Sampler: Restart, CFG scale: 7, Seed: 5, Size: 512x768, Model: x");
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->request.sampler);
   EXPECT_EQ(read->request.guidance_scale, 7.0);

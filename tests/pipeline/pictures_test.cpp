@@ -22,17 +22,29 @@ Tensor draw(Generator& generator, const Request& request, int batch_size) {
   return testing::tensor_of(images);
 }
 
-// Every case of `folder`/pictures.json with the models below `folder`/pipelines.
-void expect_same_pictures(const std::string& folder, const std::string& pipelines, std::size_t least) {
+// The model that a case names, and the refiner if it names one.
+ModelFiles files_of(const Json& expected) {
+  const auto folder = [](const std::string& name) -> std::filesystem::path {
+    const std::filesystem::path plain = testing::golden_path("pipelines/" + name);
+    if (std::filesystem::exists(plain)) return plain;
+    return testing::golden_path("families/pipelines/" + name);
+  };
+  ModelFiles files{.model = folder(expected["pipeline"])};
+  if (expected.contains("refiner")) files.refiner = folder(expected["refiner"]);
+  return files;
+}
+
+// Every case of `folder`/pictures.json.
+void expect_same_pictures(const std::string& folder, std::size_t least) {
   const Json cases = testing::golden_json(folder + "/pictures.json").at("cases");
   const testing::GoldenTensors pictures(folder + "/pictures.safetensors");
   ASSERT_GE(cases.size(), least);
   std::map<std::string, Generator> generators;
   for (const Json& expected : cases) {
     SCOPED_TRACE(expected["name"].get<std::string>());
-    const std::string pipeline = expected["pipeline"];
+    const std::string key = expected["pipeline"].get<std::string>() + expected.value("refiner", "");
     Generator& generator = generators
-                               .try_emplace(pipeline, testing::golden_path(pipelines + "/" + pipeline),
+                               .try_emplace(key, files_of(expected),
                                             ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32})
                                .first->second;
     const Request request = testing::request_of(expected);
@@ -45,11 +57,11 @@ void expect_same_pictures(const std::string& folder, const std::string& pipeline
 }
 
 TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
-  expect_same_pictures("pictures", "pipelines", 20);
+  expect_same_pictures("pictures", 20);
 }
 
-TEST(Pictures, OfOtherFamiliesEqualDiffusersPictures) {
-  expect_same_pictures("families", "families/pipelines", 7);
+TEST(Pictures, OfOtherFamiliesAndFromPicturesEqualDiffusersPictures) {
+  expect_same_pictures("families", 25);
 }
 
 }  // namespace

@@ -21,6 +21,12 @@ inline Request request_of(const Json& expected) {
   request.height = expected["height"];
   request.count = expected["count"];
   request.guidance_rescale = expected.value("guidance_rescale", 0.0);
+  request.refiner_start = expected.value("refiner_start", 0.8);
+  if (expected.contains("strength")) request.strength = expected["strength"];
+  if (expected.contains("image_guidance_scale"))
+    request.image_guidance_scale = expected["image_guidance_scale"];
+  for (const auto& [key, file] : {std::pair{"init_image", &request.init_image}, {"mask", &request.mask}})
+    if (expected.contains(key)) *file = golden_path("families/" + expected[key].get<std::string>());
   return request;
 }
 

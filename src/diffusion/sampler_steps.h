@@ -1,0 +1,69 @@
+// What the samplers' loops share.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include "base/compute.h"
+#include "diffusion/samplers.h"
+
+namespace sdgen {
+
+inline double squared(double value) {
+  return value * value;
+}
+
+inline Tensor clip(const Tensor& x0, double range) {
+  return range > 0 ? x0.clamp(-range, range) : x0;
+}
+
+inline Estimate estimate(const Denoiser& denoiser, const Tensor& x, const Step& step) {
+  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step.from, step.timestep), x,
+                              step.from);
+}
+
+// Picture noise for a step, on x's device.
+inline Tensor noise_like(const Tensor& x, NoiseSource& noise) {
+  return to_device(noise.draw(x.sizes().slice(1)), x.device());
+}
+
+// lambda = log(alpha / sigma), half the log of the signal-to-noise ratio.
+inline double lambda(const Level& level) {
+  return std::log(level.alpha / level.sigma);
+}
+
+// How an ancestral step from `from` to `to` shares out: `down` is reached along the derivative, noise of `up`
+// then leads back to `to` (k-diffusion).
+struct AncestralStep {
+  double down = 0.0;
+  double up = 0.0;
+};
+inline AncestralStep ancestral_step(double from, double to) {
+  const double up = std::sqrt(std::max(0.0, squared(to) * (squared(from) - squared(to)) / squared(from)));
+  return {std::sqrt(std::max(0.0, squared(to) - squared(up))), up};
+}
+
+// The newest outputs of a multistep method and the levels they were made at; [0] is the newest.
+class OutputHistory {
+ public:
+  struct Entry {
+    Tensor output;
+    Level level;
+  };
+
+  explicit OutputHistory(std::size_t longest) : longest_(longest) {}
+
+  void push(Tensor output, const Level& level) {
+    entries_.push_front({std::move(output), level});
+    if (entries_.size() > longest_) entries_.pop_back();
+  }
+  std::size_t size() const { return entries_.size(); }
+  const Entry& operator[](std::size_t age) const { return entries_[age]; }
+
+ private:
+  std::size_t longest_;
+  std::deque<Entry> entries_;
+};
+
+}  // namespace sdgen

@@ -1,0 +1,77 @@
+// What a run reads before it draws: texts and starting pictures.
+#include "pipeline/run.h"
+#include "text/conditioner.h"
+
+namespace sdgen {
+namespace {
+
+// Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
+constexpr std::size_t kMostTexts = 512;
+
+}  // namespace
+
+std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
+                                                                 std::size_t first) const {
+  std::set<std::string> known;
+  std::vector<std::string> texts;
+  std::size_t end = first;
+  for (; end < batches.size(); ++end) {
+    std::vector<std::string> added;
+    for (const Job& job : batches[end])
+      for (const Worker& worker : workers_)
+        for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
+          if (known.insert(text).second) added.push_back(text);
+    if (end > first && texts.size() + added.size() > kMostTexts) break;
+    texts.insert(texts.end(), added.begin(), added.end());
+  }
+  return {end, texts};
+}
+
+void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
+  Contexts kept;
+  for (const std::string& text : texts)
+    if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
+  worker.contexts = std::move(kept);
+  for (const std::string& text : texts) {
+    if (observer_.should_stop && observer_.should_stop()) return;  // whoever draws asks again
+    encode(worker, text);
+  }
+  worker.components.release_text_encoders();
+}
+
+void Run::encode(Worker& worker, const std::string& text) {
+  if (worker.contexts.contains(text)) return;
+  const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
+  const Stopwatch stopwatch;
+  EncodedText encoded = encode_text(parts, worker.model.text_states, text);
+  synchronize(compute_);
+  const double seconds = stopwatch.seconds();
+  report_stage("text_encode", "", seconds);
+  if (!is_finite(encoded.hidden) || (encoded.pooled.defined() && !is_finite(encoded.pooled)))
+    fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
+  if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
+    observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
+                                " tokens; dropped: ", encoded.dropped));
+  worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
+                                               std::move(encoded.words), seconds});
+}
+
+void Run::encode_pictures() {
+  const Worker& base = workers_.front();
+  for (const Request& request : requests_) {
+    if (!request.init_image || pictures_.contains(picture_key(request))) continue;
+    if (observer_.should_stop && observer_.should_stop()) return;
+    const double load_before = load_seconds_;
+    const Stopwatch stopwatch;
+    pictures_.emplace(picture_key(request),
+                      encode_start_picture({base.model, compute_, base.components, on_load_}, request));
+    report_stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
+  }
+  base.components.release_encoders();
+}
+
+const EncodedPicture* Run::start_picture(const Request& request) const {
+  return request.init_image ? &pictures_.at(picture_key(request)) : nullptr;
+}
+
+}  // namespace sdgen
