@@ -234,11 +234,13 @@ def draw_from_picture(pipe, it):
     ).images
 
 
+def load_family(folder):
+    return diffusers.DiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+
+
 def draw_refined(pipe, it):
     """Base and refiner as diffusers' documentation joins them; decoded by the base's VAE."""
-    refiner = diffusers.StableDiffusionXLImg2ImgPipeline.from_pretrained(
-        GOLDEN / "families" / "pipelines" / it["refiner"], dtype=torch.float32, local_files_only=True
-    )
+    refiner = load_family(GOLDEN / "families" / "pipelines" / it["refiner"])
     refiner.set_progress_bar_config(disable=True)
     from pictures import scheduler_for
 
@@ -264,7 +266,11 @@ def draw(pipe, own, it):
 
     if it.get("init_image") or it.get("refiner"):
         pipe.scheduler = scheduler_for(own, it["sampler"])
-        images = draw_from_picture(pipe, it) if it.get("init_image") else draw_refined(pipe, it)
+        if it.get("init_image"):
+            # one by one: the inpainting pipeline would draw the latents of a picture once for all of a batch
+            images = [draw_from_picture(pipe, it | {"seed": it["seed"] + k, "count": 1})[0] for k in range(it["count"])]
+        else:
+            images = draw_refined(pipe, it)
         return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
     pipe.scheduler = scheduler_for(own, it["sampler"])
@@ -315,20 +321,20 @@ def main():
     shutil.rmtree(GOLDEN / "families", ignore_errors=True)
     write_pictures(GOLDEN / "families")
     folders, own_folders = pipelines(), GOLDEN / "families" / "pipelines"
-    built = {}
     for name, build in folders.items():
-        pipe = built[name] = build(name)
-        pipe.to(torch.float16).save_pretrained(own_folders / name)
-        pipe.to(torch.float32)
+        build(name).to(torch.float16).save_pretrained(own_folders / name)
     for path in (GOLDEN / "families").rglob("*.safetensors"):
         path.chmod(0o644)
-    tensors, cases = {}, []
+    tensors, cases, opened_pipes = {}, [], {}
     for it in CASES:
-        pipe = built.setdefault(it["pipeline"], None) or load_pipeline(it["pipeline"])
-        built[it["pipeline"]] = pipe
-        pipe.set_progress_bar_config(disable=True)
-        if not hasattr(pipe, "own_scheduler"):
+        name = it["pipeline"]
+        if name not in opened_pipes:
+            # from the disk: a scheduler's config in memory still knows which values were defaults, and drops them
+            pipe = load_family(own_folders / name) if name in folders else load_pipeline(name)
+            pipe.set_progress_bar_config(disable=True)
             pipe.own_scheduler = pipe.scheduler
+            opened_pipes[name] = pipe
+        pipe = opened_pipes[name]
         image, apart = measured(it["name"], lambda: draw(pipe, pipe.own_scheduler, it), pipe)
         tensors[it["name"]] = image
         cases.append(it | apart)

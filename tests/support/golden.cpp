@@ -44,8 +44,11 @@ Tensor GoldenTensors::at(const std::string& key) const {
 
 ::testing::AssertionResult is_same_picture(const Tensor& actual, const Tensor& expected) {
   const auto close = is_close(actual, expected, 1.0);
-  if (!close) return close;
-  const double mean = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs().mean().item<double>();
+  const Tensor apart = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs();
+  const double mean = apart.mean().item<double>();
+  if (!close)
+    return ::testing::AssertionFailure() << close.message() << "; mean " << mean << ", more than the bound in "
+                                         << (apart > 1.0).sum().item<std::int64_t>() << " places";
   if (mean < 0.01) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "mean difference " << mean << " of 255 (bound 0.01)";
 }
