@@ -41,6 +41,8 @@ struct ModelInfo {
   std::string dtype;            // "float32", "bfloat16", "float16"
   std::string quantize;         // "none", "int8"
   int threads = 0;              // CPU threads in use
+  std::string refiner;          // the refiner's name; empty: none
+  bool takes_picture = false;   // it changes an init_image as the prompt says (InstructPix2Pix)
 };
 
 // The picture so far: what the sampler takes its end to be. Small pictures are decoded for it, of others it

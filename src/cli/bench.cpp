@@ -32,7 +32,7 @@ Request bench_request(const Options& options) {
 }
 
 Generator make_generator(const Options& options) {
-  return {find_model(chosen_model(options.model), model_folders()), options.compute};
+  return {model_files(options), options.compute};
 }
 
 void print(const std::string& text) {

@@ -103,10 +103,9 @@ Observer observe(Run& run) {
 
 // Opens the model and completes the requests. A file's wrong lines are reported even where there is no model.
 Generator open_and_complete(const Options& options, PromptFile& file) {
-  const auto path = [&] { return find_model(chosen_model(options.model), model_folders()); };
   std::optional<Generator> generator;
   try {
-    generator.emplace(path(), options.compute);
+    generator.emplace(model_files(options), options.compute);
   } catch (const Error&) {
     if (file.errors.empty()) throw;
     throw PromptFileError(file.name, file.errors);

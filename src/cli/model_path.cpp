@@ -87,4 +87,11 @@ fs::path find_model(const std::string& name, const std::vector<fs::path>& folder
                                      " (SDGEN_MODELS adds folders)");
 }
 
+ModelFiles model_files(const Options& options) {
+  const std::vector<std::filesystem::path> folders = model_folders();
+  ModelFiles files{.model = find_model(chosen_model(options.model), folders)};
+  if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
+  return files;
+}
+
 }  // namespace sdgen::cli

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
+#include "sdgen/generator.h"
+
 namespace sdgen::cli {
 
 // Where named models are looked for, in order and without repeats: the folders of `path_list`
@@ -22,5 +25,8 @@ std::string chosen_model(const std::string& flag);
 // A path (with a slash, or something there that is a model) as it is, else the first folder's entry of that
 // name. Throws Error(kInput) naming the folders looked in and the models found there.
 std::filesystem::path find_model(const std::string& name, const std::vector<std::filesystem::path>& folders);
+
+// The files of the model that the options name. Throws as find_model().
+ModelFiles model_files(const Options& options);
 
 }  // namespace sdgen::cli

@@ -27,6 +27,7 @@ struct Options {
   bool has_prompt = false;
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
   std::string model;        // as given; empty: the default model
+  std::string refiner;      // likewise; empty: none
   ComputeOptions compute;
   int batch_size = 1;
   bool overwrite = false;

@@ -44,6 +44,13 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   if (job.zero_snr) add("zero-snr", *job.zero_snr ? "true" : "false");
   add("width", std::to_string(*job.width));
   add("height", std::to_string(*job.height));
+  if (job.guidance_rescale > 0) add("guidance-rescale", number_text(job.guidance_rescale));
+  add("init-image", job.init_image.value_or(""));
+  add("mask", job.mask.value_or(""));
+  if (job.strength) add("strength", number_text(*job.strength));
+  if (model.takes_picture) add("image-guidance-scale", number_text(*job.image_guidance_scale));
+  add("refiner", options.refiner);
+  if (!options.refiner.empty()) add("refiner-start", number_text(job.refiner_start));
   add("attend", attend_text(job.attend));
   add("focus", focus_text(job.focus));
   add("edit-from", job.edit_picture);

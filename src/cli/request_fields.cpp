@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
+constexpr std::string_view kStart = "A picture to start from";
 constexpr std::string_view kSteer = "Which word paints what";
 constexpr std::string_view kOutput = "Output";
 
@@ -40,6 +41,21 @@ constexpr std::array kFields = {
     RequestField{"zero-snr", "", "", kHow, "BOOL",
                  "true: betas rescaled so that the first step begins with pure noise [the model's own]",
                  &Request::zero_snr},
+    RequestField{"guidance-rescale", "", "", kHow, "X",
+                 "0 to 1: brings the contrast of guided pictures back, for zero-snr models [0]",
+                 &Request::guidance_rescale},
+    RequestField{"refiner-start", "", "", kHow, "X",
+                 "the part of the noise schedule after which --refiner goes on [0.8]",
+                 &Request::refiner_start},
+    RequestField{"init-image", "", "", kStart, "FILE",
+                 "a PNG or JPEG that is changed; its size is the picture's unless told otherwise",
+                 &Request::init_image},
+    RequestField{"strength", "", "", kStart, "X",
+                 "how much of it is painted anew, 0 to 1 [0.8, with a mask 1]", &Request::strength},
+    RequestField{"mask", "", "", kStart, "FILE", "white where it is painted anew, black where it stays",
+                 &Request::mask},
+    RequestField{"image-guidance-scale", "", "", kStart, "G",
+                 "InstructPix2Pix: how closely to follow the picture [1.5]", &Request::image_guidance_scale},
     RequestField{"attend", "", "", kSteer, "WORD:X",
                  "that word's attention times X; more words: with ; between", &Request::attend},
     RequestField{"focus", "", "", kSteer, "WORD=BOX",

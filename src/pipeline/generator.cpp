@@ -90,7 +90,9 @@ struct Generator::Impl {
             device_name(compute),
             dtype_name(compute.dtype),
             compute.quantize == Quantize::kInt8 ? "int8" : "none",
-            at::get_num_threads()};
+            at::get_num_threads(),
+            refiner ? refiner->model.name : "",
+            model.image_input() == ImageInput::kPicture};
   }
 };
 

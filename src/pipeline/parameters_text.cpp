@@ -103,6 +103,13 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   const auto text_value = [&](const char* name, std::optional<std::string>& member) {
     if (values.contains(name)) member = values.at(name);
   };
+  std::optional<double> rescale;
+  read_number(values, "CFG rescale", rescale);
+  request.guidance_rescale = rescale.value_or(0.0);
+  read_number(values, "Denoising strength", request.strength);
+  read_number(values, "Image CFG scale", request.image_guidance_scale);
+  text_value("Init image", request.init_image);
+  text_value("Mask", request.mask);
   text_value("Prediction type", request.prediction_type);
   text_value("Timestep spacing", request.timestep_spacing);
   if (values.contains("Zero SNR")) request.zero_snr = values.at("Zero SNR") == "true";
@@ -126,6 +133,14 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   if (request.prediction_type) text << ", Prediction type: " << *request.prediction_type;
   if (request.timestep_spacing) text << ", Timestep spacing: " << *request.timestep_spacing;
   if (request.zero_snr) text << ", Zero SNR: " << (*request.zero_snr ? "true" : "false");
+  if (request.guidance_rescale > 0) text << ", CFG rescale: " << number_text(request.guidance_rescale);
+  if (request.strength) text << ", Denoising strength: " << number_text(*request.strength);
+  if (request.init_image) text << ", Init image: " << quoted(*request.init_image);
+  if (request.mask) text << ", Mask: " << quoted(*request.mask);
+  if (model.takes_picture) text << ", Image CFG scale: " << number_text(*request.image_guidance_scale);
+  if (!model.refiner.empty())
+    text << ", Refiner: " << quoted(model.refiner)
+         << ", Refiner switch at: " << number_text(request.refiner_start);
   // The same seed gives another picture with these.
   if (!request.attend.empty()) text << ", Attend: " << quoted(attend_text(request.attend));
   if (!request.focus.empty()) text << ", Focus: " << quoted(focus_text(request.focus));
