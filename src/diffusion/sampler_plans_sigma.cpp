@@ -91,14 +91,9 @@ double between(double one, double other) {  // the middle in log sigma
   return std::sqrt(one * other);
 }
 
-// The part of `to` that is reached along the derivative, so that ancestral noise makes up for the rest.
-double ancestral_down(double from, double to) {
-  return to * to / from;  // sqrt(to^2 - up^2), up^2 = to^2 (from^2 - to^2) / from^2
-}
-
 // Two evaluations a step, at its start and at a point between (DPM2, DPM++ 2S); the last step is Euler's.
 SamplingPlan plan_with_middles(const SchedulerConfig& config, const std::string& sampler, int count,
-                               bool ancestral, const StepRange& range) {
+                               AncestralStep (*ancestral)(double, double), const StepRange& range) {
   require_steps(config, sampler, count);
   const SigmaTable table(alphas_cumprod(config, false));
   SigmaRun run = sigma_run(config, table, count);
@@ -109,7 +104,7 @@ SamplingPlan plan_with_middles(const SchedulerConfig& config, const std::string&
   plan.initial_noise_scale = run.initial_noise_scale;
   for (std::size_t i = 0; i < run.timesteps.size(); ++i) {
     const double from = run.sigmas[i], to = run.sigmas[i + 1];
-    const double middle = between(from, ancestral ? ancestral_down(from, to) : to);
+    const double middle = between(from, ancestral ? ancestral(from, to).down : to);
     plan.entries.push_back({run.timesteps[i], {1.0, from}});
     plan.steps.push_back({run.timesteps[i], {1.0, from}, {1.0, middle}});
     if (to == 0.0) break;
@@ -177,17 +172,19 @@ SamplingPlan plan_lms(const SchedulerConfig& silent, int count, const StepRange&
 SamplingPlan plan_dpm2(const SchedulerConfig& config, int count, const StepRange& range) {
   if (config.prediction_type == PredictionType::kSample)
     fail_request("sampler dpm2 cannot sample a model that predicts the sample; use heun, ddim or euler");
-  return plan_with_middles(with_betas(plain(config), 0.00085, 0.012, "linear"), "dpm2", count, false, range);
+  return plan_with_middles(with_betas(plain(config), 0.00085, 0.012, "linear"), "dpm2", count, nullptr,
+                           range);
 }
 
 SamplingPlan plan_dpm2_ancestral(const SchedulerConfig& config, int count, const StepRange& range) {
   if (config.prediction_type == PredictionType::kSample)
     fail_request("sampler dpm2-a cannot sample a model that predicts the sample; use heun, ddim or euler");
-  return plan_with_middles(with_betas(plain(config), 0.00085, 0.012, "linear"), "dpm2-a", count, true, range);
+  return plan_with_middles(with_betas(plain(config), 0.00085, 0.012, "linear"), "dpm2-a", count,
+                           float_ancestral_step, range);
 }
 
 SamplingPlan plan_dpmpp_2s_ancestral(const SchedulerConfig& config, int count, const StepRange& range) {
-  return plan_with_middles(plain(config), "dpm++2s-a", count, true, range);
+  return plan_with_middles(plain(config), "dpm++2s-a", count, ancestral_step, range);
 }
 
 }  // namespace sdgen

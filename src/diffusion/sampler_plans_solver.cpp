@@ -11,19 +11,14 @@ namespace {
 
 constexpr std::size_t kFewSteps = 15;  // fewer than these end at a lower order, for stability
 
-// Where the four classes differ beside the formula.
+// Where the reference's four classes differ beside the formula.
 struct Rules {
-  bool spacings = true;       // else always linspace
-  bool clips_lambda = false;  // lambda_min_clipped
-  bool rounds_karras = true;  // timesteps of Karras sigmas
-  bool lu = false;
-  enum class Last {
-    kConfig,
-    kTable,
-    kRepeated
-  } last_of_timesteps = Last::kConfig,
-    last_of_spread = Last::kConfig;
-  bool sigma_min_is_the_spreads = false;  // final_sigmas_type sigma_min: the spread's own last sigma
+  bool spacings = true;         // else always linspace
+  bool clips_lambda = false;    // lambda_min_clipped
+  bool rounds_karras = true;    // timesteps of Karras sigmas; others are cut off
+  bool lu = false;              // even lambdas
+  bool may_end_at_zero = true;  // final_sigmas_type
+  bool repeats_last = false;    // where it does not: a spread's last sigma again, not the table's first
 };
 
 struct SolverRun {
@@ -42,41 +37,44 @@ int clipped_train(const SchedulerConfig& config, const SigmaTable& table) {
   return train;
 }
 
-SolverRun solver_run(const SchedulerConfig& config, const SigmaTable& table, int count, const Rules& rules) {
-  SolverRun run;
-  const TimestepSpacing spacing = rules.spacings
-                                      ? config.timestep_spacing.value_or(TimestepSpacing::kLinspace)
-                                      : TimestepSpacing::kLinspace;
+SolverRun timesteps_run(const SchedulerConfig& config, const SigmaTable& table, int count,
+                        const Rules& rules) {
+  const TimestepSpacing own = config.timestep_spacing.value_or(TimestepSpacing::kLinspace);
+  const TimestepSpacing spacing = rules.spacings ? own : TimestepSpacing::kLinspace;
   const int train = rules.clips_lambda ? clipped_train(config, table) : config.num_train_timesteps;
-  const SigmaSchedule schedule = config.sigma_schedule == SigmaSchedule::kLu && !rules.lu
-                                     ? SigmaSchedule::kTimesteps
-                                     : config.sigma_schedule;
-  const bool is_spread = schedule != SigmaSchedule::kTimesteps;
-  if (is_spread) {
-    const bool own_ends = schedule != SigmaSchedule::kLu;
-    const double high = own_ends ? config.sigma_max.value_or(table.sigmas.back())
-                                 : std::exp(static_cast<double>(table.logs.back()));
-    const double low = own_ends ? config.sigma_min.value_or(table.sigmas.front())
-                                : std::exp(static_cast<double>(table.logs.front()));
-    run.sigmas = spread_sigmas(schedule, high, low, count);
-    const bool rounds =
-        (schedule == SigmaSchedule::kKarras || schedule == SigmaSchedule::kLu) && rules.rounds_karras;
-    for (const double sigma : run.sigmas) {
-      const double t = table.timestep_of(sigma);
-      run.timesteps.push_back(rounds ? std::nearbyint(t) : std::floor(t));
-    }
-  } else {
-    run.timesteps = solver_timesteps(config, spacing, count, train);
-    for (const double t : run.timesteps) run.sigmas.push_back(table.at(t));
+  SolverRun run;
+  run.timesteps = solver_timesteps(config, spacing, count, train);
+  for (const double t : run.timesteps) run.sigmas.push_back(table.at(t));
+  return run;
+}
+
+// Other sigmas, over the table's whole range, and the timesteps that are nearest or just below.
+SolverRun spread_run(const SchedulerConfig& config, const SigmaTable& table, int count, const Rules& rules) {
+  const SigmaSchedule schedule = config.sigma_schedule;
+  const bool is_lu = schedule == SigmaSchedule::kLu;
+  const double high = is_lu ? std::exp(static_cast<double>(table.logs.back()))
+                            : config.sigma_max.value_or(table.sigmas.back());
+  const double low = is_lu ? std::exp(static_cast<double>(table.logs.front()))
+                           : config.sigma_min.value_or(table.sigmas.front());
+  const bool rounds = (schedule == SigmaSchedule::kKarras || is_lu) && rules.rounds_karras;
+  SolverRun run;
+  run.sigmas = spread_sigmas(schedule, high, low, count);
+  for (const double sigma : run.sigmas) {
+    const double t = table.timestep_of(sigma);
+    run.timesteps.push_back(rounds ? std::nearbyint(t) : std::floor(t));
   }
-  const Rules::Last last = is_spread ? rules.last_of_spread : rules.last_of_timesteps;
-  if (last == Rules::Last::kRepeated)
-    run.sigmas.push_back(run.sigmas.back());
-  else if (last == Rules::Last::kConfig && config.final_sigma_is_zero)
+  return run;
+}
+
+SolverRun solver_run(const SchedulerConfig& config, const SigmaTable& table, int count, const Rules& rules) {
+  const bool is_spread = config.sigma_schedule != SigmaSchedule::kTimesteps &&
+                         (config.sigma_schedule != SigmaSchedule::kLu || rules.lu);
+  SolverRun run =
+      is_spread ? spread_run(config, table, count, rules) : timesteps_run(config, table, count, rules);
+  if (rules.may_end_at_zero && config.final_sigma_is_zero)
     run.sigmas.push_back(0.0);
   else
-    run.sigmas.push_back(is_spread && rules.sigma_min_is_the_spreads ? run.sigmas.back()
-                                                                     : table.sigmas.front());
+    run.sigmas.push_back(is_spread && rules.repeats_last ? run.sigmas.back() : table.sigmas.front());
   for (double& sigma : run.sigmas) sigma = static_cast<float>(sigma);
   return run;
 }
@@ -146,7 +144,7 @@ SamplingPlan plan_dpmpp_2s(const SchedulerConfig& config, int count, const StepR
 SamplingPlan plan_unipc(const SchedulerConfig& config, int count, const StepRange& range) {
   require_steps(config, "unipc", count);
   require_supported(config, "unipc", {"thresholding", "use_flow_sigmas", "solver_p"});
-  const Rules rules{.sigma_min_is_the_spreads = true};
+  const Rules rules{.repeats_last = true};
   SamplingPlan plan = plan_of(solver_run(config, SigmaTable(lifted_cumprod(config)), count, rules));
   const int length = static_cast<int>(plan.steps.size());
   const std::vector<int>& uncorrected = config.disable_corrector;
@@ -164,7 +162,7 @@ SamplingPlan plan_unipc(const SchedulerConfig& config, int count, const StepRang
 SamplingPlan plan_deis(const SchedulerConfig& config, int count, const StepRange& range) {
   require_steps(config, "deis", count);
   require_supported(config, "deis", {"thresholding", "use_flow_sigmas"});
-  const Rules rules{.last_of_timesteps = Rules::Last::kTable, .last_of_spread = Rules::Last::kRepeated};
+  const Rules rules{.may_end_at_zero = false, .repeats_last = true};
   SamplingPlan plan = plan_of(solver_run(config, SigmaTable(alphas_cumprod(config, false)), count, rules));
   set_multistep_orders(plan, config.solver_order, config.lower_order_final.value_or(true), false);
   return cut(std::move(plan), range);

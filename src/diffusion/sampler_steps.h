@@ -7,6 +7,7 @@
 
 #include "base/compute.h"
 #include "diffusion/samplers.h"
+#include "diffusion/sigmas.h"
 
 namespace sdgen {
 
@@ -31,17 +32,6 @@ inline Tensor noise_like(const Tensor& x, NoiseSource& noise) {
 // lambda = log(alpha / sigma), half the log of the signal-to-noise ratio.
 inline double lambda(const Level& level) {
   return std::log(level.alpha / level.sigma);
-}
-
-// How an ancestral step from `from` to `to` shares out: `down` is reached along the derivative, noise of `up`
-// then leads back to `to` (k-diffusion).
-struct AncestralStep {
-  double down = 0.0;
-  double up = 0.0;
-};
-inline AncestralStep ancestral_step(double from, double to) {
-  const double up = std::sqrt(std::max(0.0, squared(to) * (squared(from) - squared(to)) / squared(from)));
-  return {std::sqrt(std::max(0.0, squared(to) - squared(up))), up};
 }
 
 // The newest outputs of a multistep method and the levels they were made at; [0] is the newest.

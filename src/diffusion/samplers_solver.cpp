@@ -4,30 +4,32 @@
 namespace sdgen {
 namespace {
 
-// x at `to` from x at `from`, where x0 was `outputs[0]` at `from` and its changes with lambda are known:
-// DPM-Solver++ in the variable h = lambda_to - lambda_from. `rate` is 1, or 2 with noise (SDE): noise takes
-// over a part of sigma, which is decayed as over twice the way.
+// What x at `from`, x0 there and x0's changes weigh in x at `to`: the integral of DPM-Solver++ eq. 8 over
+// lambda, whose way is h. With noise (SDE-DPM-Solver++) everything decays twice as fast and noise makes up
+// for it.
 struct Integrator {
   Integrator(const Level& from, const Level& to, bool has_noise)
-      : rate(has_noise ? 2.0 : 1.0), h(lambda(to) - lambda(from)), alpha(to.alpha), sigma(to.sigma) {
-    // to.sigma / from.sigma e^(-h) is e^(-2h) to.alpha / from.alpha; both stay finite at sigma 0.
-    x_weight = has_noise ? to.sigma / from.sigma * std::exp(-h) : to.sigma / from.sigma;
-    reached = -std::expm1(-rate * h);
+      : h(lambda(to) - lambda(from)), alpha(to.alpha), sigma(to.sigma), has_noise(has_noise) {
+    way = has_noise ? 2.0 * h : h;
+    x_weight = to.sigma / from.sigma * (has_noise ? std::exp(-h) : 1.0);
+    reached = -std::expm1(-way);
   }
 
-  double first() const { return alpha * reached; }                        // of x0
-  double second() const { return alpha * (1.0 - reached / (rate * h)); }  // of its slope times h
+  double first() const { return alpha * reached; }                 // of x0
+  double second() const { return alpha * (1.0 - reached / way); }  // of its slope times h
   // Of its curvature times h^2. With noise the reference has another sign than the integral; pictures follow
   // it.
   double third() const {
-    const double way = rate * h, share = (way - reached) / squared(way);
-    return rate > 1.0 ? -alpha * (0.5 + share) : alpha * (0.5 - share);
+    const double share = (way - reached) / squared(way);
+    return has_noise ? -alpha * (0.5 + share) : alpha * (0.5 - share);
   }
   double noise() const { return sigma * std::sqrt(std::max(0.0, reached)); }
 
-  double rate, h, alpha, sigma;
+  double h, alpha, sigma;
+  bool has_noise;
+  double way = 0.0;
   double x_weight = 0.0;
-  double reached = 0.0;  // 1 - e^(-rate h)
+  double reached = 0.0;  // 1 - e^(-way)
 };
 
 // DPM-Solver++ 2M and 3M (appendix B): D1 is x0's slope times h, from the outputs before, D2 its curvature.

@@ -89,9 +89,9 @@ struct Step {
   double timestep = 0.0;  // given to the network
   Level from;
   Level to;
-  int order = 1;                // multistep methods: newest outputs that count, where there are as many
-  bool corrects = false;        // UniPC: first corrects the step before
-  double to_timestep = 0.0;     // TCD
+  int order = 1;                  // multistep methods: newest outputs that count, where there are as many
+  bool corrects = false;          // UniPC: first corrects the step before
+  double to_timestep = 0.0;       // TCD
   std::vector<double> weights{};  // LMS: of the newest derivatives, the newest first
 };
 

@@ -24,6 +24,16 @@ struct SigmaTable {
 // `count` sigmas from `high` to `low`.
 std::vector<double> spread_sigmas(SigmaSchedule schedule, double high, double low, int count);
 
+// How an ancestral step from `from` to `to` shares out: `down` is reached along the derivative, noise of `up`
+// then leads back to `to` (k-diffusion).
+struct AncestralStep {
+  double down = 0.0;
+  double up = 0.0;
+};
+AncestralStep ancestral_step(double from, double to);
+// The same in the float32 of the reference's classes, whose cancellation shows where steps are long.
+AncestralStep float_ancestral_step(double from, double to);
+
 // The x below which a Beta(a, b) variable falls with probability p.
 double beta_quantile(double p, double a, double b);
 

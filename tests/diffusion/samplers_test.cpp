@@ -61,7 +61,8 @@ TEST(Samplers, WholeLoopsEqualTheReference) {
     ASSERT_NE(sampler, nullptr);
     StepRange range;
     if (expected.contains("first")) range.first = expected["first"].get<std::size_t>();
-    if (expected.contains("end") && !expected["end"].is_null()) range.end = expected["end"].get<std::size_t>();
+    if (expected.contains("end") && !expected["end"].is_null())
+      range.end = expected["end"].get<std::size_t>();
     NoiseSource noise(seeds);
     const Tensor latents = run(*sampler, scheduler, expected["steps"], expected["eta"], noise,
                                at::IntArrayRef(shape).slice(1), range);
@@ -95,7 +96,8 @@ TEST(Samplers, UnknownNameSuggestsTheNearest) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kRequest);
-    EXPECT_EQ(std::string(error.what()).find("unknown sampler 'dim'; did you mean ddim? known: ddim, ddpm, "), 0u)
+    EXPECT_EQ(std::string(error.what()).find("unknown sampler 'dim'; did you mean ddim? known: ddim, ddpm, "),
+              0u)
         << error.what();
   }
 }
@@ -160,8 +162,10 @@ TEST(Samplers, WhatASamplerMakesNoUseOfIsRefusedWithThoseThatDo) {
     }
   };
   for (const char* name : {"ddim", "ddpm", "pndm", "lcm", "tcd", "euler-a"})
-    EXPECT_EQ(refusal(name, {.schedule = "karras"}).find(concat("sampler ", name, " takes no schedule karras; "
-                                                                "these do: euler, heun")),
+    EXPECT_EQ(refusal(name, {.schedule = "karras"})
+                  .find(concat("sampler ", name,
+                               " takes no schedule karras; "
+                               "these do: euler, heun")),
               0u);
   EXPECT_EQ(refusal("ddim", {.schedule = "normal"}), "");
   EXPECT_EQ(refusal("dpm++2m", {.schedule = "lu"}), "");
