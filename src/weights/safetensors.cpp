@@ -10,6 +10,7 @@
 
 #include "base/json_file.h"
 #include "weights/file_mapping.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
@@ -221,7 +222,7 @@ std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesyste
     if (name.empty() || std::filesystem::path(name).filename() != name || name == "..")
       fail_input(index_path.string(), ": key '", key, "': shard '", name, "' is not a plain file name");
     auto& shard = shards[name];
-    if (!shard) shard = open_safetensors(index_path.parent_path() / name);
+    if (!shard) shard = open_weights_file(index_path.parent_path() / name);
     if (!shard->find(key))
       fail_input(shard->describe(), ": tensor '", key, "' is missing, which ", index_path.string(),
                  " promises");

@@ -1,13 +1,13 @@
 #include "weights/checkpoint.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <functional>
 
 #include "support/golden.h"
 #include "support/named_numbers.h"
 #include "support/safetensors_file.h"
+#include "support/single_files.h"
 #include "weights/edited_source.h"
 #include "weights/safetensors.h"
 
@@ -19,24 +19,6 @@ using testing::named_file;
 using testing::named_numbers;
 using testing::Shapes;
 using testing::TemporaryFolder;
-
-Json golden_cases() {
-  const std::string path = testing::golden_path("single_files.json.gz").string();
-  const gzFile file = gzopen(path.c_str(), "rb");
-  std::string text;
-  char part[65536];
-  for (int bytes = 0; file && (bytes = gzread(file, part, sizeof part)) > 0;)
-    text.append(part, static_cast<std::size_t>(bytes));
-  gzclose(file);
-  return Json::parse(text).at("cases");
-}
-
-Json golden_case(const std::string& name) {
-  for (const Json& all = golden_cases(); const Json& each : all)
-    if (each.at("name") == name) return each;
-  ADD_FAILURE() << "no case " << name;
-  return {};
-}
 
 std::string message_of(const std::function<void()>& work) {
   try {
@@ -73,7 +55,7 @@ void expect_same_tensors(const Json& expected, const TensorSource& actual) {
 }
 
 TEST_F(CheckpointTest, EveryTensorAndConfigIsWhatDiffusersMakesOfIt) {
-  for (const Json& golden : golden_cases()) {
+  for (const Json& golden : testing::single_file_cases()) {
     SCOPED_TRACE(golden.at("name").get<std::string>());
     const Checkpoint checkpoint = open(golden.at("original").get<Shapes>());
     EXPECT_EQ(checkpoint.pipeline_class, golden["configs"]["model_index"]["_class_name"].get<std::string>());
@@ -90,14 +72,14 @@ TEST_F(CheckpointTest, EveryTensorAndConfigIsWhatDiffusersMakesOfIt) {
 }
 
 TEST_F(CheckpointTest, LeavesOutWhatIsNoPartOfTheModel) {
-  const Checkpoint checkpoint = open(golden_case("sd1").at("original").get<Shapes>());
+  const Checkpoint checkpoint = open(testing::single_file_case("sd1").at("original").get<Shapes>());
   EXPECT_EQ(
       checkpoint.unused,
       (std::vector<std::string>{"betas", "cond_stage_model.transformer.text_model.embeddings.position_ids"}));
 }
 
 TEST_F(CheckpointTest, MarkersTellVPredictionAndZeroTerminalSnr) {
-  Shapes shapes = golden_case("xl").at("original").get<Shapes>();
+  Shapes shapes = testing::single_file_case("xl").at("original").get<Shapes>();
   EXPECT_EQ(open(shapes).configs["scheduler"]["prediction_type"], "epsilon");
   EXPECT_EQ(open(shapes, R"("modelspec.prediction_type":"v")").configs["scheduler"]["prediction_type"],
             "v_prediction");
@@ -110,7 +92,7 @@ TEST_F(CheckpointTest, MarkersTellVPredictionAndZeroTerminalSnr) {
 }
 
 TEST_F(CheckpointTest, StableDiffusion2BaseIsToldByItsArchitecture) {
-  const Shapes shapes = golden_case("sd2").at("original").get<Shapes>();
+  const Shapes shapes = testing::single_file_case("sd2").at("original").get<Shapes>();
   const Checkpoint base = open(shapes, R"("modelspec.architecture":"stable-diffusion-v2-512")");
   EXPECT_EQ(base.configs.at("scheduler")["prediction_type"], "epsilon");
   EXPECT_EQ(base.configs.at("scheduler")["_class_name"], "PNDMScheduler");
@@ -118,7 +100,7 @@ TEST_F(CheckpointTest, StableDiffusion2BaseIsToldByItsArchitecture) {
 }
 
 TEST_F(CheckpointTest, EmaCopiesAreTakenWhenAskedFor) {
-  Shapes shapes = golden_case("sd1").at("original").get<Shapes>();
+  Shapes shapes = testing::single_file_case("sd1").at("original").get<Shapes>();
   EXPECT_NE(message_of([&] { open(shapes, "", Ema::kYes); }).find("no EMA weights"), std::string::npos);
   const std::string conv = "model_ema.diffusion_modelinput_blocks00weight";
   shapes[conv] = shapes.at("model.diffusion_model.input_blocks.0.0.weight");
@@ -131,7 +113,7 @@ TEST_F(CheckpointTest, EmaCopiesAreTakenWhenAskedFor) {
 }
 
 TEST_F(CheckpointTest, PartsAloneAreWhatTheyAre) {
-  const Json golden = golden_case("sd1");
+  const Json golden = testing::single_file_case("sd1");
   const std::vector<std::pair<std::string, std::string>> parts = {
       {"model.diffusion_model.", "unet"},
       {"first_stage_model.", "vae"},
@@ -157,10 +139,10 @@ TEST_F(CheckpointTest, OtherFilesAreRefused) {
               open({{"a.lora_down.weight", {4, 4}}});
             }).find("sd-gen inspect"),
             std::string::npos);
-  Shapes shapes = golden_case("sd1").at("original").get<Shapes>();
+  Shapes shapes = testing::single_file_case("sd1").at("original").get<Shapes>();
   shapes.erase("model.diffusion_model.input_blocks.1.0.in_layers.0.weight");
   EXPECT_NE(message_of([&] { open(shapes); }), "") << "half a way down";
-  shapes = golden_case("sd2").at("original").get<Shapes>();
+  shapes = testing::single_file_case("sd2").at("original").get<Shapes>();
   shapes["cond_stage_model.model.transformer.resblocks.0.attn.in_proj_bias"] = {7};
   EXPECT_NE(message_of([&] { open(shapes); }).find("three equal parts"), std::string::npos);
 }

@@ -59,9 +59,9 @@ TEST_F(Safetensors, ReadsEightBitFloats) {
   const std::vector<std::pair<std::string, std::string>> cases = {{"F8_E4M3", "\x38\xc0\x30\x7e"},
                                                                   {"F8_E5M2", "\x3c\xc0\x38\x5f"}};
   for (const auto& [dtype, bytes] : cases) {
-    write_bytes(path(), safetensors_bytes("{\"t\":{\"dtype\":\"" + dtype +
-                                              "\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-                                          bytes));
+    write_bytes(path(),
+                safetensors_bytes(
+                    "{\"t\":{\"dtype\":\"" + dtype + "\",\"shape\":[4],\"data_offsets\":[0,4]}}", bytes));
     const Weights weights(open_safetensors(path()), Compute{}, Weights::Mode::kRead);
     EXPECT_TRUE(at::equal(weights.tensor("t", {4}), at::tensor({1.0F, -2.0F, 0.5F, 448.0F}))) << dtype;
     const Weights half(open_safetensors(path()), Compute{at::kCPU, at::kBFloat16}, Weights::Mode::kRead);
