@@ -39,6 +39,8 @@ struct Inspection {
   std::vector<InspectedComponent> components{};
   // What else there is to know, in the order to show it: ("rank", "16"), ("prompt", "a cat"), ...
   std::vector<std::pair<std::string, std::string>> facts{};
+  // Of a checkpoint: the config.json of each component as diffusers would have written it, JSON texts.
+  std::map<std::string, std::string> configs{};
   std::vector<std::string> missing{};             // components that the model needs and the file lacks
   std::vector<std::string> unused{};              // tensors that belong to no component
   std::map<std::string, std::string> metadata{};  // what the file says of itself

@@ -116,7 +116,8 @@ std::string inspection_text(const Inspection& inspection) {
 }
 
 std::string inspection_json(const Inspection& inspection) {
-  OrderedJson components = OrderedJson::array(), facts = OrderedJson::object();
+  OrderedJson components = OrderedJson::array(), facts = OrderedJson::object(),
+              configs = OrderedJson::object();
   std::uint64_t parameters = 0;
   for (const InspectedComponent& component : inspection.components) {
     parameters += component.parameters;
@@ -131,12 +132,13 @@ std::string inspection_json(const Inspection& inspection) {
          {"memory_bytes", {{"float32", component.memory_bytes(4)}, {"bfloat16", half}, {"float16", half}}}});
   }
   for (const auto& [name, value] : inspection.facts) facts[name] = value;
-  const OrderedJson json = {{"path", inspection.path},        {"kind", inspection.kind},
-                            {"format", inspection.format},    {"family", inspection.family},
-                            {"bytes", inspection.bytes},      {"parameters", parameters},
-                            {"components", components},       {"facts", facts},
-                            {"missing", inspection.missing},  {"unused", inspection.unused},
-                            {"metadata", inspection.metadata}};
+  for (const auto& [name, config] : inspection.configs) configs[name] = OrderedJson::parse(config);
+  const OrderedJson json = {{"path", inspection.path},     {"kind", inspection.kind},
+                            {"format", inspection.format}, {"family", inspection.family},
+                            {"bytes", inspection.bytes},   {"parameters", parameters},
+                            {"components", components},    {"facts", facts},
+                            {"configs", configs},          {"missing", inspection.missing},
+                            {"unused", inspection.unused}, {"metadata", inspection.metadata}};
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 

@@ -148,6 +148,7 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
                     : checkpoint.components.contains("vae")  ? "vae"
                                                              : "text encoder";
   inspection.family = checkpoint.pipeline_class;
+  for (const auto& [name, config] : checkpoint.configs) inspection.configs.emplace(name, config.dump());
   for (const auto& [name, component] : checkpoint.components) {
     const Json& config = checkpoint.configs.at(name);
     const std::string class_name = config.contains("_class_name")

@@ -1,10 +1,10 @@
 #include "weights/checkpoint.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <set>
 
+#include "weights/checkpoint_places.h"
 #include "weights/edited_source.h"
 #include "weights/original_text.h"
 #include "weights/original_unet.h"
@@ -18,52 +18,8 @@ namespace {
 
 using Edits = std::map<std::string, EditedTensor>;
 
-struct TextPlace {
-  std::string prefix;
-  std::string first;  // a tensor that is there, below the prefix
-  TextNames names;
-  std::string component;
-};
-
-const std::string kToken = "embeddings.token_embedding.weight", kOpenToken = "token_embedding.weight";
-
-const std::vector<TextPlace>& text_places() {
-  static const std::vector<TextPlace> kPlaces = {
-      {"cond_stage_model.transformer.", "text_model." + kToken, TextNames::kTransformers, "text_encoder"},
-      {"cond_stage_model.transformer.", kToken, TextNames::kTransformers, "text_encoder"},
-      {"cond_stage_model.model.", kOpenToken, TextNames::kOpenClip, "text_encoder"},
-      {"conditioner.embedders.0.transformer.", "text_model." + kToken, TextNames::kTransformers,
-       "text_encoder"},
-      {"conditioner.embedders.0.transformer.", kToken, TextNames::kTransformers, "text_encoder"},
-      {"conditioner.embedders.1.model.", kOpenToken, TextNames::kOpenClip, "text_encoder_2"},
-      {"conditioner.embedders.0.model.", kOpenToken, TextNames::kOpenClip, "text_encoder_2"},
-      {"", "text_model." + kToken, TextNames::kTransformers, ""},
-      {"", kToken, TextNames::kTransformers, ""},
-      {"", kOpenToken, TextNames::kOpenClip, ""},
-  };
-  return kPlaces;
-}
-
-constexpr std::int64_t kOpenClipWidth =
-    1024;  // OpenCLIP's text encoders are at least so wide, OpenAI's are not
-
-std::optional<std::string> find_prefix(const TensorSource& source,
-                                       std::initializer_list<const char*> prefixes,
-                                       const std::vector<std::string>& firsts) {
-  for (const std::string prefix : prefixes)
-    for (const std::string& first : firsts)
-      if (has_tensor(source, prefix + first)) return prefix;
-  return std::nullopt;
-}
-
-std::optional<std::string> unet_prefix(const TensorSource& source) {
-  return find_prefix(source, {"model.diffusion_model.", ""}, {"input_blocks.0.0.weight"});
-}
-
-std::optional<std::string> vae_prefix(const TensorSource& source) {
-  return find_prefix(source, {"first_stage_model.", "vae.", ""},
-                     {"decoder.mid.block_1.conv1.weight", "encoder.mid.block_1.conv1.weight"});
-}
+// OpenCLIP's text encoders are at least so wide, OpenAI's are not.
+constexpr std::int64_t kOpenClipWidth = 1024;
 
 std::vector<std::string> keys_below(const TensorSource& source, const std::string& prefix) {
   std::vector<std::string> names;
@@ -202,10 +158,24 @@ class Reader {
         (architecture != metadata.end() && architecture->second.starts_with("stable-diffusion-xl"));
     config["sample_size"] = is_xl ? 1024 : is_large_ ? 768 : 512;
     config["scaling_factor"] = is_xl ? 0.13025 : 0.18215;
+    if (!has_tensor(*source_, "edm_mean") || !has_tensor(*source_, "edm_std")) return;
+    config["scaling_factor"] = 0.5;
+    config["latents_mean"] = numbers_of("edm_mean");
+    config["latents_std"] = numbers_of("edm_std");
+  }
+
+  // A few numbers, one a latent channel.
+  std::vector<float> numbers_of(const std::string& key) const {
+    const at::Tensor numbers = source_->read(key).to(at::kFloat).flatten();
+    constexpr std::int64_t kMostChannels = 64;
+    if (numbers.numel() > kMostChannels)
+      fail_input(checkpoint_.file, ": tensor '", key, "' holds ", numbers.numel(),
+                 " numbers; one a latent channel was expected");
+    return {numbers.const_data_ptr<float>(), numbers.const_data_ptr<float>() + numbers.numel()};
   }
 
   void note_rest() {
-    const std::set<std::string> skipped = {"v_pred", "ztsnr"};
+    const std::set<std::string> skipped = {"v_pred", "ztsnr", "edm_mean", "edm_std"};
     for (const std::string& key : source_->keys())
       if (!used_.contains(key) && !skipped.contains(key)) checkpoint_.unused.push_back(key);
     if (checkpoint_.pipeline_class.empty()) return;
@@ -248,12 +218,6 @@ class Reader {
 };
 
 }  // namespace
-
-bool is_checkpoint(const TensorSource& source) {
-  if (unet_prefix(source) || vae_prefix(source)) return true;
-  return std::any_of(text_places().begin(), text_places().end(),
-                     [&](const TextPlace& place) { return has_tensor(source, place.prefix + place.first); });
-}
 
 Checkpoint read_checkpoint(const std::shared_ptr<const TensorSource>& source, Ema ema) {
   return Reader(source, ema).read();

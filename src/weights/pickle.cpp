@@ -30,50 +30,36 @@ class PickleMachine : PickleStack {
   bool run_plain(std::uint8_t opcode) {
     switch (opcode) {
       case 0x80:
-        take(1);
-        return true;  // PROTO
+        return take(1), true;  // PROTO
       case 0x95:
-        take(8);
-        return true;  // FRAME
+        return take(8), true;  // FRAME
       case 'N':
-        push(make(Kind::kNone));
-        return true;
+        return push(make(Kind::kNone)), true;
       case 0x88:
-        push_integer(1, Kind::kBool);
-        return true;
+        return push_integer(1, Kind::kBool), true;
       case 0x89:
-        push_integer(0, Kind::kBool);
-        return true;
+        return push_integer(0, Kind::kBool), true;
       case 'J':
-        push_integer(static_cast<std::int32_t>(take_number(4)));
-        return true;
+        return push_integer(static_cast<std::int32_t>(take_number(4))), true;
       case 'K':
-        push_integer(static_cast<std::int64_t>(take_number(1)));
-        return true;
+        return push_integer(static_cast<std::int64_t>(take_number(1))), true;
       case 'M':
-        push_integer(static_cast<std::int64_t>(take_number(2)));
-        return true;
+        return push_integer(static_cast<std::int64_t>(take_number(2))), true;
       case 'I':
-        push_line_integer();
-        return true;
+        return push_line_integer(), true;
       case 'L':
-        push_line_integer();
-        return true;
+        return push_line_integer(), true;
       case 'F': {
         PickleValue& value = make(Kind::kReal);
         value.real = std::strtod(std::string(take_line()).c_str(), nullptr);
-        push(value);
-        return true;
+        return push(value), true;
       }
       case 'G':
-        push_real();
-        return true;
+        return push_real(), true;
       case 0x8a:
-        push_long(take_number(1));
-        return true;
+        return push_long(take_number(1)), true;
       case 0x8b:
-        push_long(take_number(4));
-        return true;
+        return push_long(take_number(4)), true;
       default:
         return false;
     }
@@ -84,21 +70,17 @@ class PickleMachine : PickleStack {
       case 'T':
       case 'X':
       case 'B':
-        push_text(take_bytes(take_number(4)));
-        return true;
+        return push_text(take_bytes(take_number(4))), true;
       case 'U':
       case 'C':
       case 0x8c:
-        push_text(take_bytes(take_number(1)));
-        return true;
+        return push_text(take_bytes(take_number(1))), true;
       case 0x8d:
       case 0x8e:
-        push_text(take_bytes(take_number(8)));
-        return true;
+        return push_text(take_bytes(take_number(8))), true;
       case 'V':
       case 'S':
-        push_text(take_line());
-        return true;
+        return push_text(take_line()), true;
       default:
         return false;
     }
@@ -107,38 +89,27 @@ class PickleMachine : PickleStack {
   bool run_stack(std::uint8_t opcode) {
     switch (opcode) {
       case '(':
-        mark();
-        return true;
+        return mark(), true;
       case '0':
-        pop();
-        return true;
+        return pop(), true;
       case '1':
-        pop_to_mark();
-        return true;
+        return pop_to_mark(), true;
       case '2':
-        push_again(top());
-        return true;
+        return push_again(top()), true;
       case 'p':
-        memorize(line_number());
-        return true;
+        return memorize(line_number()), true;
       case 'q':
-        memorize(take_number(1));
-        return true;
+        return memorize(take_number(1)), true;
       case 'r':
-        memorize(take_number(4));
-        return true;
+        return memorize(take_number(4)), true;
       case 0x94:
-        memorize(memorized());
-        return true;
+        return memorize(memorized()), true;
       case 'g':
-        recall(line_number());
-        return true;
+        return recall(line_number()), true;
       case 'h':
-        recall(take_number(1));
-        return true;
+        return recall(take_number(1)), true;
       case 'j':
-        recall(take_number(4));
-        return true;
+        return recall(take_number(4)), true;
       default:
         return false;
     }
@@ -176,49 +147,38 @@ class PickleMachine : PickleStack {
   bool run_container(std::uint8_t opcode) {
     switch (opcode) {
       case '}':
-        push(make(Kind::kDict));
-        return true;
+        return push(make(Kind::kDict)), true;
       case ']':
       case ')':
       case 0x8f:
-        push(make(Kind::kList));
-        return true;
+        return push(make(Kind::kList)), true;
       case 'd': {
         auto items = pop_to_mark();
         if (items.size() % 2 != 0) fail("with a key that has no value, at byte ", at());
-        push_items(Kind::kDict, std::move(items));
-        return true;
+        return push_items(Kind::kDict, std::move(items)), true;
       }
       case 'l':
       case 't':
       case 0x91:
-        push_items(Kind::kList, pop_to_mark());
-        return true;
+        return push_items(Kind::kList, pop_to_mark()), true;
       case 0x85:
-        push_tuple(1);
-        return true;
+        return push_tuple(1), true;
       case 0x86:
-        push_tuple(2);
-        return true;
+        return push_tuple(2), true;
       case 0x87:
-        push_tuple(3);
-        return true;
+        return push_tuple(3), true;
       case 'a': {
         const PickleValue* const item = pop();
         count_references(1);
-        append({item}, Kind::kList);
-        return true;
+        return append({item}, Kind::kList), true;
       }
       case 'e':
       case 0x90:
-        append(pop_to_mark(), Kind::kList);
-        return true;
+        return append(pop_to_mark(), Kind::kList), true;
       case 's':
-        append(pop_two(), Kind::kDict);
-        return true;
+        return append(pop_two(), Kind::kDict), true;
       case 'u':
-        append(pop_to_mark(), Kind::kDict);
-        return true;
+        return append(pop_to_mark(), Kind::kDict), true;
       default:
         return false;
     }
@@ -272,12 +232,10 @@ class PickleMachine : PickleStack {
     switch (opcode) {
       case 'c': {
         const std::string_view module = take_line(), name = take_line();
-        push_global(module, name);
-        return true;
+        return push_global(module, name), true;
       }
       case 0x93:
-        push_stack_global();
-        return true;
+        return push_stack_global(), true;
       case 0x92:
         pop();
         [[fallthrough]];  // NEWOBJ_EX: keywords first
@@ -285,16 +243,13 @@ class PickleMachine : PickleStack {
       case 0x81: {
         const PickleValue* const arguments = pop();
         const PickleValue* const callee = pop();
-        call(callee, arguments);
-        return true;
+        return call(callee, arguments), true;
       }
       case 'b':
         pop();
-        top();
-        return true;  // BUILD: the state of an object that does nothing
+        return top(), true;  // BUILD: the state of an object that does nothing
       case 'Q':
-        push_items(Kind::kPersistent, {pop()});
-        return true;
+        return push_items(Kind::kPersistent, {pop()}), true;
       default:
         return false;
     }

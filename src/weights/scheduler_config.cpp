@@ -44,9 +44,26 @@ std::string class_name(Generation generation, const std::string& pipeline_class,
   return generation == Generation::k2 && is_v ? "DDIMScheduler" : "PNDMScheduler";
 }
 
+// "Elucidating the Design Space of Diffusion-Based Generative Models", as Playground 2.5 is trained.
+Json edm_config() {
+  return {{"_class_name", "EDMDPMSolverMultistepScheduler"},
+          {"num_train_timesteps", 1000},
+          {"prediction_type", "epsilon"},
+          {"sigma_min", 0.002},
+          {"sigma_max", 80.0},
+          {"sigma_data", 0.5},
+          {"rho", 7.0},
+          {"solver_order", 2},
+          {"algorithm_type", "dpmsolver++"},
+          {"solver_type", "midpoint"},
+          {"lower_order_final", true},
+          {"final_sigmas_type", "zero"}};
+}
+
 }  // namespace
 
 Json scheduler_config(const TensorSource& source, Generation generation, const std::string& pipeline_class) {
+  if (has_tensor(source, "edm_mean")) return edm_config();
   const bool is_inpainting = pipeline_class.find("Inpaint") != std::string::npos;
   const bool is_v = is_v_prediction(source, generation, is_inpainting);
   Json config = {{"_class_name", class_name(generation, pipeline_class, is_v)},
