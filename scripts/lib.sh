@@ -203,6 +203,17 @@ fail_pip() {
   fail "Torch_DIR to <libtorch>/share/cmake/Torch of a libtorch 2.7 to 2.13"
 }
 
+# --- CLIP's vocabulary --------------------------------------------------------------------------------------------
+
+# Only single-file checkpoints need it, so that failing to fetch it fails nothing else.
+fetch_clip_vocabulary() {
+  local folder=${XDG_DATA_HOME:-${HOME:-}/.local/share}/sd-gen/clip-tokenizer
+  [[ ! -e $folder/vocab.json ]] || return 0
+  say "fetching CLIP's vocabulary (2 MB) into $folder"
+  quietly "$root/scripts/clip_vocabulary" ||
+    say "CLIP's vocabulary was not fetched; models in a single file need it: run scripts/clip_vocabulary later"
+}
+
 # --- building -----------------------------------------------------------------------------------------------------
 
 # An entry of the build folder's CMake cache; empty where there is none, or where the checkout was moved or copied

@@ -3,7 +3,9 @@
 #include <cstdio>
 
 #include "cli/bench.h"
+#include "cli/convert.h"
 #include "cli/generate.h"
+#include "cli/inspect.h"
 #include "sdgen/generator.h"
 
 namespace {
@@ -21,6 +23,10 @@ extern "C" __attribute__((visibility("default"))) int sdgen_run_command(const sd
   switch (options.command) {
     case sdgen::cli::Command::kBench:
       return sdgen::cli::bench(options);
+    case sdgen::cli::Command::kInspect:
+      return sdgen::cli::run_inspect(options);
+    case sdgen::cli::Command::kConvert:
+      return sdgen::cli::run_convert(options);
     case sdgen::cli::Command::kVersion:
       return print_versions();
     case sdgen::cli::Command::kGenerate:

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/config_file.h"
+#include "cli/file_options.h"
 #include "cli/nearest.h"
 #include "cli/output_names.h"
 #include "cli/output_pattern.h"
@@ -40,7 +41,10 @@ const char kGenerateHelp[] =
     "  sd-gen --prompt \"a red circle above a blue square\"   writes sd-gen-SEED.png and prints its name\n"
     "  sd-gen --prompt-file prompts.txt -o pictures/          one prompt a line, each with its own flags\n"
     "  sd-gen bench [flags]                                   speed and memory of every stage; see sd-gen "
-    "bench --help";
+    "bench --help\n"
+    "  sd-gen inspect PATH                                    what a model, LoRA, checkpoint or picture is\n"
+    "  sd-gen convert FROM TO                                 a model as one file, as a folder, in another "
+    "dtype";
 
 const char kBenchHelp[] =
     "sd-gen bench measures every stage of drawing and writes no picture.\n\n"
@@ -174,7 +178,8 @@ void refuse_leftovers(const CLI::App& app, Command command) {
     const std::string hint = name == std::string::npos ? "" : did_you_mean(flag.substr(name), known, "--");
     refuse("unknown flag " + flag + (hint.empty() ? "; see sd-gen --help" : hint));
   }
-  if (word == "bench" || word == "generate") refuse("the command comes first: sd-gen " + word + " [flags]");
+  if (word == "bench" || word == "generate" || is_file_command(word))
+    refuse("the command comes first: sd-gen " + word + " [flags]");
   refuse("unexpected word '" + word + "'; a prompt goes in quotes behind --prompt");
 }
 
@@ -226,6 +231,10 @@ void set_option(Options& options, const std::string& name, const std::string& sh
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
   options.command_line = "sd-gen" + (arguments.empty() ? "" : " " + shell_line(arguments));
+  if (!arguments.empty() && is_file_command(arguments[0])) {
+    parse_file_command(options, arguments);
+    return options;
+  }
   std::vector<std::string> words = split_empty_values(arguments);
   if (!words.empty() && (words[0] == "bench" || words[0] == "generate")) {
     if (words[0] == "bench") options.command = Command::kBench;

@@ -9,7 +9,7 @@
 
 namespace sdgen::cli {
 
-enum class Command { kGenerate, kBench, kVersion };
+enum class Command { kGenerate, kBench, kInspect, kConvert, kVersion };
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
@@ -39,11 +39,13 @@ struct Options {
   std::string preview_file;       // empty: in the terminal, or beside the picture
   std::string grid;               // all pictures on one sheet; empty: none
   LogLevel log_level = LogLevel::kInfo;
-  int repetitions = 5;           // bench: measured runs
-  int warmup = 1;                // bench: runs before them
-  bool no_profile = false;       // bench: no run for the table of operators, no peak of the machine
-  std::string compare;           // bench: a file of earlier results; empty: none
-  std::vector<SweepAxis> sweep;  // every combination is drawn, or measured by bench
+  int repetitions = 5;             // bench: measured runs
+  int warmup = 1;                  // bench: runs before them
+  bool no_profile = false;         // bench: no run for the table of operators, no peak of the machine
+  std::string compare;             // bench: a file of earlier results; empty: none
+  std::vector<std::string> paths;  // inspect, convert: what they work on
+  bool ema = false;                // convert: the running mean of a training checkpoint's weights
+  std::vector<SweepAxis> sweep;    // every combination is drawn, or measured by bench
 };
 
 // Reads the arguments behind the program's name. A config file's values come first, flags win over them.

@@ -5,30 +5,42 @@
 
 #include "base/errors.h"
 #include "weights/safetensors.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 
-std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder,
-                                                     const std::string& stem) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(folder))
-    fail_input(folder.string(), ": no such folder; the model lacks this component");
-  std::vector<std::string> looked_for;
+namespace {
+
+namespace fs = std::filesystem;
+
+// The first of STEM.safetensors, its shards, and the same as fp16 or bf16; nullptr if there is none.
+std::shared_ptr<const TensorSource> open_variant(const fs::path& folder, const std::string& stem,
+                                                 const std::string& extension,
+                                                 std::vector<std::string>& looked_for) {
   for (const std::string variant : {"", ".fp16", ".bf16"}) {
-    const std::string file = stem + variant + ".safetensors";
+    const std::string file = stem + variant + extension;
     // diffusers writes the variant before `.json`, transformers before `.safetensors`.
-    const std::vector<std::string> indices = {stem + ".safetensors.index" + variant + ".json",
+    const std::vector<std::string> indices = {stem + extension + ".index" + variant + ".json",
                                               file + ".index.json"};
-    if (fs::exists(folder / file)) return open_safetensors(folder / file);
+    if (fs::exists(folder / file)) return open_weights_file(folder / file);
     for (const std::string& index : indices)
       if (fs::exists(folder / index)) return open_safetensors_shards(folder / index);
     looked_for.insert(looked_for.end(), {file, indices[0]});
   }
-  std::string pickled;
-  for (const std::string name : {"pytorch_model.bin", "diffusion_pytorch_model.bin"})
-    if (fs::exists(folder / name))
-      pickled = " (" + name + " is a pickle, which could run code: convert it to safetensors)";
-  fail_input(folder.string(), ": holds no weights", pickled, "; looked for ", join(looked_for));
+  return nullptr;
+}
+
+}  // namespace
+
+std::shared_ptr<const TensorSource> open_model_files(const fs::path& folder, const std::string& stem) {
+  if (!fs::is_directory(folder))
+    fail_input(folder.string(), ": no such folder; the model lacks this component");
+  std::vector<std::string> looked_for;
+  if (auto found = open_variant(folder, stem, ".safetensors", looked_for)) return found;
+  // PyTorch's pickles are read without running what may be in them.
+  const std::string pickled = stem == "model" ? "pytorch_model" : stem;
+  if (auto found = open_variant(folder, pickled, ".bin", looked_for)) return found;
+  fail_input(folder.string(), ": holds no weights; looked for ", join(looked_for));
 }
 
 std::string current_clip_name(const std::string& key) {

@@ -10,9 +10,8 @@
 namespace sdgen {
 
 // Opens the weights of `folder` whose files begin with `stem` ("diffusion_pytorch_model", "model"):
-// STEM.safetensors, its shards (STEM.safetensors.index.json), or the same as an fp16 or bf16 variant. Throws
-// Error(kInput) listing what was looked for; pickled .bin files are named as the reason where they are all
-// there is.
+// STEM.safetensors, its shards (STEM.safetensors.index.json), or the same as an fp16 or bf16 variant; else
+// PyTorch's own .bin files of that kind (pickle_file.h). Throws Error(kInput) listing what was looked for.
 std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder,
                                                      const std::string& stem);
 

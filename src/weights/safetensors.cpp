@@ -10,6 +10,7 @@
 
 #include "base/json_file.h"
 #include "weights/file_mapping.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
@@ -18,11 +19,21 @@ constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the reference implem
 constexpr std::size_t kMostDimensions = 8;
 
 std::optional<at::ScalarType> scalar_type(const std::string& name) {
-  static const std::map<std::string, at::ScalarType> kTypes = {
-      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},   {"BF16", at::kBFloat16},
-      {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort},  {"I8", at::kChar},
-      {"U8", at::kByte},    {"BOOL", at::kBool}, {"U16", at::kUInt16}, {"U32", at::kUInt32},
-      {"U64", at::kUInt64}};
+  static const std::map<std::string, at::ScalarType> kTypes = {{"F64", at::kDouble},
+                                                               {"F32", at::kFloat},
+                                                               {"F16", at::kHalf},
+                                                               {"BF16", at::kBFloat16},
+                                                               {"I64", at::kLong},
+                                                               {"I32", at::kInt},
+                                                               {"I16", at::kShort},
+                                                               {"I8", at::kChar},
+                                                               {"U8", at::kByte},
+                                                               {"BOOL", at::kBool},
+                                                               {"U16", at::kUInt16},
+                                                               {"U32", at::kUInt32},
+                                                               {"U64", at::kUInt64},
+                                                               {"F8_E4M3", at::kFloat8_e4m3fn},
+                                                               {"F8_E5M2", at::kFloat8_e5m2}};
   const auto type = kTypes.find(name);
   return type == kTypes.end() ? std::nullopt : std::optional(type->second);
 }
@@ -42,6 +53,7 @@ class SafetensorsFile : public TensorSource {
   }
 
   std::string describe() const override { return path_; }
+  Metadata metadata() const override { return metadata_; }
 
   std::vector<std::string> keys() const override {
     std::vector<std::string> names;
@@ -97,6 +109,14 @@ class SafetensorsFile : public TensorSource {
     const Json header = parse_header(text, text + length);
     for (const auto& [key, value] : header.items())
       if (key != "__metadata__") entries_.emplace(key, read_entry(key, value));
+    read_metadata(header);
+  }
+
+  // Texts by the format's rule; anything else in there is of no use to us.
+  void read_metadata(const Json& header) {
+    if (!header.contains("__metadata__") || !header.at("__metadata__").is_object()) return;
+    for (const auto& [key, value] : header.at("__metadata__").items())
+      if (value.is_string()) metadata_.emplace(key, value.get<std::string>());
   }
 
   Json parse_header(const char* begin, const char* end) const {
@@ -131,7 +151,7 @@ class SafetensorsFile : public TensorSource {
     }
     const auto type = scalar_type(dtype);
     if (!type)
-      fail_input(path_, ": tensor '", key, "': dtype ", dtype,
+      fail_input(path_, ": tensor '", key, "': dtype ", dtype.substr(0, 20),
                  " is not supported; convert the weights to F16 or F32");
     entry.info.dtype = *type;
     entry.info.file = path_;
@@ -185,6 +205,7 @@ class SafetensorsFile : public TensorSource {
   std::uint64_t data_offset_ = 0;
   std::uint64_t data_size_ = 0;
   std::map<std::string, Entry> entries_;
+  Metadata metadata_;
 };
 
 }  // namespace
@@ -201,7 +222,7 @@ std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesyste
     if (name.empty() || std::filesystem::path(name).filename() != name || name == "..")
       fail_input(index_path.string(), ": key '", key, "': shard '", name, "' is not a plain file name");
     auto& shard = shards[name];
-    if (!shard) shard = open_safetensors(index_path.parent_path() / name);
+    if (!shard) shard = open_weights_file(index_path.parent_path() / name);
     if (!shard->find(key))
       fail_input(shard->describe(), ": tensor '", key, "' is missing, which ", index_path.string(),
                  " promises");

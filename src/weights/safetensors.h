@@ -14,8 +14,8 @@ namespace sdgen {
 // naming the file and, where there is one, the key.
 std::shared_ptr<const TensorSource> open_safetensors(const std::filesystem::path& path);
 
-// The shards that `index_path` (*.safetensors.index.json) names, which must lie beside it.
-// Throws Error(kInput) if a shard is missing, damaged or lacks a tensor that the index promises.
+// The shards that `index_path` (*.safetensors.index.json, or *.bin.index.json) names, which must lie beside
+// it. Throws Error(kInput) if a shard is missing, damaged or lacks a tensor that the index promises.
 std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesystem::path& index_path);
 
 }  // namespace sdgen

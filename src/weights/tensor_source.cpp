@@ -12,6 +12,8 @@ class MappedSource : public TensorSource {
  public:
   explicit MappedSource(std::string description) : description_(std::move(description)) {}
 
+  void add_metadata(const Metadata& metadata) { metadata_.insert(metadata.begin(), metadata.end()); }
+
   void add(const std::string& name, std::shared_ptr<const TensorSource> part, const std::string& key) {
     const auto [existing, added] = entries_.try_emplace(name, Entry{std::move(part), key});
     if (!added)
@@ -20,6 +22,7 @@ class MappedSource : public TensorSource {
   }
 
   std::string describe() const override { return description_; }
+  Metadata metadata() const override { return metadata_; }
 
   std::vector<std::string> keys() const override {
     std::vector<std::string> names;
@@ -43,6 +46,7 @@ class MappedSource : public TensorSource {
     std::string key;
   };
   std::string description_;
+  Metadata metadata_;
   std::map<std::string, Entry> entries_;
 };
 
@@ -52,6 +56,7 @@ std::shared_ptr<const TensorSource> rename_keys(
     std::shared_ptr<const TensorSource> source,
     const std::function<std::string(const std::string&)>& rename) {
   auto renamed = std::make_shared<MappedSource>(source->describe());
+  renamed->add_metadata(source->metadata());
   for (const std::string& key : source->keys()) renamed->add(rename(key), source, key);
   return renamed;
 }
@@ -59,8 +64,10 @@ std::shared_ptr<const TensorSource> rename_keys(
 std::shared_ptr<const TensorSource> join_sources(const std::string& description,
                                                  std::vector<std::shared_ptr<const TensorSource>> parts) {
   auto joined = std::make_shared<MappedSource>(description);
-  for (const auto& part : parts)
+  for (const auto& part : parts) {
+    joined->add_metadata(part->metadata());
     for (const std::string& key : part->keys()) joined->add(key, part, key);
+  }
   return joined;
 }
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,11 +20,15 @@ struct TensorInfo {
   std::string stored_key;  // its name there, before any mapping
 };
 
+// What a file says beside its tensors: safetensors' __metadata__, the plain numbers and texts of a pickle.
+using Metadata = std::map<std::string, std::string>;
+
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
 
   virtual std::string describe() const = 0;  // the file or index, for messages
+  virtual Metadata metadata() const { return {}; }
   virtual std::vector<std::string> keys() const = 0;
   // nullptr if there is no such tensor.
   virtual const TensorInfo* find(const std::string& key) const = 0;

@@ -158,10 +158,9 @@ TEST_F(ModelFolderErrors, OversizedWeights) {
   expect_refused("4 bytes after the last tensor");
 }
 
-TEST_F(ModelFolderErrors, PickledWeightsAreNamedAsTheReason) {
-  fs::rename(folder() / "unet/diffusion_pytorch_model.fp16.safetensors",
-             folder() / "unet/diffusion_pytorch_model.bin");
-  expect_refused("is a pickle");
+TEST_F(ModelFolderErrors, AMissingPartNamesTheFilesLookedFor) {
+  fs::remove(folder() / "unet/diffusion_pytorch_model.fp16.safetensors");
+  expect_refused("diffusion_pytorch_model.fp16.bin");
 }
 
 TEST_F(ModelFolderErrors, FloatsThatPythonWritesAsInfinityAreRead) {

@@ -1,0 +1,52 @@
+// Single-file checkpoints: whole models, or parts of one, under the names of the original code (CompVis,
+// Stability), seen as diffusers would see them.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json_file.h"
+#include "weights/tensor_source.h"
+
+namespace sdgen {
+
+// Training keeps a running mean of the UNet's weights beside them.
+enum class Ema { kNo, kYes };
+
+struct Checkpoint {
+  std::string file;
+  // diffusers' class for the UNet: StableDiffusionPipeline, StableDiffusionInpaintPipeline,
+  // StableDiffusionInstructPix2PixPipeline, StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline (the
+  // refiner), StableDiffusionXLInpaintPipeline, StableDiffusionXLInstructPix2PixPipeline; or one that sd-gen
+  // has no family for: StableDiffusionUpscalePipeline, StableDiffusionDepth2ImgPipeline,
+  // StableUnCLIPPipeline. Empty: no UNet.
+  std::string pipeline_class;
+  // "unet", "vae", "text_encoder", "text_encoder_2", as far as the file holds them, in diffusers' and
+  // transformers 5's names (text_encoder_2: with `text_model.` in front, and text_projection.weight).
+  std::map<std::string, std::shared_ptr<const TensorSource>> components;
+  // What diffusers would have written as each component's config.json, and as "scheduler" and "model_index"
+  // where there is a UNet. From names, shapes and markers (v_pred, ztsnr, modelspec), never from the file's
+  // name.
+  std::map<std::string, Json> configs;
+  std::vector<std::string> missing;  // components that pipeline_class needs and the file lacks
+  std::vector<std::string> unused;   // tensors that belong to no component
+  bool has_ema = false;
+};
+
+// Whether these are a checkpoint's names, or those of a part of one.
+bool is_checkpoint(const TensorSource& source);
+
+// Throws Error(kInput) naming file, key and remedy: not a checkpoint, a component that is incomplete,
+// Ema::kYes for a file without.
+Checkpoint read_checkpoint(const std::shared_ptr<const TensorSource>& source, Ema ema = Ema::kNo);
+
+// The same of a file, .safetensors or .ckpt (open_weights_file).
+Checkpoint open_checkpoint(const std::filesystem::path& path, Ema ema = Ema::kNo);
+
+// Throws Error(kInput) "FILE: holds no vae; ..." if a component is missing.
+void require_whole(const Checkpoint& checkpoint);
+
+}  // namespace sdgen

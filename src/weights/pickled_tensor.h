@@ -1,0 +1,26 @@
+// A tensor as a pickle describes it, checked.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weights/pickle.h"
+#include "weights/tensor_source.h"
+#include "weights/zip_archive.h"
+
+namespace sdgen {
+
+struct PickledTensor {
+  TensorInfo info;
+  std::vector<std::int64_t> strides;  // elements
+  const std::uint8_t* data = nullptr;
+};
+
+// Nothing if `value` is no tensor. `storages`: where "data/0" stands in the archive, e.g. "archive/". Throws
+// Error(kInput) naming file and key for one that reaches outside its storage, or whose numbers overlap.
+std::optional<PickledTensor> pickled_tensor(const PickleValue& value, const std::string& key,
+                                            const ZipArchive& archive, const std::string& storages);
+
+}  // namespace sdgen

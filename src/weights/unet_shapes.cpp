@@ -1,0 +1,148 @@
+#include <algorithm>
+
+#include "weights/original_unet.h"
+#include "weights/shapes.h"
+
+namespace sdgen {
+namespace {
+
+// SD 1 has 8 heads everywhere; those that project with matrices (SD 2, SDXL) have heads of this width.
+constexpr std::int64_t kHeads = 8, kHeadWidth = 64;
+constexpr std::int64_t kTimeEmbedding = 256;  // SDXL's sizes and crops, each
+
+// The transformers of one level: how many layers each has; 0 where it is missing.
+std::vector<int> transformer_depths(const TensorSource& unet, const std::string& block, int attentions) {
+  std::vector<int> depths;
+  for (int i = 0; i < attentions; ++i)
+    depths.push_back(count_tensors(unet, block + ".attentions." + std::to_string(i) + ".transformer_blocks.",
+                                   ".norm1.weight"));
+  return depths;
+}
+
+bool attends(const std::vector<int>& depths) {
+  return std::any_of(depths.begin(), depths.end(), [](int depth) { return depth > 0; });
+}
+
+// A number where all are alike, else a list.
+template <typename T>
+Json brief(const std::vector<T>& values) {
+  const bool alike =
+      std::all_of(values.begin(), values.end(), [&](const T& value) { return value == values[0]; });
+  return alike && !values.empty() ? Json(values[0]) : Json(values);
+}
+
+struct Depths {
+  std::vector<std::vector<int>> down, up;
+  int mid = 0;
+};
+
+Depths read_depths(const TensorSource& unet, const UnetLayout& layout) {
+  Depths depths;
+  for (std::size_t i = 0; i < layout.down.size(); ++i)
+    depths.down.push_back(transformer_depths(unet, "down_blocks." + std::to_string(i), layout.down[i]));
+  for (std::size_t i = 0; i < layout.up.size(); ++i)
+    depths.up.push_back(transformer_depths(unet, "up_blocks." + std::to_string(i), layout.up[i]));
+  depths.mid = transformer_depths(unet, "mid_block", 1)[0];
+  return depths;
+}
+
+void add_transformers(const Depths& depths, Json& config) {
+  std::vector<Json> down, up;
+  for (const auto& level : depths.down) down.push_back(attends(level) ? brief(level) : Json(1));
+  for (const auto& level : depths.up) up.push_back(attends(level) ? brief(level) : Json(1));
+  // diffusers takes the middle's depth from the innermost level, whether that attends or not.
+  if (!attends(depths.down.back()) && depths.mid > 0) down.back() = depths.mid;
+  if (!attends(depths.up.front()) && depths.mid > 0) up.front() = depths.mid;
+  std::vector<Json> attending = {down.back()};
+  for (std::size_t i = 0; i < down.size(); ++i)
+    if (attends(depths.down[i])) attending.push_back(down[i]);
+  const bool is_mirrored = std::equal(down.rbegin(), down.rend(), up.begin(), up.end());
+  if (is_mirrored && brief(attending).is_number()) {
+    config["transformer_layers_per_block"] = attending[0];
+    return;
+  }
+  config["transformer_layers_per_block"] = down;
+  if (!is_mirrored ||
+      std::any_of(down.begin(), down.end(), [](const Json& level) { return level.is_array(); }))
+    config["reverse_transformer_layers_per_block"] = up;
+}
+
+void add_blocks(const TensorSource& unet, const UnetLayout& layout, Json& config) {
+  std::vector<std::int64_t> channels;
+  for (std::size_t i = 0; i < layout.down.size(); ++i)
+    channels.push_back(size_of(unet, "down_blocks." + std::to_string(i) + ".resnets.0.conv1.weight", 0));
+  config["block_out_channels"] = channels;
+  std::vector<int> up(layout.up.rbegin(), layout.up.rend());
+  for (int& layers : up) --layers;
+  if (up != layout.down)
+    fail_input(unet.describe(), ": a UNet with ", brief(layout.down).dump(),
+               " resnets a level on the way down and ", brief(layout.up).dump(),
+               " on the way up is not one that we know (one more there)");
+  config["layers_per_block"] = brief(layout.down);
+}
+
+void add_block_types(const TensorSource& unet, const Depths& depths, Json& config) {
+  for (const auto& level : depths.down)
+    config["down_block_types"].push_back(attends(level) ? "CrossAttnDownBlock2D" : "DownBlock2D");
+  for (const auto& level : depths.up)
+    config["up_block_types"].push_back(attends(level) ? "CrossAttnUpBlock2D" : "UpBlock2D");
+  config["mid_block_type"] = depths.mid > 0 ? Json("UNetMidBlock2DCrossAttn")
+                             : has_tensor(unet, "mid_block.resnets.0.norm1.weight") ? Json("UNetMidBlock2D")
+                                                                                    : Json();
+}
+
+// The first attention that looks at words decides for all.
+void add_attention(const TensorSource& unet, Json& config) {
+  const std::string words = ".attn2.to_k.weight";
+  const auto keys = unet.keys();
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [&](const std::string& key) { return key.ends_with(words); });
+  if (found == keys.end())
+    fail_input(unet.describe(), ": a UNet that looks at no words (no tensor '...", words, "')");
+  config["cross_attention_dim"] = size_of(unet, *found, 1);
+  const std::string attention = found->substr(0, found->find(".transformer_blocks."));
+  const TensorInfo* const projection = unet.find(attention + ".proj_in.weight");
+  const bool is_linear = projection && projection->shape.size() == 2;
+  config["use_linear_projection"] = is_linear;
+  if (!is_linear) {
+    config["attention_head_dim"] = kHeads;
+    return;
+  }
+  std::vector<std::int64_t> heads;  // diffusers' name for their number is attention_head_dim
+  for (const Json& channels : config["block_out_channels"])
+    heads.push_back(std::max<std::int64_t>(1, channels.get<std::int64_t>() / kHeadWidth));
+  config["attention_head_dim"] = heads;
+}
+
+void add_label(const TensorSource& unet, Json& config) {
+  if (has_tensor(unet, "add_embedding.linear_1.weight")) {
+    config["addition_embed_type"] = "text_time";
+    config["addition_time_embed_dim"] = kTimeEmbedding;
+    config["projection_class_embeddings_input_dim"] = size_of(unet, "add_embedding.linear_1.weight", 1);
+  } else if (has_tensor(unet, "class_embedding.linear_1.weight")) {
+    config["class_embed_type"] = "projection";
+    config["projection_class_embeddings_input_dim"] = size_of(unet, "class_embedding.linear_1.weight", 1);
+  }
+}
+
+}  // namespace
+
+Json unet_config(const TensorSource& unet) {
+  const UnetLayout layout = diffusers_unet_layout(unet);
+  if (layout.down.empty() || layout.up.size() != layout.down.size())
+    fail_input(unet.describe(), ": its UNet has ", layout.down.size(), " levels on the way down and ",
+               layout.up.size(), " on the way up (an incomplete file?)");
+  Json config;
+  config["_class_name"] = "UNet2DConditionModel";
+  config["in_channels"] = size_of(unet, "conv_in.weight", 1);
+  config["out_channels"] = size_of(unet, "conv_out.weight", 0);
+  add_blocks(unet, layout, config);
+  const Depths depths = read_depths(unet, layout);
+  add_block_types(unet, depths, config);
+  add_transformers(depths, config);
+  add_attention(unet, config);
+  add_label(unet, config);
+  return config;
+}
+
+}  // namespace sdgen
