@@ -73,12 +73,13 @@ Request complete_request(const Request& request, const ModelFolder& model) {
   if (!std::isfinite(*complete.guidance_scale)) fail_request("guidance-scale: expected a finite number");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   const Sampler& sampler = find_sampler(*complete.sampler);
+  const SchedulerConfig scheduler = overridden(model.scheduler, complete);  // refuses unknown names
   require_used(sampler, complete);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
   check_words(complete);
   // Too many or too few steps are refused here.
-  sampler.plan(overridden(model.scheduler, complete), *complete.steps);
+  sampler.plan(scheduler, *complete.steps);
   return complete;
 }
 
