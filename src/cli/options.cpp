@@ -103,14 +103,26 @@ void add_option(CLI::App& app, std::string names, std::string_view letter, std::
   option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
+// A list that is too long for a terminal's line, broken behind commas; CLI11 indents what follows.
+std::string in_lines(std::string list) {
+  constexpr std::size_t kWidth = 80;
+  for (std::size_t begin = 0; list.size() - begin > kWidth;) {
+    const std::size_t comma = list.rfind(", ", begin + kWidth);
+    if (comma == std::string::npos || comma <= begin) break;
+    list[comma + 1] = '\n';
+    begin = comma + 2;
+  }
+  return list;
+}
+
 void add_options(CLI::App& app, Command command) {
   for (const RequestField& field : request_fields()) {
     std::string names = "--" + std::string(field.name);
     if (!field.alias.empty()) names += ",--" + std::string(field.alias);
     std::string help(field.help);
-    if (field.name == "sampler") help = comma_list(sampler_names()) + " [the model's own]";
+    if (field.name == "sampler") help = in_lines(comma_list(sampler_names()) + " [the model's own]");
     if (field.name == "schedule")
-      help = "how the sampler's sigmas are spread: " + comma_list(schedule_names()) + " [the model's own]";
+      help = "how sigmas are spread: " + comma_list(schedule_names()) + " [the model's own]";
     add_option(app, names, field.letter, is_hidden(field.name, command) ? "" : field.group, field.value,
                help);
   }
