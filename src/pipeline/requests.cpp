@@ -159,7 +159,7 @@ Request complete_request(const Request& request, const Model& model) {
     fail_request("guidance-rescale ", complete.guidance_rescale, ": expected 0 to 1");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   const Sampler& sampler = find_sampler(*complete.sampler);
-  const SchedulerConfig scheduler = overridden(model.scheduler, complete);  // refuses unknown names
+  overridden(model.scheduler, complete);  // refuses unknown names
   require_used(sampler, complete);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
