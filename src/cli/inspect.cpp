@@ -27,7 +27,7 @@ std::string size_text(std::uint64_t bytes) {
 std::string count_text(std::uint64_t count) {
   const auto number = static_cast<double>(count);
   if (count < 10'000) return std::to_string(count);
-  if (count < 10'000'000) return fmt::format("{:.1f} k", number / 1e3);
+  if (count < 1'000'000) return fmt::format("{:.1f} k", number / 1e3);
   if (count < 10'000'000'000) return fmt::format("{:.1f} M", number / 1e6);
   return fmt::format("{:.1f} G", number / 1e9);
 }

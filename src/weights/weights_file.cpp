@@ -22,8 +22,10 @@ std::string first_bytes(const std::filesystem::path& path) {
   return bytes;
 }
 
+// A safetensors file begins with the length of its header, whose upper bytes are zero.
 bool is_other_pickle(const std::string& bytes) {
-  return bytes.size() > 8 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 && bytes[7] != '\0';
+  return bytes.size() > 8 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 &&
+         std::any_of(bytes.begin() + 4, bytes.begin() + 8, [](char byte) { return byte != 0; });
 }
 
 }  // namespace
