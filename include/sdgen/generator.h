@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,13 @@ namespace sdgen {
 
 // What a model is put together from.
 struct ModelFiles {
-  std::filesystem::path model;  // a diffusers folder
+  // A diffusers folder, or a single file: .safetensors, or a PyTorch pickle (.ckpt, .pt), of which nothing is
+  // executed. A single file carries no tokenizer: CLIP's vocabulary must be on this machine (README).
+  std::filesystem::path model;
+  bool ema = false;  // of a single file, the running mean of the UNet's weights that lies beside them
+  // Parts from elsewhere by component name ("vae", "unet", "text_encoder", "text_encoder_2"): a component's
+  // folder, a model's folder, or a file that holds it.
+  std::map<std::string, std::filesystem::path> parts{};
   // A second model that does the last steps (Stable Diffusion XL's refiner), from Request::refiner_start on.
   std::optional<std::filesystem::path> refiner{};
 };
@@ -117,7 +124,7 @@ struct RunOptions {
 
 class Generator {
  public:
-  // Opens a diffusers folder: reads its configs and weight headers and checks that they fit together, names,
+  // Opens a model: reads its configs and weight headers and checks that they fit together, names,
   // shapes and classes included. No weight is read before run(). Throws Error(kInput) naming file, key and
   // remedy; Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict
   // each other.

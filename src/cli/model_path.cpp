@@ -24,8 +24,19 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
+// A diffusers folder or a single file.
 bool is_model(const fs::path& path) {
-  return is_there(path / "model_index.json");
+  std::error_code ignored;
+  const std::string extension = path.extension().string();
+  const bool is_file = extension == ".safetensors" || extension == ".ckpt";
+  return is_there(path / "model_index.json") || (is_file && fs::is_regular_file(path, ignored));
+}
+
+// The model of that name in `folder`; a file's may be without its extension. Empty: none.
+fs::path model_in(const fs::path& folder, const std::string& name) {
+  for (const char* extension : {"", ".safetensors", ".ckpt"})
+    if (const fs::path path = folder / (name + extension); is_model(path)) return path;
+  return {};
 }
 
 void add_folder(std::vector<fs::path>& folders, const fs::path& folder) {
@@ -77,7 +88,7 @@ fs::path find_model(const std::string& name, const std::vector<fs::path>& folder
   // A stray folder in the current one must not hide a model of that name.
   if (name.find('/') != std::string::npos || is_model(name)) return name;
   for (const fs::path& folder : folders)
-    if (is_model(folder / name)) return folder / name;
+    if (const fs::path path = model_in(folder, name); !path.empty()) return path;
   if (is_there(name)) return name;
   const auto found = models_in(folders);
   std::vector<std::string> shown;
@@ -89,7 +100,8 @@ fs::path find_model(const std::string& name, const std::vector<fs::path>& folder
 
 ModelFiles model_files(const Options& options) {
   const std::vector<std::filesystem::path> folders = model_folders();
-  ModelFiles files{.model = find_model(chosen_model(options.model), folders)};
+  ModelFiles files{.model = find_model(chosen_model(options.model), folders), .ema = options.ema};
+  for (const auto& [component, path] : options.parts) files.parts.emplace(component, path);
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
   return files;
 }

@@ -1,6 +1,7 @@
 // The command line and the config file, as one struct.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Options {
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
   std::string model;        // as given; empty: the default model
   std::string refiner;      // likewise; empty: none
+  bool ema = false;
+  std::map<std::string, std::string> parts;  // paths by component name
   ComputeOptions compute;
   int batch_size = 1;
   bool overwrite = false;

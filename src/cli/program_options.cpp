@@ -82,6 +82,14 @@ void set_png(const std::string& name, const std::string& text, std::string& file
   parse_value(name, text, file);
 }
 
+constexpr std::array kParts = {"vae", "unet", "text_encoder", "text_encoder_2"};
+
+template <std::size_t part>
+void set_part(Options& options, const std::string& name, const std::string& text) {
+  if (text.empty()) refuse(name + ": expected a folder or file, got ''");
+  parse_value(name, text, options.parts[kParts[part]]);
+}
+
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
 constexpr std::string_view kOutput = "Output";
@@ -127,8 +135,8 @@ constexpr std::array kOptions = {
                   [](Options& o, const std::string& n, const std::string& t) {
                     parse_value(n, t, o.attention_detail);
                   }},
-    ProgramOption{"model", "m", kModel, "PATH", "a model's folder, or its name [$SDGEN_MODEL, else shapes]",
-                  false,
+    ProgramOption{"model", "m", kModel, "PATH",
+                  "a model's folder or file, or its name [$SDGEN_MODEL, else shapes]", false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.model); }},
     ProgramOption{
         "refiner", "", kModel, "PATH",

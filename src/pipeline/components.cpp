@@ -31,8 +31,7 @@ Components::Components(const Model& model, const Compute& compute)
       compute_{compute.device, compute.dtype},
       quantize_(compute.quantize),
       text_encoders_(model.texts.size()) {
-  for (const TextModel& text : model.texts)
-    tokenizers_.push_back(open_tokenizer(model.source.tokenizer(text.tokenizer)));
+  for (const TextModel& text : model.texts) tokenizers_.push_back(model.source.tokenizer(text.tokenizer));
   check_tokenizers();
   constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
   for (const TextModel& text : model.texts) {
@@ -54,7 +53,7 @@ void Components::check_tokenizers() const {
   for (std::size_t i = 0; i < tokenizers_.size(); ++i) {
     const TextModel& text = model_.texts[i];
     const int length = tokenizers_[i]->model_max_length();
-    const std::string file = model_.source.tokenizer(text.tokenizer).string();
+    const std::string file = (model_.source.path / text.tokenizer).string();
     if (length > text.config.max_position_embeddings)
       fail_input(file, ": model_max_length ", length,
                  " is more than the text encoder's max_position_embeddings ",

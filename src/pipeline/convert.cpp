@@ -1,6 +1,7 @@
 #include "sdgen/convert.h"
 
 #include "pipeline/convert_parts.h"
+#include "pipeline/model_source.h"
 #include "weights/checkpoint.h"
 #include "weights/edited_source.h"
 #include "weights/model_files.h"
@@ -100,11 +101,10 @@ Source as_saved(const std::string& component, const Source& source) {
 }
 
 void write_tokenizers(const fs::path& folder, const Checkpoint& checkpoint) {
-  const bool pads_with_end = checkpoint.configs.contains("text_encoder") &&
-                             checkpoint.configs.at("text_encoder").at("hidden_act") == "quick_gelu";
-  if (checkpoint.components.contains("text_encoder"))
-    write_clip_tokenizer(folder / "tokenizer", pads_with_end ? "<|endoftext|>" : "!");
-  if (checkpoint.components.contains("text_encoder_2")) write_clip_tokenizer(folder / "tokenizer_2", "!");
+  for (const std::string suffix : {"", "_2"})
+    if (checkpoint.components.contains("text_encoder" + suffix))
+      write_clip_tokenizer(folder / ("tokenizer" + suffix), clip_pad_token(checkpoint, "tokenizer" + suffix),
+                           checkpoint.configs.at("text_encoder" + suffix).at("max_position_embeddings"));
 }
 
 Converted file_to_folder(const fs::path& from, const fs::path& to, const ConvertOptions& options) {

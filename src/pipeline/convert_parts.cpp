@@ -141,7 +141,7 @@ void write_json(const fs::path& path, const Json& json) {
   file.create();
 }
 
-void write_clip_tokenizer(const fs::path& folder, const std::string& pad_token) {
+void write_clip_tokenizer(const fs::path& folder, const std::string& pad_token, int length) {
   const fs::path vocabulary = find_clip_vocabulary();
   std::error_code error;
   fs::create_directories(folder, error);
@@ -150,7 +150,7 @@ void write_clip_tokenizer(const fs::path& folder, const std::string& pad_token) 
   const std::string begin = "<|startoftext|>", end = "<|endoftext|>";
   const Json special = {
       {"bos_token", begin}, {"eos_token", end}, {"unk_token", end}, {"pad_token", pad_token}};
-  Json config = {{"tokenizer_class", "CLIPTokenizer"}, {"model_max_length", 77}, {"do_lower_case", true}};
+  Json config = {{"tokenizer_class", "CLIPTokenizer"}, {"model_max_length", length}, {"do_lower_case", true}};
   config.update(special);
   write_json(folder / "special_tokens_map.json", special);
   write_json(folder / "tokenizer_config.json", config);

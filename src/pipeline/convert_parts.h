@@ -45,7 +45,8 @@ class NewFolder {
 // Writes `json` to a new file.
 void write_json(const std::filesystem::path& path, const Json& json);
 
-// A CLIP tokenizer's folder, padded with `pad_token`, from the vocabulary (text/clip_vocabulary.h).
-void write_clip_tokenizer(const std::filesystem::path& folder, const std::string& pad_token);
+// A CLIP tokenizer's folder from the vocabulary (text/clip_vocabulary.h), padded with `pad_token` to
+// `length`.
+void write_clip_tokenizer(const std::filesystem::path& folder, const std::string& pad_token, int length);
 
 }  // namespace sdgen

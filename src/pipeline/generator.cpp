@@ -45,8 +45,8 @@ struct OpenModel {
   Model model;
   Components components;
 
-  OpenModel(const std::filesystem::path& path, const Compute& compute)
-      : model(read_model(path)), components(model, compute) {}
+  OpenModel(const ModelFiles& files, const Compute& compute)
+      : model(read_model(files)), components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -73,9 +73,9 @@ struct Generator::Impl {
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
-      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files.model, compute) {
+      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files, compute) {
     if (files.refiner) {
-      refiner.emplace(*files.refiner, compute);
+      refiner.emplace(ModelFiles{.model = *files.refiner}, compute);
       check_refiner(base.model, refiner->model);
     }
     const Model& model = base.model;

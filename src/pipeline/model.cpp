@@ -108,15 +108,17 @@ std::int64_t Model::added_numbers() const {
   return numbers % unet.addition_time_embed_dim == 0 ? numbers / unet.addition_time_embed_dim : -1;
 }
 
-Model read_model(const fs::path& path) {
+Model read_model(const ModelFiles& files) {
+  const fs::path& path = files.model;
   Model model;
-  model.source = open_model_folder(path);
+  model.source = open_model_source(files);
   const Config& index = model.source.index;
   const Family& family = find_family(index.at<std::string>("_class_name"), index.path.string());
   check_component(index, "unet", "UNet2DConditionModel");
   check_component(index, "vae", "AutoencoderKL");
   check_no_others(index, family);
-  model.name = fs::weakly_canonical(path).filename().string();
+  const fs::path canonical = fs::weakly_canonical(path);
+  model.name = (fs::is_directory(path) ? canonical.filename() : canonical.stem()).string();
   model.family = family.pipeline_class;
   model.text_states = family.text_states;
   model.guidance_scale = family.guidance_scale;

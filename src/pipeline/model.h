@@ -53,9 +53,9 @@ struct Model {
   }  // pixels
 };
 
-// Opens a model folder. Throws Error(kInput) naming file and key: no such folder, no model_index.json, an
-// unknown family or component class, a missing component, a config that is damaged, unsupported or
-// contradicts another.
-Model read_model(const std::filesystem::path& path);
+// Opens a model but for its refiner. Throws Error(kInput) naming file and key: no such folder or file, no
+// model_index.json, an unknown family or component class, a missing component, a config that is damaged,
+// unsupported or contradicts another.
+Model read_model(const ModelFiles& files);
 
 }  // namespace sdgen

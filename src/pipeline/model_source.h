@@ -7,6 +7,9 @@
 #include <string>
 
 #include "base/json_file.h"
+#include "sdgen/generator.h"
+#include "text/tokenizer.h"
+#include "weights/checkpoint.h"
 #include "weights/tensor_source.h"
 
 namespace sdgen {
@@ -17,10 +20,14 @@ struct ModelSource {
   // By component name ("unet", "vae", "scheduler", "text_encoder", ...). Throw Error(kInput) naming the file.
   std::function<Config(const std::string& component)> config;
   std::function<std::shared_ptr<const TensorSource>(const std::string& component)> weights;
-  std::function<std::filesystem::path(const std::string& component)> tokenizer;  // a tokenizer's folder
+  std::function<std::unique_ptr<Tokenizer>(const std::string& component)> tokenizer;
 };
 
-// A diffusers folder. Throws Error(kInput) if it is missing or has no model_index.json.
-ModelSource open_model_folder(const std::filesystem::path& path);
+// A diffusers folder or a single file (weights/checkpoint.h), with the parts that `files` replaces. Throws
+// Error(kInput) if something is missing, damaged, or not what it is named for.
+ModelSource open_model_source(const ModelFiles& files);
+
+// What CLIP's tokenizer pads with in a checkpoint's place of that name ("tokenizer", "tokenizer_2").
+std::string clip_pad_token(const Checkpoint& checkpoint, const std::string& tokenizer);
 
 }  // namespace sdgen

@@ -62,16 +62,17 @@ int unknown_id(const BpeTables& tables, const TokenizerSettings& settings) {
 
 }  // namespace
 
-std::unique_ptr<BpeTokenizer> BpeTokenizer::open(const std::filesystem::path& folder) {
+std::unique_ptr<BpeTokenizer> BpeTokenizer::open(const std::filesystem::path& folder,
+                                                 const std::string& pad_token) {
   std::error_code ignored;
-  if (const auto path = folder / "tokenizer.json"; std::filesystem::exists(path, ignored)) {
-    const Config file = Config::read(path);
-    return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(
-        BpeTables::read_tokenizer_json(file), TokenizerSettings::read(folder, &file, kClipTokens)));
-  }
-  return std::unique_ptr<BpeTokenizer>(
-      new BpeTokenizer(BpeTables::read_files(folder / "vocab.json", folder / "merges.txt"),
-                       TokenizerSettings::read(folder, nullptr, kClipTokens)));
+  const auto path = folder / "tokenizer.json";
+  std::optional<Config> file;
+  if (std::filesystem::exists(path, ignored)) file = Config::read(path);
+  const BpeTables tables = file ? BpeTables::read_tokenizer_json(*file)
+                                : BpeTables::read_files(folder / "vocab.json", folder / "merges.txt");
+  TokenizerSettings settings = TokenizerSettings::read(folder, file ? &*file : nullptr, kClipTokens);
+  if (!pad_token.empty()) settings.named["pad_token"].content = pad_token;
+  return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(tables, settings));
 }
 
 BpeTokenizer::BpeTokenizer(const BpeTables& tables, const TokenizerSettings& settings)

@@ -18,8 +18,10 @@ namespace sdgen {
 class BpeTokenizer : public Tokenizer {
  public:
   // Reads tokenizer.json or, where that is absent, vocab.json and merges.txt, with tokenizer_config.json and
-  // special_tokens_map.json beside them. Throws Error(kInput) naming the file and what is wrong with it.
-  static std::unique_ptr<BpeTokenizer> open(const std::filesystem::path& folder);
+  // special_tokens_map.json beside them; a `pad_token`, where given, in place of theirs. Throws Error(kInput)
+  // naming the file and what is wrong with it.
+  static std::unique_ptr<BpeTokenizer> open(const std::filesystem::path& folder,
+                                            const std::string& pad_token = "");
 
   Tokens encode(const std::string& text) const override;
   int model_max_length() const override { return window_.length; }

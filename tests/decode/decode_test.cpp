@@ -22,7 +22,7 @@ class Decode : public ::testing::TestWithParam<std::string> {
     return {{rename_keys(open_model_files(folder / "vae", "diffusion_pytorch_model"), current_vae_name),
              {at::kCPU, dtype},
              Weights::Mode::kRead},
-            read_model(folder).vae};
+            read_model({.model = folder}).vae};
   }
   Tensor latents(at::IntArrayRef shape) const {
     return 3 * at::randn(shape, at::detail::createCPUGenerator(11), at::kFloat);

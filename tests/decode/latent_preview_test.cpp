@@ -14,7 +14,7 @@ AutoencoderDecoder decoder(const std::string& pipeline) {
   return {{rename_keys(open_model_files(folder / "vae", "diffusion_pytorch_model"), current_vae_name),
            {at::kCPU, at::kFloat},
            Weights::Mode::kRead},
-          read_model(folder).vae};
+          read_model({.model = folder}).vae};
 }
 
 Tensor random(at::IntArrayRef shape) {

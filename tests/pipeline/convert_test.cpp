@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 
+#include "sdgen/generator.h"
 #include "support/single_files.h"
 #include "weights/checkpoint.h"
 #include "weights/model_files.h"
@@ -163,6 +165,55 @@ TEST_F(Convert, WhatOneFileCannotTellStaysAFolder) {
   const std::string message = refusal(testing::golden_path("pipelines/sd15-tiny"), path("x.safetensors"));
   EXPECT_NE(message.find("one file cannot tell"), std::string::npos) << message;
   EXPECT_EQ(names(), std::vector<std::string>{});
+}
+
+// Two steps of what `model` draws, in float32.
+Image drawn(const ModelFiles& model) {
+  Generator generator(model, {.device = Device::kCpu, .dtype = DType::kFloat32});
+  Image image;
+  Observer observer;
+  observer.on_picture = [&](const Picture& picture) { image = picture.image; };
+  const Request request{.prompt = "a red circle", .steps = 2, .seed = 1, .width = 64, .height = 64};
+  generator.run({request}, {}, observer);
+  return image;
+}
+
+// A vocabulary as small as the fixtures' text encoders: letters.
+void write_letters(const fs::path& folder) {
+  fs::create_directories(folder);
+  Json vocab = {{"!", 0}};
+  for (const std::string& end : {std::string(), std::string("</w>")})
+    for (char letter = 'a'; letter <= 'z'; ++letter) vocab[letter + end] = vocab.size();
+  for (const char* marker : {"<|startoftext|>", "<|endoftext|>"}) vocab[marker] = vocab.size();
+  std::ofstream(folder / "vocab.json") << vocab;
+  std::ofstream(folder / "merges.txt") << "#version: 0.2\n";
+  std::ofstream(folder / "tokenizer_config.json")
+      << R"({"tokenizer_class": "CLIPTokenizer", "model_max_length": 20})";
+}
+
+TEST_F(Convert, ASingleFileDrawsWhatItsFolderDraws) {
+  write_letters(path("letters"));
+  ::setenv("SDGEN_CLIP_VOCABULARY", path("letters").c_str(), 1);
+  for (const std::string name : {"sd1", "sd2", "xl"}) {
+    SCOPED_TRACE(name);
+    const fs::path file = checkpoint(name), folder = path(name);
+    convert_model(file, folder, {});
+    const Image image = drawn({.model = file});
+    EXPECT_FALSE(image.rgb.empty());
+    EXPECT_EQ(image.rgb, drawn({.model = folder}).rgb);
+    EXPECT_EQ(image.rgb, drawn({.model = folder, .parts = {{"vae", file}, {"unet", file}}}).rgb);
+  }
+}
+
+TEST_F(Convert, ASingleFileWithoutAVocabularySaysHowToGetOne) {
+  ::setenv("SDGEN_CLIP_VOCABULARY", folder_.path().c_str(), 1);
+  try {
+    drawn({.model = checkpoint("sd1")});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInput);
+    EXPECT_NE(std::string(error.what()).find("scripts/clip_vocabulary"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace

@@ -53,7 +53,25 @@ TEST_F(ModelFolderErrors, MissingFolder) {
 TEST_F(ModelFolderErrors, AFileInsteadOfAFolder) {
   fs::remove_all(folder());
   testing::write_bytes(folder(), "x");
-  expect_refused("not a folder");
+  expect_refused("not a sound safetensors file");
+}
+
+TEST_F(ModelFolderErrors, PartsFromElsewhereMustHoldThem) {
+  const auto refusal = [&](const std::string& component, const fs::path& path) -> std::string {
+    try {
+      Generator({.model = folder(), .parts = {{component, path}}}, {.device = Device::kCpu});
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInput);
+      return error.what();
+    }
+  };
+  EXPECT_EQ(refusal("vae", folder()), "");          // a model's folder
+  EXPECT_EQ(refusal("vae", folder() / "vae"), "");  // a component's
+  EXPECT_NE(refusal("vae", folder() / "none").find("no such file or folder"), std::string::npos);
+  EXPECT_NE(refusal("vae", folder() / "scheduler").find("holds no vae"), std::string::npos);
+  EXPECT_NE(refusal("unet", testing::golden_path("pipelines/sd15-tiny")).find("contradicts"),
+            std::string::npos);
 }
 
 TEST_F(ModelFolderErrors, MissingIndex) {

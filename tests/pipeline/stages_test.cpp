@@ -15,7 +15,7 @@ namespace {
 class Stages : public ::testing::TestWithParam<std::string> {
  protected:
   std::filesystem::path folder() const { return testing::golden_path("pipelines/" + GetParam()); }
-  Model model() const { return read_model(folder()); }
+  Model model() const { return read_model({.model = folder()}); }
   testing::GoldenTensors tensors() const {
     return testing::GoldenTensors("stages/" + GetParam() + ".safetensors");
   }
