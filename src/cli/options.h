@@ -29,7 +29,6 @@ struct Options {
   std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
   std::string model;        // as given; empty: the default model
   std::string refiner;      // likewise; empty: none
-  bool ema = false;
   std::map<std::string, std::string> parts;  // paths by component name
   ComputeOptions compute;
   int batch_size = 1;
@@ -47,7 +46,7 @@ struct Options {
   bool no_profile = false;         // bench: no run for the table of operators, no peak of the machine
   std::string compare;             // bench: a file of earlier results; empty: none
   std::vector<std::string> paths;  // inspect, convert: what they work on
-  bool ema = false;                // convert: the running mean of a training checkpoint's weights
+  bool ema = false;                // of a single file: the running mean of the UNet's weights
   std::vector<SweepAxis> sweep;    // every combination is drawn, or measured by bench
 };
 

@@ -33,9 +33,10 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   };
   if (!job.negative_prompt.empty()) words.push_back("--negative-prompt=" + job.negative_prompt);
   add("model", options.model.empty() ? model.name : options.model);
-  for (auto [component, path] : options.parts) {
-    std::replace(component.begin(), component.end(), '_', '-');
-    add(component, path);
+  for (const auto& [component, path] : options.parts) {
+    std::string flag = component;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    add(flag, path);
   }
   if (options.ema) words.push_back("--ema");
   add("seed", std::to_string(seed));
