@@ -91,5 +91,80 @@ TEST_F(BinaryFiles, AFullDiskLeavesNothingOfAConversion) {
   EXPECT_TRUE(fs::is_empty(folder() / "_disk"));
 }
 
+const fs::path kFamilies = kGolden / "families";
+
+// The picture of a case of families/pictures.json, drawn by the built binary.
+TEST_F(BinaryFiles, AMaskedPictureEqualsDiffusers) {
+  const ProcessResult result = sd_gen({"-m",
+                                       (kFamilies / "pipelines/inpaint-tiny").string(),
+                                       "-p",
+                                       "a red circle above a blue square",
+                                       "--steps",
+                                       "7",
+                                       "--guidance-scale",
+                                       "5",
+                                       "--seed",
+                                       "42",
+                                       "--sampler",
+                                       "ddim",
+                                       "--eta",
+                                       "0.5",
+                                       "--strength",
+                                       "0.6",
+                                       "--init-image",
+                                       (kFamilies / "start.jpg").string(),
+                                       "--mask",
+                                       (kFamilies / "mask.png").string(),
+                                       "--width",
+                                       "64",
+                                       "--height",
+                                       "64",
+                                       "--dtype",
+                                       "float32",
+                                       "--device",
+                                       "cpu",
+                                       "-o",
+                                       "x.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string expected = golden_bytes(kFamilies / "pictures.safetensors", "inpaint-weak");
+  const Pixels pixels = read_png(folder() / "x.png");
+  ASSERT_EQ(pixels.rgb.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(pixels.rgb[i], static_cast<unsigned char>(expected[i]), 1) << i;
+}
+
+TEST_F(BinaryFiles, APictureThatStartedFromAnotherIsRepeatedFromItsParameters) {
+  const std::string start = (kFamilies / "start.jpg").string();
+  EXPECT_EQ(
+      draw({"-p", "x", "--init-image", start, "--strength", "0.5", "--steps", "4", "-o", "a.png"}).exit_code,
+      0);
+  const std::string text = read_text(folder() / "a.png");
+  EXPECT_NE(text.find("Denoising strength: 0.5"), std::string::npos);
+  EXPECT_NE(text.find("Size: 64x72"), std::string::npos);
+  EXPECT_NE(text.find("Init image: "), std::string::npos);
+}
+
+TEST_F(BinaryFiles, PicturesThatDoNotGoWithTheModelAreRefused) {
+  const std::string start = (kFamilies / "start.png").string();
+  const auto refused = [&](const std::string& model, std::vector<std::string> flags, int code,
+                           const std::string& part) {
+    std::vector<std::string> all = {"-m", model, "-p", "x", "-o", "x.png"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    expect_one_line_error(sd_gen(all), code, part);
+    EXPECT_FALSE(fs::exists(folder() / "x.png"));
+  };
+  const std::string inpaint = (kFamilies / "pipelines/inpaint-tiny").string();
+  const std::string instruct = (kFamilies / "pipelines/instruct-tiny").string();
+  refused(inpaint, {}, 2, "needs init-image and mask");
+  refused(instruct, {}, 2, "needs an init-image");
+  refused(instruct, {"--init-image", start, "--strength", "0.5"}, 2, "image-guidance-scale");
+  refused(kModel, {"--strength", "0.5"}, 2, "needs an init-image");
+  refused(kModel, {"--mask", start}, 2, "needs an init-image");
+  refused(kModel, {"--init-image", start, "--strength", "0"}, 2, "strength");
+  refused(kModel, {"--init-image", "none.png"}, 3, "none.png");
+  refused(kModel, {"--refiner", inpaint}, 3, "not a refiner");
+  refused(kModel, {"--vae", (kGolden / "pipelines/sd15-tiny").string(), "--unet", "none"}, 3, "none");
+}
+
 }  // namespace
 }  // namespace sdgen::cli
