@@ -91,6 +91,7 @@ ModelFiles model_files(const Options& options) {
   const std::vector<std::filesystem::path> folders = model_folders();
   ModelFiles files{.model = find_model(chosen_model(options.model), folders)};
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
+  files.controlnets.assign(options.controlnets.begin(), options.controlnets.end());
   return files;
 }
 

@@ -40,13 +40,19 @@ Compute checked_compute(const ComputeOptions& options) {
   return compute;
 }
 
+Model with_controlnets(Model model, const std::vector<std::filesystem::path>& paths) {
+  for (const std::filesystem::path& path : paths) model.controlnets.push_back(open_controlnet(path, model));
+  return model;
+}
+
 // A model with its parts, which point at it.
 struct OpenModel {
   Model model;
   Components components;
 
-  OpenModel(const std::filesystem::path& path, const Compute& compute)
-      : model(read_model(path)), components(model, compute) {}
+  OpenModel(const std::filesystem::path& path, const Compute& compute,
+            const std::vector<std::filesystem::path>& controlnets = {})
+      : model(with_controlnets(read_model(path), controlnets)), components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -73,7 +79,9 @@ struct Generator::Impl {
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
-      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files.model, compute) {
+      : compute(checked_compute(options)),
+        vae_tiling(options.vae_tiling),
+        base(files.model, compute, files.controlnets) {
     if (files.refiner) {
       refiner.emplace(*files.refiner, compute);
       check_refiner(base.model, refiner->model);
@@ -93,6 +101,7 @@ struct Generator::Impl {
             at::get_num_threads(),
             refiner ? refiner->model.name : "",
             model.image_input() == ImageInput::kPicture};
+    for (const ControlNetModel& controlnet : model.controlnets) info.controlnets.push_back(controlnet.name);
   }
 };
 
