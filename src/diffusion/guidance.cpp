@@ -3,40 +3,13 @@
 #include <cmath>
 #include <memory>
 
+#include "diffusion/text_tensors.h"
+
 namespace sdgen {
 namespace {
 
 // Inputs of an evaluation: x, timestep, the scales; then the extra channels and the text's, where there are.
 constexpr std::ptrdiff_t kFirstOfText = 3;
-
-void add_if_defined(const Tensor& tensor, Tensors& tensors) {
-  if (tensor.defined()) tensors.push_back(tensor);
-}
-
-void add_tensors(const Unet::Text& text, Tensors& tensors) {
-  for (const TransformerText& transformer : text.transformers) {
-    for (const TransformerText::Block& block : transformer.blocks) {
-      if (block.attn1) tensors.insert(tensors.end(), {block.attn1->keys, block.attn1->values});
-      tensors.insert(tensors.end(), {block.attn2.keys, block.attn2.values});
-    }
-  }
-  add_if_defined(text.added, tensors);
-  add_if_defined(text.condition, tensors);
-}
-
-// `text` with the tensors that stand at `next` and after it, in the order of add_tensors(); `next` goes
-// behind them.
-Unet::Text with_tensors(Unet::Text text, Tensors::const_iterator& next) {
-  for (TransformerText& transformer : text.transformers) {
-    for (TransformerText::Block& block : transformer.blocks) {
-      if (block.attn1) block.attn1 = KeysValues{*next++, *next++};
-      block.attn2 = KeysValues{*next++, *next++};
-    }
-  }
-  if (text.added.defined()) text.added = *next++;
-  if (text.condition.defined()) text.condition = *next++;
-  return text;
-}
 
 Tensor deviation(const Tensor& x) {  // of each picture
   return x.flatten(1).std(1).reshape({-1, 1, 1, 1});
@@ -125,23 +98,6 @@ struct Evaluation {
     return questions + (rescaled ? 4 : 0) + (has_channels ? 8 : 0) + static_cast<int>(active << 4U);
   }
 };
-
-// The values of the last rows times [N, L].
-void weigh(KeysValues& seen, const Tensor& weights) {
-  const std::int64_t others = seen.values.size(0) - weights.size(0);
-  const Tensor words = seen.values.narrow(0, others, weights.size(0));
-  const Tensor weighed = words * weights.unsqueeze(-1).to(words.options());
-  seen.values = others == 0 ? weighed : at::cat({seen.values.narrow(0, 0, others), weighed});
-}
-
-void weigh(Unet::Text& text, const Tensor& weights) {
-  for (TransformerText& transformer : text.transformers) {
-    for (TransformerText::Block& block : transformer.blocks) {
-      if (block.attn1) weigh(*block.attn1, weights);
-      weigh(block.attn2, weights);
-    }
-  }
-}
 
 std::shared_ptr<const AttentionHooks> hooks_of(const Watchers& watchers) {
   const AttentionHooks& hooks = watchers.attention;
