@@ -33,6 +33,8 @@ struct ModelFiles {
   std::map<std::string, std::filesystem::path> parts{};
   // A second model that does the last steps (Stable Diffusion XL's refiner), from Request::refiner_start on.
   std::optional<std::filesystem::path> refiner{};
+  // ControlNets that steer the model by pictures, each by one of Request::control_image: diffusers folders.
+  std::vector<std::filesystem::path> controlnets{};
 };
 
 // What a model folder says of itself, and what will compute it.
@@ -50,6 +52,7 @@ struct ModelInfo {
   int threads = 0;              // CPU threads in use
   std::string refiner;          // the refiner's name; empty: none
   bool takes_picture = false;   // it changes an init_image as the prompt says (InstructPix2Pix)
+  std::vector<std::string> controlnets{};  // their names
 };
 
 // The picture so far: what the sampler takes its end to be. Small pictures are decoded for it, of others it

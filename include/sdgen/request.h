@@ -43,7 +43,7 @@ struct Request {
   std::optional<std::string> timestep_spacing{};  // leading, trailing, linspace
   std::optional<bool> zero_snr{};                 // betas rescaled to end at pure noise
   std::optional<std::uint64_t> seed{};            // picture k uses seed + k; random when absent
-  std::optional<int> width{};                     // pixels, a multiple of 8; init_image's or the model's own
+  std::optional<int> width{};                     // pixels, a multiple of 8; the picture's or the model's own
   std::optional<int> height{};                    // pixels, a multiple of 8; likewise
   int count = 1;                                  // pictures of this prompt, >= 1
   std::vector<WordWeight> attend{};               // words that count more or less
@@ -54,6 +54,11 @@ struct Request {
   std::optional<double> strength{};
   // A picture that is white where init_image is to be painted anew, black where it is to stay.
   std::optional<std::string> mask{};
+  // A picture for each ControlNet (edges, a pose, ...), resized to width x height, which are the first one's
+  // unless told otherwise ("Adding Conditional Control to Text-to-Image Diffusion Models"). For each, or one
+  // for all: how much it counts, 1, and the part of the steps in which it does, 0 to 1.
+  std::vector<std::string> control_image{};
+  std::vector<double> control_scale{}, control_start{}, control_end{};
   double refiner_start =
       0.8;  // the part of the noise schedule after which the refiner, where there is one, goes on
   // The prompt of an earlier picture with this seed and these settings, whose layout this one keeps: words in

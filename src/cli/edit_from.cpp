@@ -25,6 +25,11 @@ PictureParameters read_picture(const std::string& path) {
                   "that sd-gen drew");
 }
 
+template <typename T>
+void take(std::vector<T>& own, const std::vector<T>& earlier) {
+  if (own.empty()) own = earlier;
+}
+
 void take_all(Job& job, const Request& earlier) {
   job.edit_from = earlier.prompt;
   take(job.seed, earlier.seed);
@@ -38,6 +43,10 @@ void take_all(Job& job, const Request& earlier) {
   take(job.init_image, earlier.init_image);
   take(job.mask, earlier.mask);
   take(job.strength, earlier.strength);
+  take(job.control_image, earlier.control_image);
+  take(job.control_scale, earlier.control_scale);
+  take(job.control_start, earlier.control_start);
+  take(job.control_end, earlier.control_end);
   take(job.width, earlier.width);
   take(job.height, earlier.height);
   // Another sampler may take neither.

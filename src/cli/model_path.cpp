@@ -103,6 +103,7 @@ ModelFiles model_files(const Options& options) {
   ModelFiles files{.model = find_model(chosen_model(options.model), folders), .ema = options.ema};
   for (const auto& [component, path] : options.parts) files.parts.emplace(component, path);
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
+  files.controlnets.assign(options.controlnets.begin(), options.controlnets.end());
   return files;
 }
 

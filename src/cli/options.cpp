@@ -149,7 +149,11 @@ void apply_config(Options& options, const std::string& path) {
   }
 }
 
-// Repeated flags of words add up.
+// Repeated flags of these add up.
+bool is_list(const std::string& name) {
+  return name == "attend" || name == "focus" || name.starts_with("control");
+}
+
 std::string joined(const std::vector<std::string>& values) {
   std::string text;
   for (const std::string& value : values) text += (text.empty() ? "" : ";") + value;
@@ -163,7 +167,7 @@ void apply_flags(Options& options, const CLI::App& app) {
     if (name == "prompt" && flag->count() > 1)
       refuse("--prompt is given " + std::to_string(flag->count()) +
              " times; use --prompt-file for several prompts");
-    if (name == "attend" || name == "focus") {
+    if (is_list(name)) {
       set_option(options, name, "--" + name, joined(flag->results()));
     } else if (name == "sweep") {
       options.sweep.clear();

@@ -26,9 +26,10 @@ struct Options {
   std::string message;       // not empty: print this and stop (--help)
   Job job;                   // the request, or what every line of a prompt file starts from
   bool has_prompt = false;
-  std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
-  std::string model;        // as given; empty: the default model
-  std::string refiner;      // likewise; empty: none
+  std::string prompt_file;                   // "-" is standard input; empty: the prompt is in `job`
+  std::string model;                         // as given; empty: the default model
+  std::string refiner;                       // likewise; empty: none
+  std::vector<std::string> controlnets;      // likewise
   std::map<std::string, std::string> parts;  // paths by component name
   ComputeOptions compute;
   int batch_size = 1;

@@ -150,6 +150,10 @@ constexpr std::array kOptions = {
         "refiner", "", kModel, "PATH",
         "a model that does the last steps (Stable Diffusion XL's refiner); see --refiner-start", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.refiner); }},
+    ProgramOption{
+        "controlnet", "", kModel, "PATH",
+        "a ControlNet's folder, repeated for more: it follows --control-image", false,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.controlnets); }},
     ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
     ProgramOption{"dtype", "", kModel, "NAME",
                   "auto (the fastest that keeps the picture), float32, bfloat16 or float16 [auto]", false,

@@ -54,6 +54,14 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   add("init-image", job.init_image.value_or(""));
   add("mask", job.mask.value_or(""));
   if (job.strength) add("strength", number_text(*job.strength));
+  for (const std::string& controlnet : options.controlnets) add("controlnet", controlnet);
+  for (const std::string& file : job.control_image) add("control-image", file);
+  const auto add_numbers = [&](const std::string& flag, const std::vector<double>& numbers) {
+    for (const double number : numbers) add(flag, number_text(number));
+  };
+  add_numbers("control-scale", job.control_scale);
+  add_numbers("control-start", job.control_start);
+  add_numbers("control-end", job.control_end);
   if (model.takes_picture) add("image-guidance-scale", number_text(*job.image_guidance_scale));
   add("refiner", options.refiner);
   if (!options.refiner.empty()) add("refiner-start", number_text(job.refiner_start));

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
 constexpr std::string_view kStart = "A picture to start from";
+constexpr std::string_view kControl = "Pictures that steer (repeated flags add up)";
 constexpr std::string_view kSteer = "Which word paints what";
 constexpr std::string_view kOutput = "Output";
 
@@ -56,6 +57,14 @@ constexpr std::array kFields = {
                  &Request::mask},
     RequestField{"image-guidance-scale", "", "", kStart, "G",
                  "InstructPix2Pix: how closely to follow the picture [1.5]", &Request::image_guidance_scale},
+    RequestField{"control-image", "", "", kControl, "FILE",
+                 "a PNG or JPEG for each --controlnet; the picture's size is the first one's",
+                 &Request::control_image},
+    RequestField{"control-scale", "", "", kControl, "X",
+                 "how much it counts; one for each or one for all [1]", &Request::control_scale},
+    RequestField{"control-start", "", "", kControl, "X",
+                 "from which part of the steps on, 0 to 1; likewise [0]", &Request::control_start},
+    RequestField{"control-end", "", "", kControl, "X", "... to which [1]", &Request::control_end},
     RequestField{"attend", "", "", kSteer, "WORD:X",
                  "that word's attention times X; more words: with ; between", &Request::attend},
     RequestField{"focus", "", "", kSteer, "WORD=BOX",

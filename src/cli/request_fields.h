@@ -27,7 +27,8 @@ struct Job : Request {
 using JobMember =
     std::variant<std::string Job::*, std::optional<std::string> Job::*, int Job::*, std::optional<int> Job::*,
                  double Job::*, std::optional<double> Job::*, std::optional<std::uint64_t> Job::*,
-                 std::optional<bool> Job::*, std::vector<WordWeight> Job::*, std::vector<WordBox> Job::*>;
+                 std::optional<bool> Job::*, std::vector<WordWeight> Job::*, std::vector<WordBox> Job::*,
+                 std::vector<std::string> Job::*, std::vector<double> Job::*>;
 
 struct RequestField {
   std::string_view name;    // the long flag, without dashes in front

@@ -104,6 +104,21 @@ void parse_json_entries(const std::string& name, const nlohmann::json& json, std
   parse_value(name, joined, value);
 }
 
+template <typename Value>
+Value parse_one(const std::string& name, const std::string& text) {
+  Value value{};
+  parse_value(name, text, value);
+  return value;
+}
+
+template <typename Value>
+void parse_json_list(const std::string& name, const nlohmann::json& json, std::vector<Value>& value) {
+  std::vector<Value> values;
+  for (const nlohmann::json& part : json.is_array() ? json : nlohmann::json::array({json}))
+    parse_value(name, part, values.emplace_back());
+  value = std::move(values);
+}
+
 std::string shown(const nlohmann::json& json) {
   const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const std::string_view start = utf8_prefix(text, 60);
@@ -149,6 +164,20 @@ void parse_value(const std::string& name, const std::string& text, std::vector<W
 }
 void parse_value(const std::string& name, const std::string& text, std::vector<WordBox>& value) {
   parse_entries(name, text, value, parse_box);
+}
+
+void parse_value(const std::string& name, const std::string& text, std::vector<std::string>& value) {
+  parse_entries(name, text, value, parse_one<std::string>);
+}
+void parse_value(const std::string& name, const std::string& text, std::vector<double>& value) {
+  parse_entries(name, text, value, parse_one<double>);
+}
+
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<std::string>& value) {
+  parse_json_list(name, json, value);
+}
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<double>& value) {
+  parse_json_list(name, json, value);
 }
 
 void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordWeight>& value) {

@@ -21,6 +21,9 @@ void parse_value(const std::string& name, const std::string& text, std::string& 
 void parse_value(const std::string& name, const std::string& text, std::vector<WordWeight>& value);
 // "apple=0,0,0.5,1; car=0.5,0,1,1"
 void parse_value(const std::string& name, const std::string& text, std::vector<WordBox>& value);
+// "a.png; b.png", "1; 0.5"
+void parse_value(const std::string& name, const std::string& text, std::vector<std::string>& value);
+void parse_value(const std::string& name, const std::string& text, std::vector<double>& value);
 
 // A number must be a JSON number and a text a JSON string; integers are exact over all 64 bits.
 void parse_value(const std::string& name, const nlohmann::json& json, int& value);
@@ -31,5 +34,8 @@ void parse_value(const std::string& name, const nlohmann::json& json, std::strin
 // A text as above, or an array of such texts.
 void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordWeight>& value);
 void parse_value(const std::string& name, const nlohmann::json& json, std::vector<WordBox>& value);
+// A single value as above, or an array of them.
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<std::string>& value);
+void parse_value(const std::string& name, const nlohmann::json& json, std::vector<double>& value);
 
 }  // namespace sdgen::cli

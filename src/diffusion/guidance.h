@@ -4,10 +4,19 @@
 #include <optional>
 
 #include "base/compute/recorder.h"
+#include "diffusion/controlnet.h"
 #include "diffusion/samplers.h"
 #include "diffusion/unet.h"
 
 namespace sdgen {
+
+// A ControlNet at work on a batch.
+struct Control {
+  const ControlNet& net;
+  Tensor picture;            // [1, 3, H, W] RGB, 0 to 1, float32
+  double scale = 1.0;        // what it adds is multiplied by this
+  std::vector<bool> active;  // in which evaluation of the network, the first to the last
+};
 
 // What the words say, and what their absence (or the negative prompt) says. float32 or the compute dtype.
 struct Conditioning {
@@ -28,6 +37,8 @@ struct Conditioning {
   // Brings the deviation of the guided output this part of the way back to that of the words' alone ("Common
   // Diffusion Noise Schedules and Sample Steps are Flawed", eq. 15 and 16).
   double guidance_rescale = 0.0;
+  // What they add is summed up. They see x without `channels`.
+  std::vector<Control> controls{};
 
   bool guided() const { return without.defined(); }
   // How often the N pictures are asked in one evaluation. The rows' order: without the words; where there is
@@ -44,9 +55,10 @@ struct Watchers {
 
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
 // device, all rows of each picture go through one call, and eps = without + guidance_scale * (words -
-// without) ("Classifier-Free Diffusion Guidance", eq. 6). `unet` and `recorder` must outlive the denoiser;
-// what the recorder has recorded is of this `unet`, and without one, or with attention hooks, everything is
-// done as it is. Hooks see the texts as rows, the words' N last.
+// without) ("Classifier-Free Diffusion Guidance", eq. 6). `unet`, `recorder` and ControlNets must outlive the
+// denoiser; what the recorder has recorded is of this `unet` and these ControlNets, and without one, or with
+// attention hooks, everything is done as it is. Hooks see the texts as rows, the words' N last; on_cross sees
+// the UNet's alone.
 Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
                          const Compute& compute, Recorder* recorder = nullptr, Watchers watchers = {});
 

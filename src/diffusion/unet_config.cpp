@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "diffusion/unet.h"
+#include "diffusion/unet_config.h"
 
 namespace sdgen {
 namespace {
@@ -86,14 +86,15 @@ bool is_older_than_0_9(const Config& config) {
   return std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2 && major == 0 && minor < 9;
 }
 
-void read_block_types(const Config& config, UnetConfig& unet) {
+void read_block_types(const Config& config, bool has_way_up, UnetConfig& unet) {
   const std::size_t blocks = unet.block_out_channels.size();
   if (blocks == 0 || blocks > kMostBlocks)
     fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostBlocks, " values");
   unet.down_block_types = config.at<std::vector<std::string>>("down_block_types");
-  unet.up_block_types = config.at<std::vector<std::string>>("up_block_types");
   check_block_types(config, "down_block_types", unet.down_block_types, blocks,
                     {"CrossAttnDownBlock2D", "DownBlock2D"});
+  if (!has_way_up) return;
+  unet.up_block_types = config.at<std::vector<std::string>>("up_block_types");
   check_block_types(config, "up_block_types", unet.up_block_types, blocks,
                     {"CrossAttnUpBlock2D", "UpBlock2D"});
 }
@@ -147,11 +148,16 @@ std::vector<Json> entries_per_block(const Config& config, const std::string& key
   return value.get<std::vector<Json>>();
 }
 
-void read_transformer_layers(const Config& config, UnetConfig& unet) {
+void read_transformer_layers(const Config& config, bool has_way_up, UnetConfig& unet) {
   const std::string key = "transformer_layers_per_block";
   const std::string up_key = "reverse_transformer_layers_per_block";
   const std::size_t blocks = unet.block_out_channels.size();
   const std::vector<Json> down = entries_per_block(config, key, blocks);
+  for (std::size_t i = 0; i < blocks; ++i)
+    unet.down_transformer_layers.push_back(
+        transformer_layers(config, key, down[i], unet.layers_per_block[i]));
+  unet.mid_transformer_layers = unet.down_transformer_layers.back().front();
+  if (!has_way_up) return;
   std::vector<Json> up(down.rbegin(), down.rend());
   if (config.has(up_key)) {
     up = entries_per_block(config, up_key, blocks);
@@ -161,12 +167,9 @@ void read_transformer_layers(const Config& config, UnetConfig& unet) {
   }
   for (std::size_t i = 0; i < blocks; ++i) {
     const std::int64_t up_layers = unet.layers_per_block[blocks - 1 - i] + 1;
-    unet.down_transformer_layers.push_back(
-        transformer_layers(config, key, down[i], unet.layers_per_block[i]));
     unet.up_transformer_layers.push_back(
         transformer_layers(config, config.has(up_key) ? up_key : key, up[i], up_layers));
   }
-  unet.mid_transformer_layers = unet.down_transformer_layers.back().front();
 }
 
 // What the network is told besides words and timestep.
@@ -185,9 +188,7 @@ void read_conditions(const Config& config, UnetConfig& unet) {
     fail_input(config.path.string(), ": time_cond_proj_dim ", unet.time_cond_proj_dim, " is out of range");
 }
 
-}  // namespace
-
-UnetConfig UnetConfig::read(const Config& config) {
+UnetConfig read_config(const Config& config, bool has_way_up) {
   refuse_unsupported(config);
   UnetConfig unet;
   read_sample_size(config, unet);
@@ -195,7 +196,7 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.in_channels = config.value<std::int64_t>("in_channels", 4);
   unet.out_channels = config.value<std::int64_t>("out_channels", 4);
   unet.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
-  read_block_types(config, unet);
+  read_block_types(config, has_way_up, unet);
   const std::size_t blocks = unet.block_out_channels.size();
   unet.layers_per_block = per_block<std::int64_t>(config, "layers_per_block", blocks, 2);
   unet.heads = per_block<std::int64_t>(config, "attention_head_dim", blocks, 8);
@@ -219,9 +220,19 @@ UnetConfig UnetConfig::read(const Config& config) {
   unet.conv_out_kernel = config.value<std::int64_t>("conv_out_kernel", 3);
   check_divisions(config, unet);
   read_mid_block(config, unet);
-  read_transformer_layers(config, unet);
+  read_transformer_layers(config, has_way_up, unet);
   read_conditions(config, unet);
   return unet;
+}
+
+}  // namespace
+
+UnetConfig UnetConfig::read(const Config& config) {
+  return read_config(config, true);
+}
+
+UnetConfig UnetConfig::read_trunk(const Config& config) {
+  return read_config(config, false);
 }
 
 }  // namespace sdgen

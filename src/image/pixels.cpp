@@ -17,10 +17,14 @@ std::vector<Image> images_from_pixels(const Tensor& pixels) {
   return images;
 }
 
-Tensor pixels_from_image(const Image& image) {
+Tensor unit_pixels_from_image(const Image& image) {
   const Tensor bytes =
       at::tensor(at::ArrayRef<std::uint8_t>(image.rgb), at::kByte).view({1, image.height, image.width, 3});
-  return 2.0 * (bytes.permute({0, 3, 1, 2}).to(at::kFloat) / 255.0) - 1.0;
+  return bytes.permute({0, 3, 1, 2}).to(at::kFloat) / 255.0;
+}
+
+Tensor pixels_from_image(const Image& image) {
+  return 2.0 * unit_pixels_from_image(image) - 1.0;
 }
 
 Tensor mask_from_image(const Image& image) {

@@ -47,6 +47,11 @@ Components::Components(const Model& model, const Compute& compute)
   const Weights vae = weights("vae", kCheckOnly, compute.dtype);
   AutoencoderDecoder(vae, model.vae);
   vae.require_all_used({"encoder.", "quant_conv."});
+  for (const ControlNetModel& controlnet : model.controlnets) {
+    const Weights weights_of = controlnet_weights(controlnet, kCheckOnly);
+    ControlNet(weights_of, controlnet.config);
+    weights_of.require_all_used({});
+  }
 }
 
 void Components::check_tokenizers() const {
@@ -69,6 +74,10 @@ Weights Components::weights(const std::string& component, Weights::Mode mode, at
   return {model_.source.weights(component), compute, mode};
 }
 
+Weights Components::controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const {
+  return {controlnet.weights, compute_, mode};
+}
+
 std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
   std::vector<TextPart> parts;
   for (std::size_t i = 0; i < model_.texts.size(); ++i) {
@@ -84,6 +93,17 @@ std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
 const Unet& Components::unet(const LoadCallback& on_load) {
   return loaded(unet_, "unet", compute_, on_load,
                 [&] { return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet); });
+}
+
+const std::vector<ControlNet>& Components::controlnets(const LoadCallback& on_load) {
+  for (std::size_t i = controlnets_.size(); i < model_.controlnets.size(); ++i) {
+    const Stopwatch stopwatch;
+    const ControlNetModel& controlnet = model_.controlnets[i];
+    controlnets_.emplace_back(controlnet_weights(controlnet, Weights::Mode::kRead), controlnet.config);
+    synchronize(compute_);
+    on_load("controlnet " + controlnet.name, stopwatch.seconds());
+  }
+  return controlnets_;
 }
 
 const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
@@ -118,6 +138,7 @@ void Components::release_encoders() {
   release(float32_encoder_);
 }
 void Components::release_unet() {
+  controlnets_.clear();
   release(unet_);
 }
 

@@ -29,6 +29,7 @@ class Components {
   // Throw Error(kInput) if weights cannot be read or are not finite.
   std::vector<TextPart> text_parts(const LoadCallback& on_load);
   const Unet& unet(const LoadCallback& on_load);
+  const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
   const AutoencoderDecoder& decoder(const LoadCallback& on_load);
   const AutoencoderDecoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
   const AutoencoderEncoder& encoder(const LoadCallback& on_load);
@@ -36,11 +37,13 @@ class Components {
 
   void release_text_encoders();
   void release_encoders();
-  void release_unet();
+  void release_unet();  // and the ControlNets
   void release_all();
 
  private:
   Weights weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const;
+  // Stays as it is where the UNet is quantized.
+  Weights controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const;
   void check_tokenizers() const;
 
   const Model& model_;
@@ -49,6 +52,7 @@ class Components {
   std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
   std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
   std::optional<Unet> unet_;
+  std::vector<ControlNet> controlnets_;  // empty until loaded
   std::optional<AutoencoderDecoder> decoder_, float32_decoder_;
   std::optional<AutoencoderEncoder> encoder_, float32_encoder_;
 };

@@ -40,13 +40,18 @@ Compute checked_compute(const ComputeOptions& options) {
   return compute;
 }
 
+Model with_controlnets(Model model, const std::vector<std::filesystem::path>& paths) {
+  for (const std::filesystem::path& path : paths) model.controlnets.push_back(open_controlnet(path, model));
+  return model;
+}
+
 // A model with its parts, which point at it.
 struct OpenModel {
   Model model;
   Components components;
 
   OpenModel(const ModelFiles& files, const Compute& compute)
-      : model(read_model(files)), components(model, compute) {}
+      : model(with_controlnets(read_model(files), files.controlnets)), components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -93,6 +98,7 @@ struct Generator::Impl {
             at::get_num_threads(),
             refiner ? refiner->model.name : "",
             model.image_input() == ImageInput::kPicture};
+    for (const ControlNetModel& controlnet : model.controlnets) info.controlnets.push_back(controlnet.name);
   }
 };
 

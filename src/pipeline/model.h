@@ -8,6 +8,7 @@
 #include "decode/autoencoder_kl.h"
 #include "diffusion/schedule.h"
 #include "diffusion/unet.h"
+#include "pipeline/controlnet_model.h"
 #include "pipeline/model_source.h"
 #include "text/clip_text_encoder.h"
 #include "text/conditioner.h"
@@ -37,6 +38,7 @@ struct Model {
   UnetConfig unet;
   AutoencoderConfig vae;
   SchedulerConfig scheduler;
+  std::vector<ControlNetModel> controlnets;  // that steer the UNet
   // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
   double guidance_scale = 7.5;
   int steps = 30;

@@ -51,6 +51,34 @@ void read_number(const std::map<std::string, std::string>& values, const char* n
   if (error == std::errc() && end == text.data() + text.size()) number = value;
 }
 
+// Lists, with ; between: of texts and of numbers.
+std::string joined(const std::vector<std::string>& texts) {
+  return join(texts, ";");
+}
+
+std::string joined(const std::vector<double>& numbers) {
+  std::vector<std::string> texts;
+  for (const double number : numbers) texts.push_back(number_text(number));
+  return joined(texts);
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ';');) parts.push_back(part);
+  return parts;
+}
+
+std::vector<double> numbers_of(const std::string& text) {
+  std::vector<double> numbers;
+  for (const std::string& part : split(text)) {
+    std::optional<double> number;
+    read_number({{"number", part}}, "number", number);
+    if (number) numbers.push_back(*number);
+  }
+  return numbers;
+}
+
 // "karras" as other programs write it: "Karras".
 std::string schedule_title(std::string name) {
   if (!name.empty()) name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
@@ -110,6 +138,10 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   read_number(values, "Image CFG scale", request.image_guidance_scale);
   text_value("Init image", request.init_image);
   text_value("Mask", request.mask);
+  if (values.contains("Control image")) request.control_image = split(values.at("Control image"));
+  request.control_scale = numbers_of(value("Control scale", ""));
+  request.control_start = numbers_of(value("Control start", ""));
+  request.control_end = numbers_of(value("Control end", ""));
   text_value("Prediction type", request.prediction_type);
   text_value("Timestep spacing", request.timestep_spacing);
   if (values.contains("Zero SNR")) request.zero_snr = values.at("Zero SNR") == "true";
@@ -137,6 +169,13 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   if (request.strength) text << ", Denoising strength: " << number_text(*request.strength);
   if (request.init_image) text << ", Init image: " << quoted(*request.init_image);
   if (request.mask) text << ", Mask: " << quoted(*request.mask);
+  if (!model.controlnets.empty()) {
+    text << ", ControlNet: " << quoted(joined(model.controlnets))
+         << ", Control image: " << quoted(joined(request.control_image))
+         << ", Control scale: " << joined(request.control_scale)
+         << ", Control start: " << joined(request.control_start)
+         << ", Control end: " << joined(request.control_end);
+  }
   if (model.takes_picture) text << ", Image CFG scale: " << number_text(*request.image_guidance_scale);
   if (!model.refiner.empty())
     text << ", Refiner: " << quoted(model.refiner)

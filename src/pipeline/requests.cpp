@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "diffusion/samplers.h"
+#include "pipeline/control.h"
 #include "sdgen/image.h"
 #include "text/prompt_words.h"
 
@@ -135,11 +136,15 @@ Request complete_request(const Request& request, const Model& model) {
   complete.seed = request.seed ? *request.seed : random_seed();
   const int multiple = std::max(8, static_cast<int>(model.vae.pixels_per_latent()));
   check_pictures(request, model);
+  complete_controls(complete, model);
   int width = model.native_width(), height = model.native_height();
-  if (request.init_image) {
-    const Image size = read_picture_size(*request.init_image);
+  const std::vector<std::string>& controls = request.control_image;
+  if (request.init_image || !controls.empty()) {
+    const Image size = read_picture_size(request.init_image ? *request.init_image : controls.front());
     width = size.width / multiple * multiple;
     height = size.height / multiple * multiple;
+  }
+  if (request.init_image) {
     if (!request.strength) complete.strength = request.mask ? 1.0 : 0.8;
     if (model.image_input() == ImageInput::kPicture) complete.strength.reset();
   }
@@ -175,7 +180,8 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
                       request.prediction_type, request.timestep_spacing, request.zero_snr,
                       *request.guidance_scale, *request.image_guidance_scale, request.guidance_rescale,
                       *request.width, *request.height, request.edit_from, request.init_image,
-                      request.strength, request.mask, request.refiner_start);
+                      request.strength, request.mask, request.refiner_start, request.control_image,
+                      request.control_scale, request.control_start, request.control_end);
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {

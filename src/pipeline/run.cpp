@@ -4,6 +4,7 @@
 
 #include "base/torch_errors.h"
 #include "image/pixels.h"
+#include "pipeline/control.h"
 #include "pipeline/decode_latents.h"
 
 namespace sdgen {
@@ -157,6 +158,7 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vec
     conditioning.channels = start.channels;
     keep = std::move(start.keep);
   }
+  conditioning.controls = controls_of(settings, share.worker.components.controlnets(on_load_), share.plan);
   const RunOptions unwatched;
   const auto steering = steering_of(rows, worker.contexts, conditioning.questions(), height, width,
                                     share.plan.steps.size(), is_first ? options_ : unwatched);

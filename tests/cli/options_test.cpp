@@ -50,6 +50,17 @@ TEST(ParseOptions, ReadsARequest) {
   EXPECT_EQ(options.job.output, "x.png");
 }
 
+TEST(ParseOptions, RepeatedControlFlagsAddUp) {
+  const Options options =
+      parse_options({"-p", "x", "--controlnet", "edges", "--controlnet", "my pose", "--control-image",
+                     "a.png", "--control-image", "b.jpg", "--control-scale", "0.5", "--control-scale=1;2"});
+  EXPECT_EQ(options.controlnets, (Words{"edges", "my pose"}));
+  EXPECT_EQ(options.job.control_image, (Words{"a.png", "b.jpg"}));
+  EXPECT_EQ(options.job.control_scale, (std::vector<double>{0.5, 1, 2}));
+  EXPECT_TRUE(options.job.control_start.empty());
+  EXPECT_TRUE(contains(refusal({"-p", "x", "--control-end", "late"}), "--control-end: expected a number"));
+}
+
 TEST(ParseOptions, LeavesTheRestToTheModel) {
   const Options options = parse_options({"generate", "--prompt", "x"});
   EXPECT_FALSE(options.job.steps);

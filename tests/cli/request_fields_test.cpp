@@ -89,6 +89,17 @@ TEST(SetField, JsonTypesMustMatch) {
   EXPECT_EQ(with_json("steps", -3).steps, -3);  // for the library to refuse
 }
 
+TEST(SetField, ListsAreTextsWithSemicolonsOrJsonArrays) {
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(with_text("control-image", "a.png; b c.png").control_image, (Texts{"a.png", "b c.png"}));
+  EXPECT_EQ(with_json("control_image", nlohmann::json::array({"a;b.png"})).control_image, Texts{"a;b.png"});
+  EXPECT_EQ(with_json("control_image", "a.png").control_image, Texts{"a.png"});
+  EXPECT_EQ(with_json("control_scale", nlohmann::json::array({1, 0.5})).control_scale,
+            (std::vector<double>{1, 0.5}));
+  EXPECT_EQ(with_json("control_scale", 0.5).control_scale, std::vector<double>{0.5});
+  json_error("control_scale", nlohmann::json::array({"1"}));
+}
+
 TEST(CopyField, CopiesOnlyThatField) {
   Job from;
   from.steps = 5;

@@ -71,6 +71,34 @@ TEST_P(RecordedGuidance, WithoutGuidanceIsAnotherRecording) {
   EXPECT_EQ(counts_.records, 2);
 }
 
+class RecordedControls : public RecordedGuidance {
+ protected:
+  static ControlNet controlnet() {
+    const std::filesystem::path folder = testing::golden_path("controlnets/sd15-edges");
+    return {{open_model_files(folder, "diffusion_pytorch_model"), Compute{}, Weights::Mode::kRead},
+            ControlNetConfig::read(Config::read(folder / "config.json"))};
+  }
+  ControlNet net_ = controlnet();
+};
+
+TEST_P(RecordedControls, AreRecordedByWhatIsActiveAndFreeWhereNoneIs) {
+  const Conditioning without{words(1), words(2), 7.5};
+  Conditioning conditioning = without;
+  const Tensor picture = testing::numbers({1, 3, 64, 64}, 3).clamp(0, 1);
+  conditioning.controls.push_back({net_, picture, 1.0, {true, true, false, false}});
+  conditioning.controls.push_back({net_, 1 - picture, 0.5, {false, true, false, false}});
+  const std::vector<Tensor> expected = outputs(plain_, conditioning), plain = outputs(plain_, without);
+  expect_equal(outputs(recorder_, conditioning), expected);
+  expect_equal(outputs(recorder_, conditioning), expected);
+  EXPECT_EQ(counts_.records, 3) << "the first alone, both, none";
+  EXPECT_GT(testing::largest(expected[0] - plain[0]), 1e-2);
+  EXPECT_GT(testing::largest(expected[1] - plain[1]), 1e-2);
+  EXPECT_EQ(testing::largest(expected[2] - plain[2]), 0.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, RecordedControls, ::testing::Values("sd15-tiny"),
+                         [](const auto&) { return "sd15"; });
+
 INSTANTIATE_TEST_SUITE_P(Golden, RecordedGuidance, ::testing::Values("sd15-tiny", "sd2-tiny", "variant-tiny"),
                          [](const auto& info) { return info.param.substr(0, info.param.find('-')); });
 

@@ -60,6 +60,27 @@ TEST(ReadParameters, GivesBackEverySamplerAndSchedule) {
   EXPECT_EQ(read->request.zero_snr, true);
 }
 
+TEST(ReadParameters, GivesBackWhatSteeredThePicture) {
+  ModelInfo steered = model();
+  steered.controlnets = {"edges", "depth, small"};
+  const Request request{.prompt = "a cat",
+                        .steps = 5,
+                        .guidance_scale = 7.5,
+                        .sampler = "ddim",
+                        .width = 64,
+                        .height = 64,
+                        .control_image = {"a, b.png", "c.png"},
+                        .control_scale = {0.5, 1},
+                        .control_start = {0, 0.25},
+                        .control_end = {1, 0.75}};
+  const auto read = read_parameters(parameters_text(request, 1, steered));
+  EXPECT_EQ(read->request.control_image, request.control_image);
+  EXPECT_EQ(read->request.control_scale, request.control_scale);
+  EXPECT_EQ(read->request.control_start, request.control_start);
+  EXPECT_EQ(read->request.control_end, request.control_end);
+  EXPECT_TRUE(read_parameters(parameters_text(request, 1, model()))->request.control_image.empty());
+}
+
 TEST(ReadParameters, KnowsOtherProgramsNamesOfSamplers) {
   const auto read = [](const std::string& sampler) {
     return read_parameters("a cat\nSteps: 20, Sampler: " + sampler + ", CFG scale: 7, Seed: 5")->request;

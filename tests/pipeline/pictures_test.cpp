@@ -22,7 +22,7 @@ Tensor draw(Generator& generator, const Request& request, int batch_size) {
   return testing::tensor_of(images);
 }
 
-// The model that a case names, and the refiner if it names one.
+// The model that a case names, and the refiner and ControlNets if it names any.
 ModelFiles files_of(const Json& expected) {
   const auto folder = [](const std::string& name) -> std::filesystem::path {
     const std::filesystem::path plain = testing::golden_path("pipelines/" + name);
@@ -31,6 +31,8 @@ ModelFiles files_of(const Json& expected) {
   };
   ModelFiles files{.model = folder(expected["pipeline"])};
   if (expected.contains("refiner")) files.refiner = folder(expected["refiner"]);
+  for (const Json& name : expected.value("controlnet", Json::array()))
+    files.controlnets.push_back(testing::golden_path("controlnets/" + name.get<std::string>()));
   return files;
 }
 
@@ -42,7 +44,8 @@ void expect_same_pictures(const std::string& folder, std::size_t least) {
   std::map<std::string, Generator> generators;
   for (const Json& expected : cases) {
     SCOPED_TRACE(expected["name"].get<std::string>());
-    const std::string key = expected["pipeline"].get<std::string>() + expected.value("refiner", "");
+    const std::string key = expected["pipeline"].get<std::string>() + expected.value("refiner", "") +
+                            expected.value("controlnet", Json()).dump();
     Generator& generator = generators
                                .try_emplace(key, files_of(expected),
                                             ComputeOptions{.device = Device::kCpu, .dtype = DType::kFloat32})
@@ -62,6 +65,10 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
 
 TEST(Pictures, OfOtherFamiliesAndFromPicturesEqualDiffusersPictures) {
   expect_same_pictures("families", 25);
+}
+
+TEST(Pictures, SteeredByControlNetsEqualDiffusersPictures) {
+  expect_same_pictures("controlnets", 9);
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ inline Request request_of(const Json& expected) {
   if (!expected["sampler"].is_null()) request.sampler = expected["sampler"];
   request.eta = expected["eta"];
   request.seed = expected["seed"].get<std::uint64_t>();
-  request.width = expected["width"];
-  request.height = expected["height"];
+  if (!expected["width"].is_null()) request.width = expected["width"];
+  if (!expected["height"].is_null()) request.height = expected["height"];
   request.count = expected["count"];
   request.guidance_rescale = expected.value("guidance_rescale", 0.0);
   request.refiner_start = expected.value("refiner_start", 0.8);
@@ -27,6 +27,11 @@ inline Request request_of(const Json& expected) {
     request.image_guidance_scale = expected["image_guidance_scale"];
   for (const auto& [key, file] : {std::pair{"init_image", &request.init_image}, {"mask", &request.mask}})
     if (expected.contains(key)) *file = golden_path("families/" + expected[key].get<std::string>());
+  for (const Json& file : expected.value("control_image", Json::array()))
+    request.control_image.push_back(golden_path("families/" + file.get<std::string>()));
+  request.control_scale = expected.value("control_scale", std::vector<double>());
+  request.control_start = expected.value("control_start", std::vector<double>());
+  request.control_end = expected.value("control_end", std::vector<double>());
   return request;
 }
 

@@ -1,0 +1,62 @@
+#include "pipeline/control.h"
+
+#include <cmath>
+
+#include "image/pixels.h"
+
+namespace sdgen {
+namespace {
+
+// One number for each ControlNet.
+std::vector<double> one_each(const char* name, const std::vector<double>& given, double otherwise,
+                             std::size_t count) {
+  if (given.empty()) return std::vector<double>(count, otherwise);
+  if (count == 0) fail_request(name, ": it needs a ControlNet (--controlnet PATH)");
+  if (given.size() == 1) return std::vector<double>(count, given.front());
+  if (given.size() != count)
+    fail_request(name, ": ", given.size(), " numbers for ", count,
+                 " ControlNets; give one for each or one for all");
+  return given;
+}
+
+void check_numbers(const Request& request) {
+  for (std::size_t i = 0; i < request.control_image.size(); ++i) {
+    const double start = request.control_start[i], end = request.control_end[i];
+    if (!std::isfinite(request.control_scale[i])) fail_request("control-scale: expected a finite number");
+    if (!(start >= 0.0 && start < end && end <= 1.0))
+      fail_request("control-start ", start, ", control-end ", end,
+                   ": expected 0 to 1, the start before the end");
+  }
+}
+
+}  // namespace
+
+void complete_controls(Request& request, const Model& model) {
+  const std::size_t count = model.controlnets.size();
+  if (count == 0 && !request.control_image.empty())
+    fail_request("control-image: it needs a ControlNet (--controlnet PATH)");
+  if (request.control_image.size() != count)
+    fail_request("control-image: ", request.control_image.size(), " pictures for ", count,
+                 " ControlNets; each needs one");
+  request.control_scale = one_each("control-scale", request.control_scale, 1.0, count);
+  request.control_start = one_each("control-start", request.control_start, 0.0, count);
+  request.control_end = one_each("control-end", request.control_end, 1.0, count);
+  check_numbers(request);
+  for (const std::string& file : request.control_image) read_picture_size(file);
+}
+
+std::vector<Control> controls_of(const Request& request, const std::vector<ControlNet>& nets,
+                                 const SamplingPlan& plan) {
+  std::vector<Control> controls;
+  // As diffusers counts: of the evaluations from the plan's first on, whoever does the last of them.
+  const std::size_t evaluations = plan.entries.size() - plan.first;
+  for (std::size_t i = 0; i < nets.size(); ++i)
+    controls.push_back({nets[i],
+                        unit_pixels_from_image(
+                            resize(read_picture(request.control_image[i]), *request.width, *request.height)),
+                        request.control_scale[i],
+                        evaluations_within(request.control_start[i], request.control_end[i], evaluations)});
+  return controls;
+}
+
+}  // namespace sdgen

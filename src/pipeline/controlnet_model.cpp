@@ -1,0 +1,70 @@
+#include "pipeline/controlnet_model.h"
+
+#include "pipeline/model.h"
+#include "weights/model_files.h"
+
+namespace sdgen {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Whose UNet that is, as far as its config tells.
+std::string family_of(const UnetConfig& unet) {
+  const std::int64_t width = unet.cross_attention_dim.front();
+  const std::string known = unet.added_width > 0 ? "Stable Diffusion XL"
+                            : width == 768       ? "Stable Diffusion 1"
+                            : width == 1024      ? "Stable Diffusion 2"
+                                                 : "a UNet without addition_embed_type";
+  return concat(known, " (cross_attention_dim ", width, ")");
+}
+
+void check_family(const std::string& file, const UnetConfig& trunk, const Model& model) {
+  const bool is_same = trunk.cross_attention_dim.front() == model.unet.cross_attention_dim.front() &&
+                       trunk.added_width == model.unet.added_width;
+  if (!is_same)
+    fail_input(file, ": key '",
+               trunk.added_width == model.unet.added_width ? "cross_attention_dim" : "addition_embed_type",
+               "': this ControlNet is for ", family_of(trunk), ", but ", model.name, " is ",
+               family_of(model.unet), "; take a ControlNet that was trained for it");
+  for (const std::int64_t width : trunk.cross_attention_dim)
+    if (width != trunk.cross_attention_dim.front())
+      fail_input(file, ": key 'cross_attention_dim' differs between blocks, which is not supported");
+}
+
+// What it adds must have the shapes of what it is added to.
+void check_shapes(const std::string& file, const ControlNetConfig& config, const Model& model) {
+  const auto same = [&](const char* key, const std::vector<std::int64_t>& own,
+                        const std::vector<std::int64_t>& expected) {
+    if (own != expected)
+      fail_input(file, ": key '", key, "': ", shape_text(own), " contradicts ", shape_text(expected),
+                 " of the UNet of ", model.name);
+  };
+  same("block_out_channels", config.trunk.block_out_channels, model.unet.block_out_channels);
+  same("layers_per_block", config.trunk.layers_per_block, model.unet.layers_per_block);
+  same("downsample_padding", {config.trunk.downsample_padding}, {model.unet.downsample_padding});
+  if (config.trunk.in_channels != model.vae.latent_channels)
+    fail_input(file, ": in_channels ", config.trunk.in_channels, " contradicts the VAE's latent_channels ",
+               model.vae.latent_channels);
+  if (config.pixels_per_latent() != model.vae.pixels_per_latent())
+    fail_input(file, ": key 'conditioning_embedding_out_channels': ", config.hint_channels.size(),
+               " values make a latent of ", config.pixels_per_latent(), " pixels a side, but the VAE of ",
+               model.name, " of ", model.vae.pixels_per_latent());
+}
+
+}  // namespace
+
+ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
+  if (!fs::exists(path)) fail_input(path.string(), ": no such ControlNet");
+  if (!fs::is_directory(path))
+    fail_input(path.string(),
+               ": not a folder; a ControlNet is a diffusers folder with config.json and "
+               "diffusion_pytorch_model.safetensors");
+  const Config config = Config::read(path / "config.json");
+  ControlNetModel controlnet{fs::weakly_canonical(path).filename().string(), ControlNetConfig::read(config),
+                             open_model_files(path, "diffusion_pytorch_model")};
+  check_family(config.path.string(), controlnet.config.trunk, model);
+  check_shapes(config.path.string(), controlnet.config, model);
+  return controlnet;
+}
+
+}  // namespace sdgen
