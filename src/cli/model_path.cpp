@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "cli/adapter_path.h"
 #include "cli/nearest.h"
 #include "sdgen/error.h"
 
@@ -91,6 +92,9 @@ ModelFiles model_files(const Options& options) {
   const std::vector<std::filesystem::path> folders = model_folders();
   ModelFiles files{.model = find_model(chosen_model(options.model), folders)};
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
+  for (const std::string& lora : options.loras) files.loras.push_back(read_lora_flag(lora, folders));
+  for (const std::string& embedding : options.embeddings)
+    files.embeddings.push_back(read_embedding_flag(embedding, folders));
   return files;
 }
 

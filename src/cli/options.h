@@ -25,9 +25,11 @@ struct Options {
   std::string message;       // not empty: print this and stop (--help)
   Job job;                   // the request, or what every line of a prompt file starts from
   bool has_prompt = false;
-  std::string prompt_file;  // "-" is standard input; empty: the prompt is in `job`
-  std::string model;        // as given; empty: the default model
-  std::string refiner;      // likewise; empty: none
+  std::string prompt_file;              // "-" is standard input; empty: the prompt is in `job`
+  std::string model;                    // as given; empty: the default model
+  std::string refiner;                  // likewise; empty: none
+  std::vector<std::string> loras;       // FILE[:SCALE], as given
+  std::vector<std::string> embeddings;  // FILE[:TOKEN], as given
   ComputeOptions compute;
   int batch_size = 1;
   bool overwrite = false;

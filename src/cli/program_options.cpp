@@ -82,6 +82,13 @@ void set_png(const std::string& name, const std::string& text, std::string& file
   parse_value(name, text, file);
 }
 
+void add_file(const std::string& name, const std::string& text, std::vector<std::string>& files) {
+  if (text.empty()) refuse(name + ": expected a file, got ''");
+  std::string file;
+  parse_value(name, text, file);
+  files.push_back(file);
+}
+
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
 constexpr std::string_view kOutput = "Output";
@@ -134,6 +141,14 @@ constexpr std::array kOptions = {
         "refiner", "", kModel, "PATH",
         "a model that does the last steps (Stable Diffusion XL's refiner); see --refiner-start", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.refiner); }},
+    ProgramOption{
+        "lora", "", kModel, "FILE[:SCALE]",
+        "change the model by a LoRA (also LoHa, LoKr, DoRA), a file or its name; repeatable [scale 1]", false,
+        [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.loras); }},
+    ProgramOption{
+        "embedding", "", kModel, "FILE[:TOKEN]",
+        "a new word for prompts (textual inversion); repeatable [the file's own name for it]", false,
+        [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.embeddings); }},
     ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
     ProgramOption{"dtype", "", kModel, "NAME",
                   "auto (the fastest that keeps the picture), float32, bfloat16 or float16 [auto]", false,

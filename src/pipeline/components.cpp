@@ -32,7 +32,7 @@ Components::Components(const Model& model, const Compute& compute)
       quantize_(compute.quantize),
       text_encoders_(model.texts.size()) {
   for (const TextModel& text : model.texts)
-    tokenizers_.push_back(open_tokenizer(model.source.tokenizer(text.tokenizer)));
+    tokenizers_.push_back(open_tokenizer(model.source.tokenizer(text.tokenizer), text.new_words));
   check_tokenizers();
   constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
   for (const TextModel& text : model.texts) {

@@ -9,6 +9,7 @@
 #include "base/operator_clock.h"
 #include "base/torch_errors.h"
 #include "nn/int8.h"
+#include "pipeline/adapters.h"
 #include "pipeline/components.h"
 #include "pipeline/run.h"
 
@@ -43,10 +44,14 @@ Compute checked_compute(const ComputeOptions& options) {
 // A model with its parts, which point at it.
 struct OpenModel {
   Model model;
+  std::vector<std::string> warnings;  // of its files, not yet told
   Components components;
 
   OpenModel(const std::filesystem::path& path, const Compute& compute)
       : model(read_model(path)), components(model, compute) {}
+  // With the adapters of `files`.
+  OpenModel(const ModelFiles& files, const Compute& compute)
+      : model(read_model(files.model)), warnings(add_adapters(model, files)), components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -73,7 +78,7 @@ struct Generator::Impl {
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
-      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files.model, compute) {
+      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files, compute) {
     if (files.refiner) {
       refiner.emplace(*files.refiner, compute);
       check_refiner(base.model, refiner->model);
@@ -93,6 +98,8 @@ struct Generator::Impl {
             at::get_num_threads(),
             refiner ? refiner->model.name : "",
             model.image_input() == ImageInput::kPicture};
+    for (const Adapter& lora : files.loras) info.loras.push_back(adapter_text(lora));
+    info.embeddings = embedding_tokens(model);
   }
 };
 
@@ -129,6 +136,8 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   std::optional<OperatorClock> clock;
   if (options.operators) clock.emplace(impl_->compute);
   const Observer told = clock ? with_operators(observer, *clock) : observer;
+  for (const std::string& warning : std::exchange(impl_->base.warnings, {}))
+    if (observer.on_warning) observer.on_warning(warning);
   return with_plain_errors([&] {
     const auto refiner =
         impl_->refiner ? std::optional<LoadedModel>(impl_->refiner->loaded()) : std::optional<LoadedModel>();
