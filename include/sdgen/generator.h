@@ -22,6 +22,24 @@
 
 namespace sdgen {
 
+// A small file that changes a model's weights: LoRA ("LoRA: Low-Rank Adaptation of Large Language Models", Hu
+// et al. 2021) as diffusers, PEFT and kohya write it; LyCORIS' Hadamard and Kronecker products and whole
+// differences
+// ("Navigating Text-To-Image Customization", Yeh et al. 2023); any of them with DoRA's magnitudes ("DoRA:
+// Weight-Decomposed Low-Rank Adaptation", Liu et al. 2024).
+struct Adapter {
+  std::filesystem::path path;  // .safetensors, .pt or .bin; a folder with pytorch_lora_weights.safetensors
+  double scale = 1.0;          // of the change; may be negative
+};
+
+// A new word, by textual inversion ("An Image is Worth One Word", Gal et al. 2022): vectors that a text
+// encoder looks up for it. Files of diffusers ({token: vectors}), of AUTOMATIC1111 and for Stable Diffusion
+// XL (clip_l, clip_g).
+struct Embedding {
+  std::filesystem::path path;  // .safetensors, .pt or .bin; a folder with learned_embeds.safetensors
+  std::string token{};  // what a prompt calls it; empty: the file's own name of it, else the file's name
+};
+
 // What a model is put together from.
 struct ModelFiles {
   // A diffusers folder, or a single file: .safetensors, or a PyTorch pickle (.ckpt, .pt), of which nothing is
@@ -35,6 +53,8 @@ struct ModelFiles {
   std::optional<std::filesystem::path> refiner{};
   // ControlNets that steer the model by pictures, each by one of Request::control_image: diffusers folders.
   std::vector<std::filesystem::path> controlnets{};
+  std::vector<Adapter> loras{};         // merged in this order when weights are read; not into the refiner
+  std::vector<Embedding> embeddings{};  // not for the refiner either
 };
 
 // What a model folder says of itself, and what will compute it.
@@ -53,6 +73,8 @@ struct ModelInfo {
   std::string refiner;          // the refiner's name; empty: none
   bool takes_picture = false;   // it changes an init_image as the prompt says (InstructPix2Pix)
   std::vector<std::string> controlnets{};  // their names
+  std::vector<std::string> loras{};        // "name:scale" of each
+  std::vector<std::string> embeddings{};   // their tokens
 };
 
 // The picture so far: what the sampler takes its end to be. Small pictures are decoded for it, of others it
@@ -108,7 +130,8 @@ struct Observer {
   std::function<void(const Preview&)> on_preview{};  // with RunOptions::preview_every
   // A picture that failed (e.g. not finite); the run goes on with the others. Without this, run() throws.
   std::function<void(std::size_t request_index, int index, const Error&)> on_failure{};
-  // Things a user should know: words dropped past the text encoder's length, ...
+  // Things a user should know: words dropped past the text encoder's length, parts of a LoRA that fit nothing
+  // (told by a generator's first run), ...
   std::function<void(const std::string&)> on_warning{};
   std::function<void(const StageEvent&)> on_stage{};
   // Asked before each text, step and batch: true ends the run after the pictures already finished.
@@ -164,11 +187,13 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
 
 // What parameters_text(), or a program that writes the same form, tells of a picture.
 struct PictureParameters {
-  Request request;       // without attend, focus and edit_from; a sampler we do not have is left open
-  std::string model;     // empty where it is not told
-  std::string dtype;     // "float32" where it is not told
-  std::string quantize;  // "none" where it is not told
-  bool steered = false;  // by attend, focus or edit_from
+  Request request;           // without attend, focus and edit_from; a sampler we do not have is left open
+  std::string model;         // empty where it is not told
+  std::string dtype;         // "float32" where it is not told
+  std::string quantize;      // "none" where it is not told
+  bool steered = false;      // by attend, focus or edit_from
+  std::string loras{};       // "name:scale, name:scale"; empty: none
+  std::string embeddings{};  // their tokens; empty: none
 };
 
 // Nothing if `text` is not of that form.

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from common import write_json
 
-TOOLS = ("torch", "diffusers", "transformers", "tokenizers", "sentencepiece", "safetensors", "numpy", "pillow")
+TOOLS = ("torch", "diffusers", "peft", "transformers", "tokenizers", "sentencepiece", "safetensors", "numpy", "pillow")
 SKIP = ("README.md", "manifest.json")
 
 

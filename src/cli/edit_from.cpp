@@ -87,6 +87,8 @@ std::string edit_warning(const EarlierPicture& earlier, const ModelInfo& model) 
   if (!drawn.model.empty() && drawn.model != model.name)
     return earlier.path + " was drawn by model " + drawn.model + ", this is " + model.name +
            ": its layout cannot be kept";
+  if (drawn.loras != comma_list(model.loras) || drawn.embeddings != comma_list(model.embeddings))
+    return earlier.path + " was drawn with other LoRAs or embeddings: its layout may differ";
   if (drawn.steered)
     return earlier.path +
            " was steered by attend, focus or edit-from, which are not repeated: its layout may differ";

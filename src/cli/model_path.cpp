@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "cli/adapter_path.h"
 #include "cli/nearest.h"
 #include "sdgen/error.h"
 
@@ -104,6 +105,9 @@ ModelFiles model_files(const Options& options) {
   for (const auto& [component, path] : options.parts) files.parts.emplace(component, path);
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
   files.controlnets.assign(options.controlnets.begin(), options.controlnets.end());
+  for (const std::string& lora : options.loras) files.loras.push_back(read_lora_flag(lora, folders));
+  for (const std::string& embedding : options.embeddings)
+    files.embeddings.push_back(read_embedding_flag(embedding, folders));
   return files;
 }
 

@@ -160,6 +160,13 @@ std::string joined(const std::vector<std::string>& values) {
   return text;
 }
 
+// What a config file said; the flags that follow win.
+void forget_list(Options& options, const std::string& name) {
+  if (name == "sweep") options.sweep.clear();
+  if (name == "lora") options.loras.clear();
+  if (name == "embedding") options.embeddings.clear();
+}
+
 void apply_flags(Options& options, const CLI::App& app) {
   for (const CLI::Option* flag : app.get_options()) {
     const std::string name = flag->get_lnames().front();
@@ -169,9 +176,9 @@ void apply_flags(Options& options, const CLI::App& app) {
              " times; use --prompt-file for several prompts");
     if (is_list(name)) {
       set_option(options, name, "--" + name, joined(flag->results()));
-    } else if (name == "sweep") {
-      options.sweep.clear();
-      for (const std::string& axis : flag->results()) set_option(options, name, "--" + name, axis);
+    } else if (name == "sweep" || name == "lora" || name == "embedding") {
+      forget_list(options, name);
+      for (const std::string& value : flag->results()) set_option(options, name, "--" + name, value);
     } else {
       set_option(options, name, "--" + name, flag->results().back());
     }

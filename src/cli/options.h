@@ -31,6 +31,8 @@ struct Options {
   std::string refiner;                       // likewise; empty: none
   std::vector<std::string> controlnets;      // likewise
   std::map<std::string, std::string> parts;  // paths by component name
+  std::vector<std::string> loras;            // FILE[:SCALE], as given
+  std::vector<std::string> embeddings;       // FILE[:TOKEN], as given
   ComputeOptions compute;
   int batch_size = 1;
   bool overwrite = false;

@@ -90,6 +90,13 @@ void set_part(Options& options, const std::string& name, const std::string& text
   parse_value(name, text, options.parts[kParts[part]]);
 }
 
+void add_file(const std::string& name, const std::string& text, std::vector<std::string>& files) {
+  if (text.empty()) refuse(name + ": expected a file, got ''");
+  std::string file;
+  parse_value(name, text, file);
+  files.push_back(file);
+}
+
 constexpr std::string_view kWhat = "What to draw";
 constexpr std::string_view kHow = "How to draw it";
 constexpr std::string_view kOutput = "Output";
@@ -154,6 +161,14 @@ constexpr std::array kOptions = {
         "controlnet", "", kModel, "PATH",
         "a ControlNet's folder, repeated for more: it follows --control-image", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.controlnets); }},
+    ProgramOption{
+        "lora", "", kModel, "FILE[:SCALE]",
+        "change the model by a LoRA (also LoHa, LoKr, DoRA), a file or its name; repeatable [scale 1]", false,
+        [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.loras); }},
+    ProgramOption{
+        "embedding", "", kModel, "FILE[:TOKEN]",
+        "a new word for prompts (textual inversion); repeatable [the file's own name for it]", false,
+        [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.embeddings); }},
     ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
     ProgramOption{"dtype", "", kModel, "NAME",
                   "auto (the fastest that keeps the picture), float32, bfloat16 or float16 [auto]", false,

@@ -65,6 +65,8 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   if (model.takes_picture) add("image-guidance-scale", number_text(*job.image_guidance_scale));
   add("refiner", options.refiner);
   if (!options.refiner.empty()) add("refiner-start", number_text(job.refiner_start));
+  for (const std::string& lora : options.loras) add("lora", lora);
+  for (const std::string& embedding : options.embeddings) add("embedding", embedding);
   add("attend", attend_text(job.attend));
   add("focus", focus_text(job.focus));
   add("edit-from", job.edit_picture);

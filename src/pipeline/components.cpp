@@ -31,7 +31,8 @@ Components::Components(const Model& model, const Compute& compute)
       compute_{compute.device, compute.dtype},
       quantize_(compute.quantize),
       text_encoders_(model.texts.size()) {
-  for (const TextModel& text : model.texts) tokenizers_.push_back(model.source.tokenizer(text.tokenizer));
+  for (const TextModel& text : model.texts)
+    tokenizers_.push_back(model.source.tokenizer(text.tokenizer, text.new_words));
   check_tokenizers();
   constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
   for (const TextModel& text : model.texts) {

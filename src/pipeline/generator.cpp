@@ -9,6 +9,7 @@
 #include "base/operator_clock.h"
 #include "base/torch_errors.h"
 #include "nn/int8.h"
+#include "pipeline/adapters.h"
 #include "pipeline/components.h"
 #include "pipeline/run.h"
 
@@ -48,10 +49,16 @@ Model with_controlnets(Model model, const std::vector<std::filesystem::path>& pa
 // A model with its parts, which point at it.
 struct OpenModel {
   Model model;
+  std::vector<std::string> warnings;  // of its files, not yet told
   Components components;
 
+  explicit OpenModel(const std::filesystem::path& path, const Compute& compute)
+      : model(read_model({.model = path})), components(model, compute) {}
+  // With the adapters and ControlNets of `files`.
   OpenModel(const ModelFiles& files, const Compute& compute)
-      : model(with_controlnets(read_model(files), files.controlnets)), components(model, compute) {}
+      : model(with_controlnets(read_model(files), files.controlnets)),
+        warnings(add_adapters(model, files)),
+        components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -99,6 +106,8 @@ struct Generator::Impl {
             refiner ? refiner->model.name : "",
             model.image_input() == ImageInput::kPicture};
     for (const ControlNetModel& controlnet : model.controlnets) info.controlnets.push_back(controlnet.name);
+    for (const Adapter& lora : files.loras) info.loras.push_back(adapter_text(lora));
+    info.embeddings = embedding_tokens(model);
   }
 };
 
@@ -135,6 +144,8 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   std::optional<OperatorClock> clock;
   if (options.operators) clock.emplace(impl_->compute);
   const Observer told = clock ? with_operators(observer, *clock) : observer;
+  for (const std::string& warning : std::exchange(impl_->base.warnings, {}))
+    if (observer.on_warning) observer.on_warning(warning);
   return with_plain_errors([&] {
     const auto refiner =
         impl_->refiner ? std::optional<LoadedModel>(impl_->refiner->loaded()) : std::optional<LoadedModel>();

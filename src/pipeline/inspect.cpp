@@ -82,6 +82,8 @@ void inspect_picture(const fs::path& path, Inspection& inspection) {
     if (request.width && request.height)
       add_fact(inspection, "size", concat(*request.width, "x", *request.height));
     add_fact(inspection, "model", parameters->model);
+    add_fact(inspection, "loras", parameters->loras);
+    add_fact(inspection, "embeddings", parameters->embeddings);
     if (parameters->dtype != "float32") add_fact(inspection, "dtype", parameters->dtype);
     if (parameters->quantize != "none") add_fact(inspection, "quantize", parameters->quantize);
   }

@@ -12,6 +12,7 @@
 #include "pipeline/model_source.h"
 #include "text/clip_text_encoder.h"
 #include "text/conditioner.h"
+#include "text/tokenizer.h"
 
 namespace sdgen {
 
@@ -19,6 +20,7 @@ struct TextModel {
   std::string encoder;    // component name
   std::string tokenizer;  // component name
   ClipTextConfig config;
+  std::vector<NewWord> new_words{};  // beside the tokenizer's own
 };
 
 // What the UNet sees behind the noisy latents' channels.

@@ -35,7 +35,9 @@ ModelSource open_folder(const fs::path& path) {
   source.weights = [path](const std::string& component) {
     return component_weights(path / component, component);
   };
-  source.tokenizer = [path](const std::string& component) { return open_tokenizer(path / component); };
+  source.tokenizer = [path](const std::string& component, const std::vector<NewWord>& words) {
+    return open_tokenizer(path / component, words);
+  };
   return source;
 }
 
@@ -58,8 +60,9 @@ ModelSource open_single_file(const fs::path& path, Ema ema) {
   source.weights = [checkpoint](const std::string& component) {
     return checkpoint_weights(*checkpoint, component);
   };
-  source.tokenizer = [checkpoint](const std::string& component) -> std::unique_ptr<Tokenizer> {
-    return BpeTokenizer::open(find_clip_vocabulary(), clip_pad_token(*checkpoint, component));
+  source.tokenizer = [checkpoint](const std::string& component,
+                                  const std::vector<NewWord>& words) -> std::unique_ptr<Tokenizer> {
+    return BpeTokenizer::open(find_clip_vocabulary(), words, clip_pad_token(*checkpoint, component));
   };
   return source;
 }

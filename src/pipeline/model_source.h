@@ -20,7 +20,8 @@ struct ModelSource {
   // By component name ("unet", "vae", "scheduler", "text_encoder", ...). Throw Error(kInput) naming the file.
   std::function<Config(const std::string& component)> config;
   std::function<std::shared_ptr<const TensorSource>(const std::string& component)> weights;
-  std::function<std::unique_ptr<Tokenizer>(const std::string& component)> tokenizer;
+  std::function<std::unique_ptr<Tokenizer>(const std::string& component, const std::vector<NewWord>& words)>
+      tokenizer;
 };
 
 // A diffusers folder or a single file (weights/checkpoint.h), with the parts that `files` replaces. Throws

@@ -111,6 +111,8 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   };
   PictureParameters read{{}, value("Model", ""), value("Dtype", "float32"), value("Quantize", "none")};
   read.steered = values.contains("Attend") || values.contains("Focus") || values.contains("Edit from");
+  read.loras = value("Lora", "");
+  read.embeddings = value("Embeddings", "");
   Request& request = read.request;
   read_number(values, "Steps", request.steps);
   read_number(values, "Seed", request.seed);
@@ -180,6 +182,8 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   if (!model.refiner.empty())
     text << ", Refiner: " << quoted(model.refiner)
          << ", Refiner switch at: " << number_text(request.refiner_start);
+  if (!model.loras.empty()) text << ", Lora: " << quoted(join(model.loras));
+  if (!model.embeddings.empty()) text << ", Embeddings: " << quoted(join(model.embeddings));
   // The same seed gives another picture with these.
   if (!request.attend.empty()) text << ", Attend: " << quoted(attend_text(request.attend));
   if (!request.focus.empty()) text << ", Focus: " << quoted(focus_text(request.focus));

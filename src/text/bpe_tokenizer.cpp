@@ -1,8 +1,10 @@
 #include "text/bpe_tokenizer.h"
 
 #include <map>
+#include <set>
 #include <string_view>
 
+#include "base/errors.h"
 #include "text/unicode.h"
 
 namespace sdgen {
@@ -63,6 +65,7 @@ int unknown_id(const BpeTables& tables, const TokenizerSettings& settings) {
 }  // namespace
 
 std::unique_ptr<BpeTokenizer> BpeTokenizer::open(const std::filesystem::path& folder,
+                                                 const std::vector<NewWord>& new_words,
                                                  const std::string& pad_token) {
   std::error_code ignored;
   const auto path = folder / "tokenizer.json";
@@ -72,14 +75,17 @@ std::unique_ptr<BpeTokenizer> BpeTokenizer::open(const std::filesystem::path& fo
                                 : BpeTables::read_files(folder / "vocab.json", folder / "merges.txt");
   TokenizerSettings settings = TokenizerSettings::read(folder, file ? &*file : nullptr, kClipTokens);
   if (!pad_token.empty()) settings.named["pad_token"].content = pad_token;
-  return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(tables, settings));
+  return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(tables, settings, new_words));
 }
 
-BpeTokenizer::BpeTokenizer(const BpeTables& tables, const TokenizerSettings& settings)
+BpeTokenizer::BpeTokenizer(const BpeTables& tables, const TokenizerSettings& settings,
+                           const std::vector<NewWord>& new_words)
     : model_(tables, unknown_id(tables, settings)) {
   const TokenId token_id = [this](const std::string& token) { return model_.id(token); };
   const auto id_taken = [this](int id) { return model_.has_id(id); };
-  for (const AddedToken& token : resolve_added_tokens(settings, token_id, id_taken, model_.next_free_id())) {
+  const std::vector<AddedToken> added =
+      resolve_added_tokens(settings, token_id, id_taken, model_.next_free_id());
+  for (const AddedToken& token : added) {
     const Text content = decode_utf8(token.content);
     if (token.normalized)
       normalized_tokens_.add(normalize(content).chars, *token.id, token);
@@ -90,16 +96,39 @@ BpeTokenizer::BpeTokenizer(const BpeTables& tables, const TokenizerSettings& set
   window_.begin = special_token_id(settings, "bos_token", token_id);
   window_.end = special_token_id(settings, "eos_token", token_id);
   window_.pad = special_token_id(settings, "pad_token", token_id);
+  add_words(new_words, added);
+}
+
+void BpeTokenizer::add_words(const std::vector<NewWord>& new_words, const std::vector<AddedToken>& added) {
+  std::set<std::string> taken;
+  for (const AddedToken& token : added) taken.insert(token.content);
+  for (const NewWord& word : new_words) {
+    for (int i = 0; i < word.tokens; ++i) {
+      const std::string token = i == 0 ? word.token : word.token + "_" + std::to_string(i);
+      const std::u32string content = normalize(decode_utf8(token)).chars;
+      if (class_run(content, 0, is_space) == content.size())
+        fail_input(word.file, ": the word ", quoted_token(token), " is empty; name another, FILE:TOKEN");
+      if (model_.id(token) || !taken.insert(token).second)
+        fail_input(word.file, ": the tokenizer has a token ", quoted_token(token),
+                   " already; name the embedding otherwise, FILE:TOKEN");
+      AddedToken rules;
+      rules.content = token;
+      rules.normalized = true;
+      normalized_tokens_.add(content, word.first_id + i, rules);
+    }
+    if (word.tokens > 1) long_words_.emplace(word.first_id, word);
+  }
 }
 
 Tokens BpeTokenizer::encode(const std::string& text) const {
   const Text raw = decode_utf8(text);
   std::vector<PlacedToken> tokens;
-  encode_raw(raw, tokens);
+  encode_raw(text, raw, tokens);
   return fit_tokens(tokens, window_, raw);
 }
 
-void BpeTokenizer::encode_raw(const Text& text, std::vector<PlacedToken>& tokens) const {
+void BpeTokenizer::encode_raw(const std::string& written, const Text& text,
+                              std::vector<PlacedToken>& tokens) const {
   for (const Segment& outer : raw_tokens_.split(text.chars)) {
     if (full(tokens)) return;
     if (outer.id) {
@@ -110,11 +139,22 @@ void BpeTokenizer::encode_raw(const Text& text, std::vector<PlacedToken>& tokens
     for (const Segment& inner : normalized_tokens_.split(normal.chars)) {
       if (full(tokens)) return;
       if (inner.id)
-        tokens.push_back({*inner.id, normal.origin[inner.begin]});
+        append_added(*inner.id, normal.origin[inner.begin], written, tokens);
       else
         encode_words(normal.slice(inner.begin, inner.end), tokens);
     }
   }
+}
+
+void BpeTokenizer::append_added(int id, std::size_t origin, const std::string& written,
+                                std::vector<PlacedToken>& tokens) const {
+  tokens.push_back({id, origin});
+  const auto word = long_words_.find(id);
+  if (word == long_words_.end()) return;
+  // In another case it stands for its first token alone: the reference replaces what is spelled as the name.
+  const std::string& token = word->second.token;
+  if (written.compare(origin, token.size(), token) != 0) return;
+  for (int i = 1; i < word->second.tokens; ++i) tokens.push_back({id + i, origin});
 }
 
 void BpeTokenizer::encode_words(const Text& text, std::vector<PlacedToken>& tokens) const {

@@ -26,9 +26,22 @@ class Tokenizer {
   virtual int model_max_length() const = 0;
 };
 
+// A word that the tokenizer's own files do not know (textual inversion), found whole in the text, as
+// transformers' add_tokens() does. It may be several tokens long, then called `token`, `token_1`, `token_2`,
+// ...; a text that holds `token` as it is spelled here means all of them, one after the other, as diffusers'
+// maybe_convert_prompt() has it.
+struct NewWord {
+  std::string token;
+  int first_id = 0;  // those of the others follow
+  int tokens = 1;
+  std::string file;  // where it is from, for messages
+};
+
 // Opens the tokenizer that `folder` (a pipeline's tokenizer/) holds: spiece.model -> SentencePiece;
 // tokenizer.json, or vocab.json and merges.txt -> CLIP's byte-level BPE; tokenizer_config.json names special
 // tokens and lengths. Throws Error(kInput) naming the file and what is wrong with it.
-std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder);
+// A new word whose name is taken or empty is refused; only CLIP's tokenizer takes any.
+std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder,
+                                          const std::vector<NewWord>& new_words = {});
 
 }  // namespace sdgen
