@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 
+#include "cli/nearest.h"
+
 namespace sdgen::cli {
 namespace {
 

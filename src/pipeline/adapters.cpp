@@ -90,9 +90,17 @@ TextModel& text_of(const EmbeddingFile& file, const EmbeddingVectors& part, Mode
              " have: ", join(widths), "; the embedding is for another family of models");
 }
 
-void add_embedding(Model& model, const Embedding& embedding) {
+bool has_capitals(const std::string& token) {
+  return std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+void add_embedding(Model& model, const Embedding& embedding, std::vector<std::string>& warnings) {
   const EmbeddingFile file = read_embedding(embedding.path);
   const std::string token = embedding.token.empty() ? file.token : embedding.token;
+  if (has_capitals(token) && file.parts.front().vectors.size(0) > 1)
+    warnings.push_back(concat(file.path, ": '", token, "' has capitals: as in diffusers, only the first of its ",
+                              file.parts.front().vectors.size(0), " vectors is used; name it in small letters, ",
+                              "FILE:token, for all of them"));
   for (const EmbeddingVectors& part : file.parts) {
     TextModel& text = text_of(file, part, model);
     const std::int64_t count = part.vectors.size(0);
@@ -112,7 +120,7 @@ void add_embedding(Model& model, const Embedding& embedding) {
 
 std::vector<std::string> add_adapters(Model& model, const ModelFiles& files) {
   std::vector<std::string> warnings = add_loras(model, files.loras);
-  for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding);
+  for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding, warnings);
   return warnings;
 }
 

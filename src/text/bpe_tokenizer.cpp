@@ -116,7 +116,9 @@ void BpeTokenizer::add_words(const std::vector<NewWord>& new_words, const std::v
       rules.normalized = true;
       normalized_tokens_.add(content, word.first_id + i, rules);
     }
-    if (word.tokens > 1) long_words_.emplace(word.first_id, word);
+    // The reference looks a long word up by its text after normalising: one with capitals it never finds.
+    if (word.tokens > 1 && encode_utf8(normalize(decode_utf8(word.token)).chars) == word.token)
+      long_words_.emplace(word.first_id, word);
   }
 }
 
