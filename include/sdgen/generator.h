@@ -24,9 +24,8 @@ namespace sdgen {
 
 // A small file that changes a model's weights: LoRA ("LoRA: Low-Rank Adaptation of Large Language Models", Hu
 // et al. 2021) as diffusers, PEFT and kohya write it; LyCORIS' Hadamard and Kronecker products and whole
-// differences
-// ("Navigating Text-To-Image Customization", Yeh et al. 2023); any of them with DoRA's magnitudes ("DoRA:
-// Weight-Decomposed Low-Rank Adaptation", Liu et al. 2024).
+// differences ("Navigating Text-To-Image Customization", Yeh et al. 2023); any of them with DoRA's magnitudes
+// ("DoRA: Weight-Decomposed Low-Rank Adaptation", Liu et al. 2024).
 struct Adapter {
   std::filesystem::path path;  // .safetensors, .pt or .bin; a folder with pytorch_lora_weights.safetensors
   double scale = 1.0;          // of the change; may be negative
@@ -155,8 +154,10 @@ class Generator {
   // remedy; Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict
   // each other.
   Generator(const ModelFiles& files, const ComputeOptions& compute);
+  // The model alone.
   Generator(const std::filesystem::path& model, const ComputeOptions& compute)
       : Generator(ModelFiles{.model = model}, compute) {}
+  // Frees what the last run left in memory.
   ~Generator();
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

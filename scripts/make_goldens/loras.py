@@ -26,16 +26,13 @@ def pair(weight, rank, name, gain=0.4):
     return down, up
 
 
-def kohya(weights, layers, name, rank=2, alpha=1.0, dora=False):
+def kohya(weights, layers, name, rank=2, alpha=1.0):
     """layers: {kohya's name: (component, our name)}"""
     out = {}
     for long, (component, short) in layers.items():
         weight = weights[component][f"{short}.weight"]
         down, up = pair(weight, rank, f"{name}.{long}")
         out |= {f"{long}.lora_down.weight": down, f"{long}.lora_up.weight": up, f"{long}.alpha": torch.tensor(alpha)}
-        if dora:
-            norms = weight.flatten(1).norm(dim=1).reshape(-1, *([1] * (weight.dim() - 1)))
-            out[f"{long}.dora_scale"] = norms * (1 + 0.3 * randn(*norms.shape, name=f"{name}.{long}.m"))
     return out
 
 
@@ -45,6 +42,15 @@ def peft(weights, layers, name, rank=2, down="lora_A", up="lora_B"):
         a, b = pair(weights[component][f"{short}.weight"], rank, f"{name}.{short}")
         prefix = f"{component}.text_model" if component.startswith("text") else component
         out |= {f"{prefix}.{short}.{down}.weight": a, f"{prefix}.{short}.{up}.weight": b}
+    return out
+
+
+def dora(weights, layers, name):
+    """With PEFT's magnitudes; diffusers leaves out LyCORIS' dora_scale."""
+    out = peft(weights, layers, name)
+    for component, short in layers:
+        norms = weights[component][f"{short}.weight"].norm(dim=1)
+        out[f"{component}.{short}.lora_magnitude_vector"] = norms * (1 + 0.3 * randn(*norms.shape, name=f"{name}.{short}.m"))
     return out
 
 
@@ -66,13 +72,12 @@ def sd15_files(weights):
     text = {f"lora_te_text_model_{n.replace('.', '_')}": ("text_encoder", n) for n in ("encoder.layers.0.self_attn.q_proj", "encoder.layers.0.self_attn.out_proj", "encoder.layers.1.mlp.fc1")}
     layers = [("unet", f"{ATTENTION}.attn1.to_k"), ("unet", f"{ATTENTION}.attn2.to_out.0"), ("unet", "down_blocks.1.resnets.0.conv2"),
               ("text_encoder", "encoder.layers.1.self_attn.v_proj")]
-    attention = {k: v for k, v in unet.items() if "attn" in k}
     return {
         "kohya": (kohya(weights, unet | text, "kohya"), None),
         "peft": (peft(weights, layers, "peft"), None),
         "diffusers": (peft(weights, [each for each in layers if each[0] == "unet"], "diffusers", down="lora.down", up="lora.up"), None),
         "processors": (processors(weights, "processors"), None),
-        "dora": (kohya(weights, attention, "dora", dora=True), None),
+        "dora": (dora(weights, layers[:2], "dora"), None),
         "alphas": (peft(weights, layers[:2], "alphas"), {"unet.r": 2, "unet.lora_alpha": 3, "unet.target_modules": ["to_k", "to_out.0"],
                                                          "unet.alpha_pattern": {f"{ATTENTION}.attn1.to_k": 1}, "unet.rank_pattern": {}}),
     }

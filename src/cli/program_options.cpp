@@ -161,13 +161,12 @@ constexpr std::array kOptions = {
         "controlnet", "", kModel, "PATH",
         "a ControlNet's folder, repeated for more: it follows --control-image", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.controlnets); }},
-    ProgramOption{
-        "lora", "", kModel, "FILE[:SCALE]",
-        "change the model by a LoRA (also LoHa, LoKr, DoRA), a file or its name; repeatable [scale 1]", false,
-        [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.loras); }},
+    ProgramOption{"lora", "", kModel, "FILE[:SCALE]",
+                  "change the model by a LoRA, LoHa, LoKr or DoRA; repeatable [SCALE 1]", false,
+                  [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.loras); }},
     ProgramOption{
         "embedding", "", kModel, "FILE[:TOKEN]",
-        "a new word for prompts (textual inversion); repeatable [the file's own name for it]", false,
+        "a new word for prompts (textual inversion); repeatable [the file's TOKEN]", false,
         [](Options& o, const std::string& n, const std::string& t) { add_file(n, t, o.embeddings); }},
     ProgramOption{"device", "", kModel, "NAME", "auto, cpu, cuda or cuda:N [auto]", false, set_device},
     ProgramOption{"dtype", "", kModel, "NAME",

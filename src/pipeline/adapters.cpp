@@ -98,9 +98,10 @@ void add_embedding(Model& model, const Embedding& embedding, std::vector<std::st
   const EmbeddingFile file = read_embedding(embedding.path);
   const std::string token = embedding.token.empty() ? file.token : embedding.token;
   if (has_capitals(token) && file.parts.front().vectors.size(0) > 1)
-    warnings.push_back(concat(file.path, ": '", token, "' has capitals: as in diffusers, only the first of its ",
-                              file.parts.front().vectors.size(0), " vectors is used; name it in small letters, ",
-                              "FILE:token, for all of them"));
+    warnings.push_back(concat(file.path, ": '", token,
+                              "' has capitals: as in diffusers, only the first of its ",
+                              file.parts.front().vectors.size(0),
+                              " vectors is used; name it in small letters, ", "FILE:token, for all of them"));
   for (const EmbeddingVectors& part : file.parts) {
     TextModel& text = text_of(file, part, model);
     const std::int64_t count = part.vectors.size(0);

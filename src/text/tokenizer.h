@@ -29,7 +29,7 @@ class Tokenizer {
 // A word that the tokenizer's own files do not know (textual inversion), found whole in the text, as
 // transformers' add_tokens() does. It may be several tokens long, then called `token`, `token_1`, `token_2`,
 // ...; a text that holds `token` as it is spelled here means all of them, one after the other, as diffusers'
-// maybe_convert_prompt() has it.
+// maybe_convert_prompt() has it; one with capitals, which that never finds, means its first token only.
 struct NewWord {
   std::string token;
   int first_id = 0;  // those of the others follow
