@@ -154,10 +154,7 @@ class Generator {
   // remedy; Error(kWorking) if the device asked for is not there; Error(kRequest) for options that contradict
   // each other.
   Generator(const ModelFiles& files, const ComputeOptions& compute);
-  // The model alone.
-  Generator(const std::filesystem::path& model, const ComputeOptions& compute)
-      : Generator(ModelFiles{.model = model}, compute) {}
-  // Frees what the last run left in memory.
+  Generator(const std::filesystem::path& model, const ComputeOptions& compute);
   ~Generator();
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

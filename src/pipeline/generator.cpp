@@ -117,6 +117,9 @@ Generator::Generator(const ModelFiles& files, const ComputeOptions& compute)
         return std::make_unique<Impl>(files, compute);
       })) {}
 
+Generator::Generator(const std::filesystem::path& model, const ComputeOptions& compute)
+    : Generator(ModelFiles{.model = model}, compute) {}
+
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
