@@ -92,10 +92,13 @@ Part open_part(const fs::path& path, const std::string& component, Ema ema) {
 }
 
 void replace(ModelSource& source, const std::string& component, const fs::path& path, Ema ema) {
-  source.config = [component, part = open_part(path, component, ema), others = source.config](
-                      const std::string& name) { return name == component ? part.config : others(name); };
-  source.weights = [component, part = open_part(path, component, ema), others = source.weights](
-                       const std::string& name) { return name == component ? part.weights() : others(name); };
+  const Part part = open_part(path, component, ema);
+  source.config = [component, config = part.config, others = source.config](const std::string& name) {
+    return name == component ? config : others(name);
+  };
+  source.weights = [component, weights = part.weights, others = source.weights](const std::string& name) {
+    return name == component ? weights() : others(name);
+  };
 }
 
 }  // namespace
