@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 import captions
@@ -133,7 +134,7 @@ def main():
     parser.add_argument("--text-lr", type=float, default=0., help="0 keeps the pre-trained text encoder as it is")
     parser.add_argument("--decay-from", type=float, default=.85)
     parser.add_argument("--average", type=float, default=.999)
-    parser.add_argument("--fresh", type=int, default=8, help="new scenes a step")
+    parser.add_argument("--fresh", type=int, default=4, help="new scenes a step")
     parser.add_argument("--alarm-every", type=int, default=250)
     parser.add_argument("--judge-every", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=3)
@@ -142,11 +143,12 @@ def main():
     vae = vae.to(memory_format=torch.channels_last)
     torch.manual_seed(args.seed)
     unet, text = build_unet().to(memory_format=torch.channels_last), pretrained_text(tokenizer)
+    unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
     text.requires_grad_(args.text_lr > 0)
     both = nn.ModuleDict({"unet": unet, "text": text})
     optimizer = torch.optim.AdamW([{"params": list(unet.parameters()), "peak": args.lr},
                                    {"params": list(text.parameters()), "peak": args.text_lr}],
-                                  lr=args.lr, betas=(.9, .99), weight_decay=.01)
+                                  lr=args.lr, betas=(.9, .99), weight_decay=.01, fused=True)
     average, pool = Average(both, args.average), Pool(vae, args.seed)
     step, samples, seconds = 0, 0, 0.
     state = load_checkpoint("unet")
@@ -154,7 +156,7 @@ def main():
         both.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         for group, peak in zip(optimizer.param_groups, (args.lr, args.text_lr)):
-            group["peak"] = peak
+            group["peak"], group["fused"] = peak, True
         average.load(state["average"])
         step, samples, seconds = state["step"], state["samples"], state["seconds"]
         pool.load(load_checkpoint("pool"))
