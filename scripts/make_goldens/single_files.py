@@ -12,7 +12,8 @@ import diffusers
 import numpy
 import torch
 from common import GOLDEN, folder
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -300,6 +301,63 @@ def make_case(name, case):
     return {"name": name, "original": shapes, "components": components, "configs": configs_of(case, pipe, index)}
 
 
+CONTROLNETS = {
+    "controlnet-sd1": dict(
+        prefix="control_model.",
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        block_out_channels=(64, 128),
+        attention_head_dim=8,
+        cross_attention_dim=64,
+        layers_per_block=2,
+    ),
+    # without a prefix
+    "controlnet-xl": dict(
+        prefix="",
+        down_block_types=THREE[0],
+        block_out_channels=(64, 128, 128),
+        attention_head_dim=(1, 2, 2),
+        transformer_layers_per_block=(1, 2, 3),
+        cross_attention_dim=192,
+        layers_per_block=1,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=192 + 6 * 256,
+        conditioning_embedding_out_channels=(8, 16, 32, 64),
+    ),
+}
+
+
+def original_controlnet_key(key, config):
+    """Every other layer of the hint block is an activation; convolutions that training began at zero are sequences of one."""
+    if match := re.match(r"controlnet_cond_embedding\.(conv_in|conv_out|blocks\.(\d+))\.(\w+)", key):
+        blocks = 2 * (len(config.get("conditioning_embedding_out_channels", (16, 32, 96, 256))) - 1)
+        place = 0 if match[1] == "conv_in" else 2 * (blocks + 1) if match[1] == "conv_out" else 2 * (int(match[2]) + 1)
+        return f"input_hint_block.{place}.{match[3]}"
+    key = re.sub(r"^controlnet_down_blocks\.(\d+)\.", r"zero_convs.\1.0.", key)
+    if key.startswith("zero_convs"):
+        return key
+    if key.startswith("controlnet_mid_block."):
+        return "middle_block_out.0." + key.removeprefix("controlnet_mid_block.")
+    return original_unet_key(key, config)
+
+
+def make_controlnet(name, config):
+    prefix, config = config["prefix"], {k: v for k, v in config.items() if k != "prefix"}
+    model = ControlNetModel(**config)
+    shapes = {prefix + original_controlnet_key(key, config): list(value.shape) for key, value in model.state_dict().items()}
+    assert len(shapes) == len(model.state_dict())
+    loaded = convert_controlnet_checkpoint({key: contents(key, shape) for key, shape in shapes.items()}, dict(model.config))
+    # of Stable Diffusion XL's ControlNets diffusers leaves these out; the UNet has them under the same names
+    for key in model.state_dict().keys() - loaded.keys():
+        original = prefix + original_controlnet_key(key, config)
+        assert "label_emb" in original, key
+        loaded[key] = contents(original, shapes[original])
+    tensors = {key: [list(value.shape), str(checksum(value))] for key, value in loaded.items()}
+    return {"name": name, "original": shapes, "tensors": tensors, "config": json.loads(json.dumps(config))}
+
+
 def main():
-    text = json.dumps({"cases": [make_case(name, case) for name, case in CASES.items()]})
+    controlnets = [make_controlnet(name, dict(config)) for name, config in CONTROLNETS.items()]
+    text = json.dumps({"cases": [make_case(name, case) for name, case in CASES.items()], "controlnets": controlnets})
     (GOLDEN / "single_files.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))

@@ -2,6 +2,8 @@
 
 #include "pipeline/model.h"
 #include "weights/model_files.h"
+#include "weights/original_controlnet.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
@@ -55,13 +57,14 @@ void check_shapes(const std::string& file, const ControlNetConfig& config, const
 
 ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
   if (!fs::exists(path)) fail_input(path.string(), ": no such ControlNet");
-  if (!fs::is_directory(path))
-    fail_input(path.string(),
-               ": not a folder; a ControlNet is a diffusers folder with config.json and "
-               "diffusion_pytorch_model.safetensors");
-  const Config config = Config::read(path / "config.json");
-  ControlNetModel controlnet{fs::weakly_canonical(path).filename().string(), ControlNetConfig::read(config),
-                             open_model_files(path, "diffusion_pytorch_model")};
+  const bool is_folder = fs::is_directory(path);
+  const auto tensors = is_folder ? open_model_files(path, "diffusion_pytorch_model")
+                                 : controlnet_tensors(open_weights_file(path));
+  const Config config =
+      is_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
+  const fs::path canonical = fs::weakly_canonical(path);
+  ControlNetModel controlnet{(is_folder ? canonical.filename() : canonical.stem()).string(),
+                             ControlNetConfig::read(config), tensors};
   check_family(config.path.string(), controlnet.config.trunk, model);
   check_shapes(config.path.string(), controlnet.config, model);
   return controlnet;

@@ -20,7 +20,8 @@ struct ControlNetModel {
 };
 
 // A diffusers ControlNetModel folder: config.json and diffusion_pytorch_model.safetensors (or its shards,
-// fp16 or bf16 variant). Throws Error(kInput) naming file and key where it is missing, damaged, not
+// fp16 or bf16 variant); or a file of its weights under original or diffusers' names, whose shapes tell its
+// config. Throws Error(kInput) naming file and key where it is missing, damaged, not
 // supported, or was trained for another UNet than `model`'s.
 ControlNetModel open_controlnet(const std::filesystem::path& path, const Model& model);
 

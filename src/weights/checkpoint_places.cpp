@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weights/checkpoint.h"
+#include "weights/original_controlnet.h"
 #include "weights/shapes.h"
 
 namespace sdgen {
@@ -48,6 +49,9 @@ std::optional<std::string> vae_prefix(const TensorSource& source) {
 }
 
 bool is_checkpoint(const TensorSource& source) {
+  // ControlNets are a UNet's way down; the oldest files hold the whole model, too
+  if (is_controlnet(source) && !has_tensor(source, "model.diffusion_model.input_blocks.0.0.weight"))
+    return false;
   if (unet_prefix(source) || vae_prefix(source)) return true;
   return std::any_of(text_places().begin(), text_places().end(),
                      [&](const TextPlace& place) { return has_tensor(source, place.prefix + place.first); });

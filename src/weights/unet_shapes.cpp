@@ -46,11 +46,16 @@ Depths read_depths(const TensorSource& unet, const UnetLayout& layout) {
   return depths;
 }
 
+// A level's depths as diffusers writes them. It takes the middle's from the innermost level, whether that
+// attends or not.
+std::vector<Json> written_depths(const std::vector<std::vector<int>>& levels) {
+  std::vector<Json> written;
+  for (const auto& level : levels) written.push_back(attends(level) ? brief(level) : Json(1));
+  return written;
+}
+
 void add_transformers(const Depths& depths, Json& config) {
-  std::vector<Json> down, up;
-  for (const auto& level : depths.down) down.push_back(attends(level) ? brief(level) : Json(1));
-  for (const auto& level : depths.up) up.push_back(attends(level) ? brief(level) : Json(1));
-  // diffusers takes the middle's depth from the innermost level, whether that attends or not.
+  std::vector<Json> down = written_depths(depths.down), up = written_depths(depths.up);
   if (!attends(depths.down.back()) && depths.mid > 0) down.back() = depths.mid;
   if (!attends(depths.up.front()) && depths.mid > 0) up.front() = depths.mid;
   std::vector<Json> attending = {down.back()};
@@ -67,18 +72,21 @@ void add_transformers(const Depths& depths, Json& config) {
     config["reverse_transformer_layers_per_block"] = up;
 }
 
-void add_blocks(const TensorSource& unet, const UnetLayout& layout, Json& config) {
+void add_down_blocks(const TensorSource& unet, const UnetLayout& layout, Json& config) {
   std::vector<std::int64_t> channels;
   for (std::size_t i = 0; i < layout.down.size(); ++i)
     channels.push_back(size_of(unet, "down_blocks." + std::to_string(i) + ".resnets.0.conv1.weight", 0));
   config["block_out_channels"] = channels;
+  config["layers_per_block"] = brief(layout.down);
+}
+
+void check_up_blocks(const TensorSource& unet, const UnetLayout& layout) {
   std::vector<int> up(layout.up.rbegin(), layout.up.rend());
   for (int& layers : up) --layers;
   if (up != layout.down)
     fail_input(unet.describe(), ": a UNet with ", brief(layout.down).dump(),
                " resnets a level on the way down and ", brief(layout.up).dump(),
                " on the way up is not one that we know (one more there)");
-  config["layers_per_block"] = brief(layout.down);
 }
 
 void add_block_types(const TensorSource& unet, const Depths& depths, Json& config) {
@@ -136,12 +144,29 @@ Json unet_config(const TensorSource& unet) {
   config["_class_name"] = "UNet2DConditionModel";
   config["in_channels"] = size_of(unet, "conv_in.weight", 1);
   config["out_channels"] = size_of(unet, "conv_out.weight", 0);
-  add_blocks(unet, layout, config);
+  add_down_blocks(unet, layout, config);
+  check_up_blocks(unet, layout);
   const Depths depths = read_depths(unet, layout);
   add_block_types(unet, depths, config);
   add_transformers(depths, config);
   add_attention(unet, config);
   add_label(unet, config);
+  return config;
+}
+
+Json trunk_config(const TensorSource& trunk) {
+  const UnetLayout layout = diffusers_unet_layout(trunk);
+  if (layout.down.empty()) fail_input(trunk.describe(), ": its way down has no levels (an incomplete file?)");
+  Json config;
+  config["in_channels"] = size_of(trunk, "conv_in.weight", 1);
+  add_down_blocks(trunk, layout, config);
+  const Depths depths = read_depths(trunk, layout);
+  add_block_types(trunk, depths, config);
+  std::vector<Json> down = written_depths(depths.down);
+  if (!attends(depths.down.back()) && depths.mid > 0) down.back() = depths.mid;
+  config["transformer_layers_per_block"] = brief(down);
+  add_attention(trunk, config);
+  add_label(trunk, config);
   return config;
 }
 

@@ -60,11 +60,14 @@ TEST_F(ControlNetErrors, TheUntouchedCopyIsTold) {
   EXPECT_EQ(Generator(files(), kCpu).info().controlnets, std::vector<std::string>{"net"});
 }
 
-TEST_F(ControlNetErrors, NothingThereOrNoFolder) {
+TEST_F(ControlNetErrors, NothingThereOrAnotherFile) {
   fs::remove_all(net());
   expect_not_opened("net: no such ControlNet");
   testing::write_bytes(net(), "x");
-  expect_not_opened("net: not a folder");
+  expect_not_opened("not a sound safetensors file");
+  fs::copy_file(testing::golden_path("taesd/taesd_decoder.safetensors"), net(),
+                fs::copy_options::overwrite_existing);
+  expect_not_opened("net: holds no ControlNet");
 }
 
 TEST_F(ControlNetErrors, AnotherFamilyIsNamed) {

@@ -9,14 +9,15 @@
 
 namespace sdgen::testing {
 
-inline Json single_file_cases() {
+// "cases" or "controlnets"
+inline Json single_file_cases(const std::string& list = "cases") {
   const gzFile file = gzopen(golden_path("single_files.json.gz").c_str(), "rb");
   std::string text;
   char part[65536];
   for (int bytes = 0; file && (bytes = gzread(file, part, sizeof part)) > 0;)
     text.append(part, static_cast<std::size_t>(bytes));
   if (file) gzclose(file);
-  return Json::parse(text).at("cases");
+  return Json::parse(text).at(list);
 }
 
 inline Json single_file_case(const std::string& name) {
