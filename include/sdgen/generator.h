@@ -50,7 +50,8 @@ struct ModelFiles {
   std::map<std::string, std::filesystem::path> parts{};
   // A second model that does the last steps (Stable Diffusion XL's refiner), from Request::refiner_start on.
   std::optional<std::filesystem::path> refiner{};
-  // ControlNets that steer the model by pictures, each by one of Request::control_image: diffusers folders.
+  // ControlNets that steer the model by pictures, each by one of Request::control_image: diffusers folders,
+  // or single files under original or diffusers' names.
   std::vector<std::filesystem::path> controlnets{};
   std::vector<Adapter> loras{};         // merged in this order when weights are read; not into the refiner
   std::vector<Embedding> embeddings{};  // not for the refiner either
@@ -122,6 +123,19 @@ struct StageEvent {
   std::vector<OperatorTimes> operators{};  // the dearest first, where RunOptions::operators
 };
 
+// What a run will hold in memory, part after part, estimated before any of it is read.
+struct MemoryPlan {
+  struct Part {
+    std::string name;                  // a component, e.g. "unet"
+    std::uint64_t weight_bytes = 0;    // kept while it works
+    std::uint64_t streamed_bytes = 0;  // of its weights, read anew at every step (ComputeOptions::low_memory)
+    std::uint64_t work_bytes = 0;      // beside the weights
+  };
+  std::vector<Part> parts;                         // in the order in which they are used
+  std::uint64_t peak_bytes = 0;                    // of the process, if all else stays as it is
+  std::optional<std::uint64_t> available_bytes{};  // to the process, with what it has; nothing: not known
+};
+
 // Every member may be empty. Called on the thread that called run().
 struct Observer {
   std::function<void(const StepProgress&)> on_step{};
@@ -133,6 +147,7 @@ struct Observer {
   // (told by a generator's first run), ...
   std::function<void(const std::string&)> on_warning{};
   std::function<void(const StageEvent&)> on_stage{};
+  std::function<void(const MemoryPlan&)> on_plan{};  // once a run, before it draws
   // Asked before each text, step and batch: true ends the run after the pictures already finished.
   std::function<bool()> should_stop{};
 };

@@ -86,6 +86,12 @@ struct ComputeOptions {
   int threads = 0;  // CPU threads; 0: as many as there are cores to use
   Quantize quantize = Quantize::kNone;
   VaeTiling vae_tiling = VaeTiling::kAuto;
+  // Keeps as much of the UNet in memory as fits beside what a step needs, and reads the rest anew from its
+  // file at every step: slower, the same picture.
+  bool low_memory = false;
+  // GiB the program may take of the CPU's memory, all in all, where it can choose: what low_memory keeps, and
+  // whether a picture is decoded as a whole. Absent: what the system has to give.
+  std::optional<double> memory_limit{};
 };
 
 // "red apple:1.5; car:0.5", as the command line takes it.

@@ -5,7 +5,7 @@ import shutil
 import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from PIL import Image, ImageOps
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -72,7 +72,14 @@ def vae(name, **config):
     return enliven(model, f"{name}.vae", (*LOUD, ("quant_conv", 0.5))).half().float()
 
 
-def one_encoder(cls, name, scheduler, **unet_config):
+def tiny_vae(name, **config):
+    """One that decodes in a fraction of the time (TAESD)."""
+    widths = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    blocks = {"num_encoder_blocks": (1, 2, 0, 1), "num_decoder_blocks": (2, 1, 0, 1)}
+    return enliven(AutoencoderTiny(**widths, **(blocks | config)), f"{name}.vae").half().float()
+
+
+def one_encoder(cls, name, scheduler, vae=vae, **unet_config):
     return cls(
         vae=vae(name),
         text_encoder=text_encoder(f"{name}.text_encoder", TEXT_1),
@@ -92,11 +99,11 @@ def xl_unet(name, numbers, width, **changes):
     return unet(name, **(config | added | {"transformer_layers_per_block": (1, 2)} | changes))
 
 
-def xl(name, cls=diffusers.StableDiffusionXLPipeline, scheduler=None, unet_changes=None, numbers=6, first=True, **settings):
+def xl(name, cls=diffusers.StableDiffusionXLPipeline, scheduler=None, unet_changes=None, numbers=6, first=True, vae_changes=None, **settings):
     scheduler = scheduler or diffusers.EulerDiscreteScheduler(**{k: v for k, v in SCHEDULE.items() if k != "clip_sample"}, timestep_spacing="leading")
     width = TEXT_2 + (TEXT_1 if first else 0)
     return cls(
-        vae=vae(name, scaling_factor=0.13025, force_upcast=True),
+        vae=vae(name, **({"scaling_factor": 0.13025, "force_upcast": True} | (vae_changes or {}))),
         text_encoder=text_encoder(f"{name}.text_encoder", TEXT_1, hidden_act="quick_gelu") if first else None,
         tokenizer=tokenizer(EOS) if first else None,
         text_encoder_2=text_encoder(f"{name}.text_encoder_2", TEXT_2, CLIPTextModelWithProjection),
@@ -137,6 +144,13 @@ def pipelines():
         "instruct-tiny": lambda n: one_encoder(
             diffusers.StableDiffusionInstructPix2PixPipeline, n, diffusers.EulerAncestralDiscreteScheduler(**euler), in_channels=8
         ),
+        "xl-turbo-tiny": lambda n: xl(n, scheduler=diffusers.EulerAncestralDiscreteScheduler(**euler, timestep_spacing="trailing")),
+        "turbo-tiny": lambda n: one_encoder(
+            diffusers.StableDiffusionPipeline, n, diffusers.EulerDiscreteScheduler(**euler, timestep_spacing="trailing"), use_linear_projection=True
+        ),
+        # as Playground's: latents are centred channel by channel
+        "xl-centred-tiny": lambda n: xl(n, vae_changes={"scaling_factor": 0.5, "latents_mean": [-1.6, 1.4, 0.2, -0.6], "latents_std": [8.4, 5.9, 6.1, 6.8]}),
+        "tiny-vae-tiny": lambda n: one_encoder(diffusers.StableDiffusionPipeline, n, ddim(), vae=tiny_vae),
     }
 
 
@@ -176,6 +190,17 @@ CASES += [
     case("instruct-unguided", "instruct-tiny", init_image="start.jpg", guidance_scale=1.0),
     case("refined", "xl-tiny", refiner="refiner-tiny", refiner_start=0.6, steps=7, count=2),
     case("refined-ddim", "xl-tiny", refiner="refiner-tiny", sampler="ddim", steps=10, width=72),
+]
+CASES += [
+    case("xl-turbo", "xl-turbo-tiny", steps=1, guidance_scale=0.0, count=2),
+    case("turbo", "turbo-tiny", steps=1, guidance_scale=0.0),
+    case("turbo-4", "turbo-tiny", steps=4, guidance_scale=0.0, width=80),
+    case("turbo-img2img", "turbo-tiny", steps=2, strength=0.5, guidance_scale=0.0, init_image="start.png"),
+    case("xl-centred", "xl-centred-tiny"),
+    case("xl-centred-img2img", "xl-centred-tiny", init_image="start.jpg", strength=0.6, steps=6),
+    case("tiny-vae", "tiny-vae-tiny", count=2),
+    case("tiny-vae-img2img", "tiny-vae-tiny", init_image="start.png", strength=0.6, count=2, width=72, height=56),
+    case("tiny-vae-mask", "tiny-vae-tiny", init_image="start.jpg", mask="mask.png", strength=0.7),
 ]
 
 

@@ -169,6 +169,8 @@ CASES = [
     case("dora", "sd15-tiny", [["dora.safetensors", 0.7]]),
     case("alphas", "sd15-tiny", [["alphas.safetensors", 1.0]]),
     case("several", "sd15-tiny", [["kohya.safetensors", 0.5], ["peft.safetensors", 0.7], ["processors.safetensors", 0.4]]),
+    # the settings of an LCM-LoRA
+    case("lcm", "sd15-tiny", [["peft.safetensors", 1.0]], sampler="lcm", steps=4, guidance_scale=1.5, count=2),
     case("xl-kohya", "xl-tiny", [["xl-kohya.safetensors", 1.0]]),
     case("xl-original", "xl-tiny", [["xl-original.safetensors", 0.8]]),
     case("xl-several", "xl-tiny", [["xl-peft.safetensors", 0.9], ["xl-original.safetensors", 0.5]]),

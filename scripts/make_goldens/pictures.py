@@ -13,6 +13,7 @@ SAMPLERS = {
     "pndm": "PNDMScheduler",
     "euler": "EulerDiscreteScheduler",
     "euler-a": "EulerAncestralDiscreteScheduler",
+    "lcm": "LCMScheduler",
 }
 BIG_SEED = 12345678901234
 DEFAULTS = {
@@ -74,7 +75,7 @@ def scheduler_for(own, sampler):
     if sampler is None:
         return own.from_config(own.config)
     cls = getattr(diffusers, SAMPLERS[sampler])
-    clip = {"clip_sample": False} if sampler in ("ddim", "ddpm") else {}
+    clip = {"clip_sample": False} if sampler in ("ddim", "ddpm", "lcm") else {}
     return cls.from_config(own.config, **clip)
 
 

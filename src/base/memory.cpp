@@ -104,4 +104,11 @@ Bytes available_memory_bytes(const at::Device& device, const fs::path& root) {
   return least(least(system, left_of_groups(root)), left_of_address_space(root));
 }
 
+std::uint64_t resident_memory_bytes() {
+  std::ifstream numbers("/proc/self/statm");
+  std::uint64_t size = 0, resident = 0;
+  if (!(numbers >> size >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace sdgen

@@ -15,4 +15,7 @@ namespace sdgen {
 std::optional<std::uint64_t> available_memory_bytes(const at::Device& device,
                                                     const std::filesystem::path& root = "/");
 
+// What the process holds now (resident set), bytes; 0 where the system does not tell.
+std::uint64_t resident_memory_bytes();
+
 }  // namespace sdgen

@@ -19,6 +19,8 @@ class NoiseSource {
   // shape is one picture's, e.g. {4, h, w} -> [pictures, 4, h, w] float32 on the CPU.
   Tensor draw(at::IntArrayRef shape);
 
+  std::int64_t pictures() const { return static_cast<std::int64_t>(generators_.size()); }
+
  private:
   std::vector<at::Generator> generators_;
 };

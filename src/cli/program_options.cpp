@@ -159,7 +159,7 @@ constexpr std::array kOptions = {
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.refiner); }},
     ProgramOption{
         "controlnet", "", kModel, "PATH",
-        "a ControlNet's folder, repeated for more: it follows --control-image", false,
+        "a ControlNet's folder or file, repeated for more: it follows --control-image", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.controlnets); }},
     ProgramOption{"lora", "", kModel, "FILE[:SCALE]",
                   "change the model by a LoRA, LoHa, LoKr or DoRA; repeatable [SCALE 1]", false,
@@ -182,6 +182,16 @@ constexpr std::array kOptions = {
     ProgramOption{"vae-tiling", "", kModel, "WHEN",
                   "decode in overlapping tiles: on, off, or auto, where memory does not suffice [auto]",
                   false, set_vae_tiling},
+    ProgramOption{"low-memory", "", kModel, "",
+                  "read what does not fit of the UNet anew at every step: slower, the same picture", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    parse_value(n, t, o.compute.low_memory);
+                  }},
+    ProgramOption{"memory-limit", "", kModel, "GIB",
+                  "memory to count on, for --low-memory and decoding [what the system has]", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    parse_value(n, t, o.compute.memory_limit.emplace());
+                  }},
     ProgramOption{"quiet", "", kMessages, "", "errors only", false, set_level_if<LogLevel::kError>},
     ProgramOption{"verbose", "", kMessages, "", "also stages, with their times and memory", false,
                   set_level_if<LogLevel::kDebug>},

@@ -17,6 +17,9 @@ class StageLog {
   void note(const StageEvent& event, spdlog::logger& log);
   void totals(spdlog::logger& log) const;
 
+  // What is to be held, a part a line.
+  static void tell_plan(const MemoryPlan& plan, spdlog::logger& log);
+
  private:
   struct Sum {
     double seconds = 0.0;

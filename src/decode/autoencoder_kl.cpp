@@ -12,58 +12,7 @@ ResnetBlock resnet(const Weights& weights, std::int64_t in, std::int64_t out,
   return {weights, {in, out, 0, config.groups, kEps, config.activation}};
 }
 
-// A number, or [height, width]; diffusers' tiles take the height.
-std::int64_t read_sample_size(const Config& config) {
-  const bool is_pair = config.has("sample_size") && config.json.at("sample_size").is_array();
-  const auto sizes = is_pair ? config.at<std::vector<std::int64_t>>("sample_size")
-                             : std::vector{config.value<std::int64_t>("sample_size", 32)};
-  if (sizes.empty() || sizes.front() < 1)
-    fail_input(config.path.string(), ": sample_size must be 1 or more pixels");
-  return sizes.front();
-}
-
-// Only the plain convolutional blocks of AutoencoderKL are known.
-void check_block_types(const Config& config, const std::string& key, const std::string& known,
-                       std::size_t blocks) {
-  const auto types = config.value<std::vector<std::string>>(key, std::vector<std::string>(blocks, known));
-  if (types.size() != blocks)
-    fail_input(config.path.string(), ": key '", key, "' has ", types.size(), " values for ", blocks,
-               " block_out_channels");
-  for (const std::string& type : types)
-    if (type != known)
-      fail_input(config.path.string(), ": key '", key, "': ", unknown_name("block type", type, {known}));
-}
-
 }  // namespace
-
-AutoencoderConfig AutoencoderConfig::read(const Config& config) {
-  AutoencoderConfig vae;
-  vae.in_channels = config.value<std::int64_t>("in_channels", 3);
-  vae.out_channels = config.value<std::int64_t>("out_channels", 3);
-  vae.latent_channels = config.value<std::int64_t>("latent_channels", 4);
-  vae.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
-  vae.layers_per_block = config.value<std::int64_t>("layers_per_block", 1);
-  vae.groups = config.value<std::int64_t>("norm_num_groups", 32);
-  vae.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());
-  vae.scaling_factor = config.value("scaling_factor", 0.18215);
-  vae.use_quant_conv = config.value("use_quant_conv", true);
-  vae.use_post_quant_conv = config.value("use_post_quant_conv", true);
-  vae.mid_block_add_attention = config.value("mid_block_add_attention", true);
-  vae.sample_size = read_sample_size(config);
-  const std::size_t blocks = vae.block_out_channels.size();
-  if (blocks == 0 || blocks > 16)
-    fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
-  check_block_types(config, "down_block_types", "DownEncoderBlock2D", blocks);
-  check_block_types(config, "up_block_types", "UpDecoderBlock2D", blocks);
-  for (const std::int64_t channels : vae.block_out_channels)
-    if (channels < 1 || vae.groups < 1 || channels % vae.groups != 0)
-      fail_input(config.path.string(), ": block_out_channels ", channels,
-                 " does not divide into norm_num_groups ", vae.groups);
-  if (vae.out_channels != 3)
-    fail_input(config.path.string(), ": out_channels ", vae.out_channels, "; only RGB (3) is supported");
-  if (!(vae.scaling_factor > 0)) fail_input(config.path.string(), ": scaling_factor must be positive");
-  return vae;
-}
 
 AutoencoderMidBlock::Attention::Attention(const Weights& weights, const AutoencoderConfig& config)
     : group_norm(weights.at("group_norm"), config.block_out_channels.back(), config.groups, kEps),
@@ -147,7 +96,7 @@ AutoencoderEncoder::AutoencoderEncoder(const Weights& weights, const Autoencoder
   }
 }
 
-LatentDistribution AutoencoderEncoder::operator()(const Tensor& pixels) const {
+AutoencoderEncoder::Moments AutoencoderEncoder::operator()(const Tensor& pixels) const {
   require_shape(pixels, {-1, config_.in_channels, -1, -1}, "VAE pixels");
   Tensor x = conv_in_(pixels);
   for (const Block& block : down_blocks_) {

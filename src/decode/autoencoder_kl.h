@@ -3,35 +3,13 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "base/json_file.h"
+#include "decode/autoencoder_config.h"
 #include "nn/attention.h"
 #include "nn/resnet.h"
 
 namespace sdgen {
-
-struct AutoencoderConfig {
-  std::int64_t in_channels = 3;
-  std::int64_t out_channels = 3;
-  std::int64_t latent_channels = 4;
-  std::vector<std::int64_t> block_out_channels;
-  std::int64_t layers_per_block = 1;
-  std::int64_t groups = 32;
-  Activation activation = Activation::kSilu;
-  double scaling_factor = 0.18215;
-  bool use_quant_conv = true;
-  bool use_post_quant_conv = true;
-  bool mid_block_add_attention = true;
-  std::int64_t sample_size = 32;  // pixels a side it was trained on; a tile of tiled decoding
-
-  // Pixels a latent spans, per side: 8 for Stable Diffusion.
-  std::int64_t pixels_per_latent() const { return std::int64_t{1} << (block_out_channels.size() - 1); }
-
-  // Reads vae/config.json. Throws Error(kInput) naming file and key.
-  static AutoencoderConfig read(const Config& config);
-};
 
 // Resnet, single-head self-attention over the map, resnet: the middle of both decoder and encoder.
 struct AutoencoderMidBlock {
@@ -73,18 +51,16 @@ struct AutoencoderDecoder {
   Tensor middle(const Tensor& latents) const;
 };
 
-// A Gaussian over latents, not yet multiplied by scaling_factor.
-struct LatentDistribution {
-  Tensor mean;    // [N, latent_channels, h, w]
-  Tensor logvar;  // the same shape, clamped to -30..20
-};
-
 class AutoencoderEncoder {
  public:
   AutoencoderEncoder(const Weights& weights, const AutoencoderConfig& config);
 
-  // pixels [N, 3, H, W], -1 to 1
-  LatentDistribution operator()(const Tensor& pixels) const;
+  struct Moments {
+    Tensor mean;    // [N, latent_channels, h, w]
+    Tensor logvar;  // the same shape, clamped to -30..20
+  };
+  // Of a Gaussian over latents, not yet multiplied by scaling_factor. pixels [N, 3, H, W], -1 to 1
+  Moments operator()(const Tensor& pixels) const;
 
  private:
   struct Block {

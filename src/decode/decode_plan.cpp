@@ -18,6 +18,9 @@ constexpr std::uint64_t kFusedMapsAlive = 3;
 constexpr std::uint64_t kMapsAlive = 5;
 constexpr std::uint64_t kBandsAlive = 8;
 
+// Rows of latents that a tiny decoder's band has.
+constexpr std::int64_t kTinyBandRows = 32;
+
 struct Size {
   std::uint64_t rows = 0;
   std::uint64_t height = 0;
@@ -43,7 +46,13 @@ std::uint64_t level_bytes(const AutoencoderConfig& config, const Size& latents, 
          map_bytes(latents, level == 0 ? *channels : std::max(*channels, *(channels - 1)), level);
 }
 
+std::uint64_t tiny_bytes(const AutoencoderConfig& config, const Size& latents) {
+  return latents.maps_alive *
+         map_bytes(latents, config.tiny->decoder_width, config.block_out_channels.size() - 1);
+}
+
 std::uint64_t whole_bytes(const AutoencoderConfig& config, const Size& latents) {
+  if (config.tiny) return tiny_bytes(config, latents);
   std::uint64_t most = 0;
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level)
     most = std::max(most, level_bytes(config, latents, level));
@@ -51,6 +60,12 @@ std::uint64_t whole_bytes(const AutoencoderConfig& config, const Size& latents) 
 }
 
 std::uint64_t banded_bytes(const AutoencoderConfig& config, const Size& latents) {
+  if (config.tiny) {
+    // the halo of the original's layers is nearly as high again on either side
+    const Size band{latents.rows, std::min<std::uint64_t>(2 * kTinyBandRows, latents.height), latents.width,
+                    latents.element, latents.maps_alive};
+    return tiny_bytes(config, band);
+  }
   std::uint64_t most = 0;
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {
     const std::int64_t channels = config.block_out_channels.rbegin()[static_cast<std::ptrdiff_t>(level)];
@@ -102,27 +117,25 @@ std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& 
                                      at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available) {
   if (tiling == VaeTiling::kOff) return {DecodeMode::kWhole};
-  if (tiling == VaeTiling::kOn) return {DecodeMode::kTiles};
+  const DecodeMode smallest = config.tiny ? DecodeMode::kBands : DecodeMode::kTiles;
+  if (tiling == VaeTiling::kOn) return {smallest};
   const std::uint64_t whole = decode_bytes(DecodeMode::kWhole, config, latents, options);
   const std::uint64_t bands = decode_bytes(DecodeMode::kBands, config, latents, options);
   std::vector<DecodeMode> modes;
   if (whole <= std::min(kMostBytesWhole, available.value_or(kMostBytesWhole)))
     modes.push_back(DecodeMode::kWhole);
-  if (bands <= available.value_or(bands) && bands < whole) modes.push_back(DecodeMode::kBands);
-  modes.push_back(DecodeMode::kTiles);
+  if (!config.tiny && bands <= available.value_or(bands) && bands < whole)
+    modes.push_back(DecodeMode::kBands);
+  modes.push_back(smallest);
   return modes;
 }
 
-Tensor decode(DecodeMode mode, const AutoencoderDecoder& decoder, const Tensor& latents) {
-  switch (mode) {
-    case DecodeMode::kWhole:
-      return decoder(latents);
-    case DecodeMode::kBands:
-      return decode_in_bands(decoder, latents);
-    case DecodeMode::kTiles:
-      return decode_in_tiles(decoder, latents);
-  }
-  return {};
+Tensor decode(DecodeMode mode, const Decoder& decoder, const Tensor& latents) {
+  if (mode == DecodeMode::kWhole) return decoder(latents);
+  if (const auto* const tiny = std::get_if<TinyDecoder>(&decoder.network))
+    return tiny->in_bands(latents, kTinyBandRows);
+  const auto& large = std::get<AutoencoderDecoder>(decoder.network);
+  return mode == DecodeMode::kBands ? decode_in_bands(large, latents) : decode_in_tiles(large, latents);
 }
 
 }  // namespace sdgen

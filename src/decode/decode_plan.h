@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "decode/autoencoder_kl.h"
+#include "decode/autoencoder.h"
 #include "sdgen/request.h"
 
 namespace sdgen {
 
 enum class DecodeMode {
-  kWhole,  // AutoencoderDecoder: the fastest
-  kBands,  // decode_in_bands(): the same picture with less memory
+  kWhole,  // Decoder: the fastest
+  kBands,  // decode_in_bands(), TinyDecoder::in_bands(): the same picture with less memory
   kTiles,  // decode_in_tiles(): diffusers' tiles, least memory
 };
 
@@ -27,12 +27,12 @@ std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at:
 
 // What to try, best first. kAuto leaves out what does not fit in `available` bytes (nothing: not known), but
 // never tiles; kOff and kOn leave no choice. Whole is given up beyond a few GiB even where there is more:
-// bands give the same picture.
+// bands give the same picture. A tiny autoencoder has no tiles: its bands are as small.
 std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& config,
                                      at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available);
 
-// The decode itself: latents, already divided by scaling_factor, to pixels.
-Tensor decode(DecodeMode mode, const AutoencoderDecoder& decoder, const Tensor& latents);
+// The decode itself: latents, as AutoencoderConfig::to_vae() makes them, to pixels.
+Tensor decode(DecodeMode mode, const Decoder& decoder, const Tensor& latents);
 
 }  // namespace sdgen

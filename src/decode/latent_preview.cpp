@@ -31,11 +31,10 @@ Tensor LatentProjection::operator()(const Tensor& latents) const {
   return (at::matmul(rows, weight.t()) + bias).permute({0, 3, 1, 2});
 }
 
-LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const at::TensorOptions& options) {
+LatentProjection fit_latent_projection(const Decoder& decoder, const at::TensorOptions& options) {
   const std::int64_t channels = decoder.config.latent_channels, scale = decoder.config.pixels_per_latent();
   const Tensor latents = smooth_latents(channels);
-  const Tensor pixels =
-      decoder((latents / decoder.config.scaling_factor).to(options)).to(at::kCPU, at::kFloat);
+  const Tensor pixels = decoder(decoder.config.to_vae(latents).to(options)).to(at::kCPU, at::kFloat);
   const Tensor colors = at::avg_pool2d(pixels.clamp(-1, 1), {scale, scale});  // [N, 3, side, side]
   const auto by_patch = [](const Tensor& map) {
     return map.permute({0, 2, 3, 1}).flatten(0, 2).to(at::kDouble);
@@ -52,7 +51,7 @@ Tensor LatentPreview::operator()(const Tensor& latents) {
   const std::int64_t h = latents.size(2), w = latents.size(3), scale = decoder_.config.pixels_per_latent();
   if (h * w * scale * scale <= kMostDecodedPixels) {
     std::vector<Tensor> rows;  // one by one: a decode of many needs much memory
-    for (const Tensor& row : (latents / decoder_.config.scaling_factor).to(options_).split(1))
+    for (const Tensor& row : decoder_.config.to_vae(latents).to(options_).split(1))
       rows.push_back(decoder_(row).to(at::kCPU, at::kFloat));
     return at::cat(rows);
   }

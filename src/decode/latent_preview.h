@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "decode/autoencoder_kl.h"
+#include "decode/autoencoder.h"
 
 namespace sdgen {
 
@@ -18,12 +18,12 @@ struct LatentProjection {
 // The matrix nearest to what `decoder` makes of smooth random latents, by least squares over the mean colour
 // of each latent's pixels. Latents are as the sampler leaves them, scaled to unit variance. `options`: device
 // and dtype of the decoder.
-LatentProjection fit_latent_projection(const AutoencoderDecoder& decoder, const at::TensorOptions& options);
+LatentProjection fit_latent_projection(const Decoder& decoder, const at::TensorOptions& options);
 
 class LatentPreview {
  public:
   // `decoder` must outlive it.
-  LatentPreview(const AutoencoderDecoder& decoder, const at::TensorOptions& options)
+  LatentPreview(const Decoder& decoder, const at::TensorOptions& options)
       : decoder_(decoder), options_(options) {}
 
   // latents [N, latent_channels, h, w] as the sampler leaves them -> pixels [N, 3, H, W] on the CPU, the
@@ -31,7 +31,7 @@ class LatentPreview {
   Tensor operator()(const Tensor& latents);
 
  private:
-  const AutoencoderDecoder& decoder_;
+  const Decoder& decoder_;
   at::TensorOptions options_;
   std::optional<LatentProjection> projection_;  // fitted when first needed
 };

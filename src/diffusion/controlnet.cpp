@@ -48,9 +48,9 @@ ControlNetConfig ControlNetConfig::read(const Config& config) {
   return controlnet;
 }
 
-ControlNet::ControlNet(const Weights& weights, const ControlNetConfig& config)
+ControlNet::ControlNet(const Weights& weights, const ControlNetConfig& config, Residency residency)
     : bgr_(config.bgr),
-      trunk_(weights, config.trunk),
+      trunk_(weights, config.trunk, residency),
       mid_conv_(weights.at("controlnet_mid_block"), config.trunk.block_out_channels.back(),
                 config.trunk.block_out_channels.back(), {1, 1, 0}) {
   const Weights hint = weights.at("controlnet_cond_embedding");

@@ -24,7 +24,7 @@ struct ControlNetConfig {
 
 class ControlNet {
  public:
-  ControlNet(const Weights& weights, const ControlNetConfig& config);
+  ControlNet(const Weights& weights, const ControlNetConfig& config, Residency residency = Residency());
 
   // See Unet::text().
   UnetText text(const Tensor& context, const AddedConditions& added = {}) const;

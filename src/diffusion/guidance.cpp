@@ -145,7 +145,8 @@ Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const
   Unet::Text text = unet.text(seen, conditioning.added);
   if (conditioning.token_weights.defined()) weigh(text, conditioning.token_weights);
   const auto hooks = hooks_of(watchers);
-  if (hooks) recorder = nullptr;  // a replay would call no hook
+  // A replay would call no hook, and find no layer that was read for one use only.
+  if (hooks || unet.streams()) recorder = nullptr;
   const at::TensorOptions numbers = at::TensorOptions().dtype(at::kFloat);
   Tensors constants = {
       at::tensor({conditioning.guidance_scale, conditioning.image_guidance_scale.value_or(0.0),

@@ -14,18 +14,19 @@ void add(const UnetResiduals& residuals, UnetTrunk::Features& features) {
 
 }  // namespace
 
-Unet::Unet(const Weights& weights, const UnetConfig& config)
+Unet::Unet(const Weights& weights, const UnetConfig& config, Residency residency)
     : config_(config),
-      trunk_(weights, config),
+      trunk_(weights, config, residency),
       conv_norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.groups,
                      config.norm_eps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels,
                 {config.conv_out_kernel, 1, (config.conv_out_kernel - 1) / 2}) {
   for (std::size_t i = 0; i < config.block_out_channels.size(); ++i)
-    up_blocks_.push_back(up_block(weights.at("up_blocks").at(static_cast<int>(i)), i));
+    up_blocks_.push_back(up_block(weights.at("up_blocks").at(static_cast<int>(i)), i, residency));
+  streams_ = residency.streams();
 }
 
-UnetBlock Unet::up_block(const Weights& weights, std::size_t index) const {
+UnetBlock Unet::up_block(const Weights& weights, std::size_t index, Residency& residency) const {
   UnetBlock block;
   const std::vector<std::int64_t>& widths = config_.block_out_channels;
   const std::size_t level = widths.size() - 1 - index;  // the down block whose maps come back
@@ -36,9 +37,9 @@ UnetBlock Unet::up_block(const Weights& weights, std::size_t index) const {
     // The last skip of a level is the map that entered it.
     const std::int64_t skip = i + 1 < layers ? out : widths[level == 0 ? 0 : level - 1];
     block.resnets.push_back(
-        unet_resnet(weights.at("resnets").at(i), config_, std::exchange(in, out) + skip, out));
+        unet_resnet(residency, weights.at("resnets").at(i), config_, std::exchange(in, out) + skip, out));
     if (has_attention(config_.up_block_types[index]))
-      block.attentions.push_back(unet_transformer(weights.at("attentions").at(i), config_, level,
+      block.attentions.push_back(unet_transformer(residency, weights.at("attentions").at(i), config_, level,
                                                   config_.up_transformer_layers[index][i],
                                                   config_.only_cross_attention[level]));
   }

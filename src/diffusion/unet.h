@@ -17,7 +17,11 @@ struct UnetResiduals {
 
 class Unet {
  public:
-  Unet(const Weights& weights, const UnetConfig& config);
+  // Layers beyond what `residency` admits are read anew whenever they are used.
+  Unet(const Weights& weights, const UnetConfig& config, Residency residency = Residency());
+
+  // Whether some layers are: then nothing of it can be recorded.
+  bool streams() const { return streams_; }
 
   // What the stages on the way give, for tests and curious readers.
   struct Trace {
@@ -38,13 +42,14 @@ class Unet {
                     const AttentionHooks* hooks = nullptr, const UnetResiduals* residuals = nullptr) const;
 
  private:
-  UnetBlock up_block(const Weights& weights, std::size_t index) const;
+  UnetBlock up_block(const Weights& weights, std::size_t index, Residency& residency) const;
 
   UnetConfig config_;
   UnetTrunk trunk_;
   std::vector<UnetBlock> up_blocks_;
   GroupNorm conv_norm_out_;
   Conv2d conv_out_;
+  bool streams_ = false;
 };
 
 }  // namespace sdgen

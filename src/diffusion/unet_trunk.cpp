@@ -25,21 +25,22 @@ Tensor sum_of_rows(const Tensor& x, const Tensor& y) {
   return repeat_rows(x, rows) + repeat_rows(y, rows);
 }
 
-ResnetBlock unet_resnet(const Weights& weights, const UnetConfig& config, std::int64_t in, std::int64_t out,
-                        double output_scale) {
-  return {weights,
-          {in, out, time_width(config), config.groups, config.norm_eps, config.activation, config.scale_shift,
-           output_scale}};
+Streamed<ResnetBlock> unet_resnet(Residency& residency, const Weights& weights, const UnetConfig& config,
+                                  std::int64_t in, std::int64_t out, double output_scale) {
+  return {residency, weights,
+          ResnetBlock::Config{in, out, time_width(config), config.groups, config.norm_eps, config.activation,
+                              config.scale_shift, output_scale}};
 }
 
-Transformer2d unet_transformer(const Weights& weights, const UnetConfig& config, std::size_t level,
-                               std::int64_t depth, bool only_cross) {
+Transformer2d unet_transformer(Residency& residency, const Weights& weights, const UnetConfig& config,
+                               std::size_t level, std::int64_t depth, bool only_cross) {
   return {weights,
           {config.block_out_channels[level], config.cross_attention_dim[level], config.heads[level], depth,
-           config.groups, config.linear_projection, only_cross}};
+           config.groups, config.linear_projection, only_cross},
+          residency};
 }
 
-UnetTrunk::UnetTrunk(const Weights& weights, const UnetConfig& config)
+UnetTrunk::UnetTrunk(const Weights& weights, const UnetConfig& config, Residency& residency)
     : config_(config),
       conv_in_(weights.at("conv_in"), config.in_channels, config.block_out_channels.front(),
                {config.conv_in_kernel, 1, (config.conv_in_kernel - 1) / 2}),
@@ -57,18 +58,20 @@ UnetTrunk::UnetTrunk(const Weights& weights, const UnetConfig& config)
                            time_width(config));
   }
   for (std::size_t i = 0; i < config.block_out_channels.size(); ++i)
-    down_blocks_.push_back(down_block(weights.at("down_blocks").at(static_cast<int>(i)), i));
-  if (config.mid_block != UnetConfig::MidBlock::kNone) mid_block_ = mid_block(weights.at("mid_block"));
+    down_blocks_.push_back(down_block(weights.at("down_blocks").at(static_cast<int>(i)), i, residency));
+  if (config.mid_block != UnetConfig::MidBlock::kNone)
+    mid_block_ = mid_block(weights.at("mid_block"), residency);
 }
 
-UnetBlock UnetTrunk::down_block(const Weights& weights, std::size_t index) const {
+UnetBlock UnetTrunk::down_block(const Weights& weights, std::size_t index, Residency& residency) const {
   UnetBlock block;
   const std::int64_t out = config_.block_out_channels[index];
   std::int64_t in = index == 0 ? out : config_.block_out_channels[index - 1];
   for (std::int64_t i = 0; i < config_.layers_per_block[index]; ++i) {
-    block.resnets.push_back(unet_resnet(weights.at("resnets").at(i), config_, std::exchange(in, out), out));
+    block.resnets.push_back(
+        unet_resnet(residency, weights.at("resnets").at(i), config_, std::exchange(in, out), out));
     if (has_attention(config_.down_block_types[index]))
-      block.attentions.push_back(unet_transformer(weights.at("attentions").at(i), config_, index,
+      block.attentions.push_back(unet_transformer(residency, weights.at("attentions").at(i), config_, index,
                                                   config_.down_transformer_layers[index][i],
                                                   config_.only_cross_attention[index]));
   }
@@ -77,18 +80,18 @@ UnetBlock UnetTrunk::down_block(const Weights& weights, std::size_t index) const
   return block;
 }
 
-UnetBlock UnetTrunk::mid_block(const Weights& weights) const {
+UnetBlock UnetTrunk::mid_block(const Weights& weights, Residency& residency) const {
   UnetBlock block;
   const std::size_t last = config_.block_out_channels.size() - 1;
   const std::int64_t channels = config_.block_out_channels[last];
   const bool attends = config_.mid_block == UnetConfig::MidBlock::kCrossAttention;
   for (int i = 0; i < (attends ? 2 : 1); ++i)
-    block.resnets.push_back(unet_resnet(weights.at("resnets").at(i), config_, channels, channels,
+    block.resnets.push_back(unet_resnet(residency, weights.at("resnets").at(i), config_, channels, channels,
                                         config_.mid_block_scale_factor));
   // The reference's mid block knows no only_cross_attention, whatever the config says.
   if (attends)
-    block.attentions.push_back(
-        unet_transformer(weights.at("attentions.0"), config_, last, config_.mid_transformer_layers, false));
+    block.attentions.push_back(unet_transformer(residency, weights.at("attentions.0"), config_, last,
+                                                config_.mid_transformer_layers, false));
   return block;
 }
 

@@ -27,7 +27,7 @@ struct UnetText {
 };
 
 struct UnetBlock {
-  std::vector<ResnetBlock> resnets;
+  std::vector<Streamed<ResnetBlock>> resnets;
   std::vector<Transformer2d> attentions;  // empty, or one a resnet (the mid block has one fewer)
   std::optional<Downsample> downsample;
   std::optional<Upsample> upsample;
@@ -35,7 +35,7 @@ struct UnetBlock {
 
 class UnetTrunk {
  public:
-  UnetTrunk(const Weights& weights, const UnetConfig& config);
+  UnetTrunk(const Weights& weights, const UnetConfig& config, Residency& residency);
 
   // Of the trunk's transformers. context [M, L, cross_attention_dim]
   UnetText text(const Tensor& context, const AddedConditions& added) const;
@@ -55,8 +55,8 @@ class UnetTrunk {
  private:
   Tensor time_embedding(const Tensor& timesteps, const UnetText& text, at::ScalarType dtype) const;
   Tensor added_embedding(const AddedConditions& added, at::ScalarType dtype) const;
-  UnetBlock down_block(const Weights& weights, std::size_t index) const;
-  UnetBlock mid_block(const Weights& weights) const;
+  UnetBlock down_block(const Weights& weights, std::size_t index, Residency& residency) const;
+  UnetBlock mid_block(const Weights& weights, Residency& residency) const;
   void down(const UnetText& text, const AttentionHooks* hooks, Features& features) const;
 
   UnetConfig config_;
@@ -68,10 +68,10 @@ class UnetTrunk {
 };
 
 // A layer of a UNet as its config has them; `level` is that of the down block of its resolution.
-ResnetBlock unet_resnet(const Weights& weights, const UnetConfig& config, std::int64_t in, std::int64_t out,
-                        double output_scale = 1.0);
-Transformer2d unet_transformer(const Weights& weights, const UnetConfig& config, std::size_t level,
-                               std::int64_t depth, bool only_cross);
+Streamed<ResnetBlock> unet_resnet(Residency& residency, const Weights& weights, const UnetConfig& config,
+                                  std::int64_t in, std::int64_t out, double output_scale = 1.0);
+Transformer2d unet_transformer(Residency& residency, const Weights& weights, const UnetConfig& config,
+                               std::size_t level, std::int64_t depth, bool only_cross);
 
 // Whether blocks of that type have cross-attention.
 bool has_attention(const std::string& block_type);

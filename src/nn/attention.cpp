@@ -180,22 +180,24 @@ BasicTransformerBlock::BasicTransformerBlock(const Weights& weights, std::int64_
     attn1.emplace(weights.at("attn1"), width, heads);
 }
 
-Transformer2d::Transformer2d(const Weights& weights, const Config& config)
+Transformer2d::Transformer2d(const Weights& weights, const Config& config, Residency& residency)
     : norm(weights.at("norm"), config.channels, config.groups, 1e-6),
       proj_in(projection(weights.at("proj_in"), config.channels, config.linear_projection)),
       proj_out(projection(weights.at("proj_out"), config.channels, config.linear_projection)) {
   for (std::int64_t i = 0; i < config.depth; ++i)
-    blocks.emplace_back(weights.at("transformer_blocks").at(i), config.channels, config.context_width,
-                        config.heads, config.only_cross_attention);
+    blocks.emplace_back(residency, weights.at("transformer_blocks").at(i), config.channels,
+                        config.context_width, config.heads, config.only_cross_attention);
 }
 
 TransformerText Transformer2d::text(const Tensor& context) const {
   TransformerText text;
-  for (const BasicTransformerBlock& block : blocks) {
-    TransformerText::Block& seen = text.blocks.emplace_back();
-    if (block.cross_attn1) seen.attn1 = block.cross_attn1->keys_values(context);
-    seen.attn2 = block.attn2.keys_values(context);
-  }
+  for (const Streamed<BasicTransformerBlock>& streamed : blocks)
+    text.blocks.push_back(streamed.with([&](const BasicTransformerBlock& block) {
+      TransformerText::Block seen;
+      if (block.cross_attn1) seen.attn1 = block.cross_attn1->keys_values(context);
+      seen.attn2 = block.attn2.keys_values(context);
+      return seen;
+    }));
   return text;
 }
 
@@ -204,7 +206,9 @@ Tensor Transformer2d::operator()(const Tensor& x, const TransformerText& text,
   const at::IntArrayRef size = x.sizes().slice(2);
   Tensor patches = proj_in(to_patches(norm(x)));
   for (std::size_t i = 0; i < blocks.size(); ++i)
-    patches = run_block(blocks[i], patches, text.blocks[i], size, hooks);
+    patches = blocks[i].with([&](const BasicTransformerBlock& block) {
+      return run_block(block, std::move(patches), text.blocks[i], size, hooks);
+    });
   return to_map(proj_out(patches, repeat_rows(to_patches(x), patches.size(0))), size);
 }
 

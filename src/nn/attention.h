@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/layers.h"
+#include "nn/streamed.h"
 
 namespace sdgen {
 
@@ -117,9 +118,9 @@ struct Transformer2d {
   };
   GroupNorm norm;
   Linear proj_in, proj_out;
-  std::vector<BasicTransformerBlock> blocks;
+  std::vector<Streamed<BasicTransformerBlock>> blocks;
 
-  Transformer2d(const Weights& weights, const Config& config);
+  Transformer2d(const Weights& weights, const Config& config, Residency& residency);
   TransformerText text(const Tensor& context) const;  // [M, S, context_width]
   // x [N, C, h, w] -> [M, C, h, w]. M is N, or a multiple of it: then the rows of x stand for as many runs of
   // the text (first all of x with the first N texts, ...), and what is the same for all is computed once.

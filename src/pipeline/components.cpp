@@ -46,7 +46,7 @@ Components::Components(const Model& model, const Compute& compute)
   Unet(unet, model.unet);
   unet.require_all_used({});
   const Weights vae = weights("vae", kCheckOnly, compute.dtype);
-  AutoencoderDecoder(vae, model.vae);
+  Decoder(vae, model.vae);
   vae.require_all_used({"encoder.", "quant_conv."});
   for (const ControlNetModel& controlnet : model.controlnets) {
     const Weights weights_of = controlnet_weights(controlnet, kCheckOnly);
@@ -92,8 +92,10 @@ std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
 }
 
 const Unet& Components::unet(const LoadCallback& on_load) {
-  return loaded(unet_, "unet", compute_, on_load,
-                [&] { return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet); });
+  return loaded(unet_, "unet", compute_, on_load, [&] {
+    return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet,
+                unet_held_bytes_ ? Residency(*unet_held_bytes_) : Residency());
+  });
 }
 
 const std::vector<ControlNet>& Components::controlnets(const LoadCallback& on_load) {
@@ -107,28 +109,29 @@ const std::vector<ControlNet>& Components::controlnets(const LoadCallback& on_lo
   return controlnets_;
 }
 
-const AutoencoderDecoder& Components::decoder(const LoadCallback& on_load) {
-  return loaded(decoder_, "vae", compute_, on_load, [&] {
-    return AutoencoderDecoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae);
-  });
+const Decoder& Components::decoder(const LoadCallback& on_load) {
+  return loaded(decoder_, "vae", compute_, on_load,
+                [&] { return Decoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae); });
 }
 
-const AutoencoderDecoder& Components::float32_decoder(const LoadCallback& on_load) {
-  return loaded(float32_decoder_, "vae", compute_, on_load, [&] {
-    return AutoencoderDecoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae);
-  });
+const Decoder& Components::float32_decoder(const LoadCallback& on_load) {
+  return loaded(float32_decoder_, "vae", compute_, on_load,
+                [&] { return Decoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae); });
 }
 
-const AutoencoderEncoder& Components::encoder(const LoadCallback& on_load) {
-  return loaded(encoder_, "vae encoder", compute_, on_load, [&] {
-    return AutoencoderEncoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae);
-  });
+const Encoder& Components::encoder(const LoadCallback& on_load) {
+  const auto vae = model_.source.weights("vae");
+  if (model_.vae.tiny && !vae->find("encoder.layers.0.weight"))
+    fail_input(vae->describe(),
+               ": holds no encoder, which a starting picture needs; name the folder of an "
+               "AutoencoderTiny, which has both, or leave --vae out");
+  return loaded(encoder_, "vae encoder", compute_, on_load,
+                [&] { return Encoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae); });
 }
 
-const AutoencoderEncoder& Components::float32_encoder(const LoadCallback& on_load) {
-  return loaded(float32_encoder_, "vae encoder", compute_, on_load, [&] {
-    return AutoencoderEncoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae);
-  });
+const Encoder& Components::float32_encoder(const LoadCallback& on_load) {
+  return loaded(float32_encoder_, "vae encoder", compute_, on_load,
+                [&] { return Encoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae); });
 }
 
 void Components::release_text_encoders() {

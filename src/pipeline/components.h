@@ -29,11 +29,13 @@ class Components {
   // Throw Error(kInput) if weights cannot be read or are not finite.
   std::vector<TextPart> text_parts(const LoadCallback& on_load);
   const Unet& unet(const LoadCallback& on_load);
+  // Of the UNet's weights no more than `bytes` stay in memory when it is loaded next; the rest is streamed.
+  void hold_of_unet(std::uint64_t bytes) { unet_held_bytes_ = bytes; }
   const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
-  const AutoencoderDecoder& decoder(const LoadCallback& on_load);
-  const AutoencoderDecoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
-  const AutoencoderEncoder& encoder(const LoadCallback& on_load);
-  const AutoencoderEncoder& float32_encoder(const LoadCallback& on_load);
+  const Decoder& decoder(const LoadCallback& on_load);
+  const Decoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
+  const Encoder& encoder(const LoadCallback& on_load);
+  const Encoder& float32_encoder(const LoadCallback& on_load);
 
   void release_text_encoders();
   void release_encoders();
@@ -52,9 +54,10 @@ class Components {
   std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
   std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
   std::optional<Unet> unet_;
-  std::vector<ControlNet> controlnets_;  // empty until loaded
-  std::optional<AutoencoderDecoder> decoder_, float32_decoder_;
-  std::optional<AutoencoderEncoder> encoder_, float32_encoder_;
+  std::optional<std::uint64_t> unet_held_bytes_;  // nothing: all of them
+  std::vector<ControlNet> controlnets_;           // empty until loaded
+  std::optional<Decoder> decoder_, float32_decoder_;
+  std::optional<Encoder> encoder_, float32_encoder_;
 };
 
 }  // namespace sdgen

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/memory.h"
 #include "base/torch_errors.h"
 #include "image/pixels.h"
 
@@ -21,23 +20,23 @@ std::string gibibytes(std::uint64_t bytes) {
 
 std::string describe(DecodeMode mode, const DecodeSetting& setting, const Tensor& latents) {
   if (mode == DecodeMode::kWhole) return "";
-  if (setting.tiling != VaeTiling::kAuto) return decode_mode_name(mode);
+  if (setting.memory.vae_tiling != VaeTiling::kAuto) return decode_mode_name(mode);
   const std::uint64_t whole =
       decode_bytes(DecodeMode::kWhole, setting.config, latents.sizes(), latents.options());
   return concat(decode_mode_name(mode), " (whole needs ", gibibytes(whole), ")");
 }
 
 // `latents` as the decoder takes them -> pixels, in the first way for which memory suffices.
-Tensor decode_rows(const DecodeSetting& setting, const AutoencoderDecoder& decoder, const Tensor& latents,
+Tensor decode_rows(const DecodeSetting& setting, const Decoder& decoder, const Tensor& latents,
                    std::string& how) {
   const std::vector<DecodeMode> modes =
-      decode_modes(setting.tiling, setting.config, latents.sizes(), latents.options(),
-                   available_memory_bytes(latents.device()));
+      decode_modes(setting.memory.vae_tiling, setting.config, latents.sizes(), latents.options(),
+                   memory_left(latents.device(), setting.memory));
   for (const DecodeMode mode : modes) {
     try {
       Tensor pixels = decode(mode, decoder, latents);
       how = describe(mode, setting, latents);
-      if (mode == DecodeMode::kTiles && setting.tiling == VaeTiling::kAuto)
+      if (mode == DecodeMode::kTiles && setting.memory.vae_tiling == VaeTiling::kAuto)
         setting.warn(
             "memory does not suffice to decode the picture as a whole: it is put together from overlapping "
             "tiles, which may differ in tone");
@@ -53,8 +52,8 @@ Tensor decode_rows(const DecodeSetting& setting, const AutoencoderDecoder& decod
 
 DecodedPictures decode_latents(const DecodeSetting& setting, const Tensor& latents) {
   const at::ScalarType dtype = setting.compute.dtype;
-  const AutoencoderDecoder& decoder = setting.components.decoder(setting.on_load);
-  const Tensor scaled = latents / setting.config.scaling_factor;
+  const Decoder& decoder = setting.components.decoder(setting.on_load);
+  const Tensor scaled = setting.config.to_vae(latents);
   const std::int64_t scale = setting.config.pixels_per_latent();
   const std::int64_t pixels = latents.size(2) * latents.size(3) * scale * scale;
   DecodedPictures result;

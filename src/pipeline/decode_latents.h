@@ -7,6 +7,7 @@
 
 #include "decode/decode_plan.h"
 #include "pipeline/components.h"
+#include "pipeline/memory_plan.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
@@ -15,7 +16,7 @@ namespace sdgen {
 struct DecodeSetting {
   const AutoencoderConfig& config;
   const Compute& compute;
-  VaeTiling tiling;
+  const MemoryUse& memory;
   Components& components;
   const Components::LoadCallback& on_load;
   std::function<void(const std::string&)> warn;  // things a user should know
@@ -26,7 +27,7 @@ struct DecodedPictures {
   std::string how;            // empty: whole; else e.g. "in bands (whole needs 5.0 GiB)"
 };
 
-// latents [N, latent_channels, h, w] float32, not yet divided by scaling_factor. Rows that are not finite in
+// latents [N, latent_channels, h, w] float32, as the sampler leaves them. Rows that are not finite in
 // half precision are decoded again in float32.
 DecodedPictures decode_latents(const DecodeSetting& setting, const Tensor& latents);
 

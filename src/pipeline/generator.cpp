@@ -79,13 +79,13 @@ void check_refiner(const Model& base, const Model& refiner) {
 
 struct Generator::Impl {
   Compute compute;
-  VaeTiling vae_tiling;
+  MemoryUse memory;
   OpenModel base;
   std::optional<OpenModel> refiner;
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
-      : compute(checked_compute(options)), vae_tiling(options.vae_tiling), base(files, compute) {
+      : compute(checked_compute(options)), memory(memory_use_of(options)), base(files, compute) {
     if (files.refiner) {
       refiner.emplace(ModelFiles{.model = *files.refiner}, compute);
       check_refiner(base.model, refiner->model);
@@ -152,8 +152,7 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   return with_plain_errors([&] {
     const auto refiner =
         impl_->refiner ? std::optional<LoadedModel>(impl_->refiner->loaded()) : std::optional<LoadedModel>();
-    return Run(impl_->base.loaded(), refiner, impl_->compute, impl_->vae_tiling, completed, options, told)
-        .draw();
+    return Run(impl_->base.loaded(), refiner, impl_->compute, impl_->memory, completed, options, told).draw();
   });
 }
 

@@ -115,7 +115,8 @@ Model read_model(const ModelFiles& files) {
   const Config& index = model.source.index;
   const Family& family = find_family(index.at<std::string>("_class_name"), index.path.string());
   check_component(index, "unet", "UNet2DConditionModel");
-  check_component(index, "vae", "AutoencoderKL");
+  if (!index.has("vae") || component_class(index, "vae") != "AutoencoderTiny")
+    check_component(index, "vae", "AutoencoderKL");
   check_no_others(index, family);
   const fs::path canonical = fs::weakly_canonical(path);
   model.name = (fs::is_directory(path) ? canonical.filename() : canonical.stem()).string();

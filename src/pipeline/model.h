@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "decode/autoencoder_kl.h"
+#include "decode/autoencoder.h"
 #include "diffusion/schedule.h"
 #include "diffusion/unet.h"
 #include "pipeline/controlnet_model.h"

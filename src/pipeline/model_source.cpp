@@ -3,6 +3,8 @@
 #include "text/bpe_tokenizer.h"
 #include "text/clip_vocabulary.h"
 #include "weights/model_files.h"
+#include "weights/tiny_vae.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
@@ -81,7 +83,12 @@ Part open_part(const fs::path& path, const std::string& component, Ema ema) {
       fail_input(path.string(), ": holds no ", component, ": neither config.json nor a folder of that name");
     return {Config::read(folder / "config.json"), [=] { return component_weights(folder, component); }};
   }
-  const auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(path, ema));
+  const auto source = open_weights_file(path);
+  if (component == "vae" && is_tiny_vae(*source)) {
+    const auto tensors = tiny_vae_tensors(source);
+    return {Config{path, tiny_vae_config(*tensors)}, [tensors] { return tensors; }};
+  }
+  const auto checkpoint = std::make_shared<const Checkpoint>(read_checkpoint(source, ema));
   if (!checkpoint->components.contains(component)) {
     std::vector<std::string> found;
     for (const auto& [name, weights] : checkpoint->components) found.push_back(name);

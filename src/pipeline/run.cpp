@@ -24,13 +24,9 @@ Tensor last_rows(const Tensor& x, std::size_t pictures) {
 }  // namespace
 
 Run::Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
-         VaeTiling vae_tiling, const std::vector<Request>& requests, const RunOptions& options,
+         const MemoryUse& memory, const std::vector<Request>& requests, const RunOptions& options,
          const Observer& observer)
-    : compute_(compute),
-      vae_tiling_(vae_tiling),
-      requests_(requests),
-      options_(options),
-      observer_(observer) {
+    : compute_(compute), memory_(memory), requests_(requests), options_(options), observer_(observer) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     report_stage("load", component, seconds);
@@ -51,6 +47,7 @@ bool Run::draw() {
   const std::vector<Batch> batches = plan_batches(requests_, options_.batch_size);
   for (const Batch& batch : batches)
     total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
+  plan_memory_use(batches);
   try {
     encode_pictures();
     for (std::size_t begin = 0; begin < batches.size();) {
@@ -215,7 +212,7 @@ Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
 std::vector<Image> Run::decode(const Tensor& latents) {
   const Worker& base = workers_.front();
   const DecodeSetting setting{base.model.vae, compute_,
-                              vae_tiling_,    base.components,
+                              memory_,        base.components,
                               on_load_,       [this](const std::string& warning) { warn_once(warning); }};
   const double load_before = load_seconds_;
   const Stopwatch stopwatch;

@@ -17,6 +17,7 @@
 #include "diffusion/guidance.h"
 #include "pipeline/batch_rows.h"
 #include "pipeline/components.h"
+#include "pipeline/memory_plan.h"
 #include "pipeline/start_picture.h"
 #include "sdgen/generator.h"
 
@@ -33,7 +34,7 @@ class Run {
   // `requests` are complete. The `refiner`, where there is one, does the last steps of every picture. All
   // references must outlive the run.
   Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
-      VaeTiling vae_tiling, const std::vector<Request>& requests, const RunOptions& options,
+      const MemoryUse& memory, const std::vector<Request>& requests, const RunOptions& options,
       const Observer& observer);
 
   // Returns false if the observer ended it.
@@ -61,6 +62,7 @@ class Run {
   void encode_pictures();
   const EncodedPicture* start_picture(const Request& request) const;
 
+  void plan_memory_use(const std::vector<Batch>& batches);
   void draw_batch(const Batch& batch);
   // Sends a preview of the batch every so many evaluations, as Watchers::after.
   std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Worker& worker,
@@ -100,7 +102,7 @@ class Run {
   void release_all();
 
   const Compute& compute_;
-  const VaeTiling vae_tiling_;
+  const MemoryUse& memory_;
   const std::vector<Request>& requests_;
   const RunOptions& options_;
   const Observer& observer_;

@@ -1,4 +1,4 @@
-// What a run reads before it draws: texts and starting pictures.
+// What comes before a run draws: the plan of its memory, texts and starting pictures.
 #include "pipeline/run.h"
 #include "text/conditioner.h"
 
@@ -54,6 +54,36 @@ void Run::encode(Worker& worker, const std::string& text) {
                                 " tokens; dropped: ", encoded.dropped));
   worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
                                                std::move(encoded.words), seconds});
+}
+
+void Run::plan_memory_use(const std::vector<Batch>& batches) {
+  BatchSize size;
+  std::size_t most = 0;
+  for (const Batch& batch : batches) {
+    const Request& request = requests_[batch.front().request_index];
+    const auto pixels =
+        batch.size() * static_cast<std::size_t>(*request.width) * static_cast<std::size_t>(*request.height);
+    if (pixels <= most) continue;
+    most = pixels;
+    const Model& model = workers_.front().model;
+    const std::int64_t scale = model.vae.pixels_per_latent();
+    const bool guided = *request.guidance_scale > 1.0 && model.unet.time_cond_proj_dim == 0;
+    size = {static_cast<std::int64_t>(batch.size()),
+            !guided                                       ? 1
+            : model.image_input() == ImageInput::kPicture ? 3
+                                                          : 2,
+            *request.height / scale, *request.width / scale, batches.size() == 1};
+  }
+  std::vector<const Model*> models;
+  for (const Worker& worker : workers_) models.push_back(&worker.model);
+  const MemoryPlan plan = plan_memory(models, compute_, memory_, size, memory_left(compute_.device, memory_));
+  auto worker = workers_.begin();
+  for (const MemoryPlan::Part& part : plan.parts)
+    if (part.name == "unet") {
+      if (part.streamed_bytes > 0) worker->components.hold_of_unet(part.weight_bytes);
+      ++worker;
+    }
+  if (observer_.on_plan) observer_.on_plan(plan);
 }
 
 void Run::encode_pictures() {

@@ -6,17 +6,16 @@
 namespace sdgen {
 namespace {
 
-// z of the VAE's scale -> of the UNet's
-Tensor scaled(const Tensor& z, const AutoencoderConfig& vae) {
-  return z * vae.scaling_factor;
-}
-
 LatentDistribution encoded(const EncodeSetting& setting, const Tensor& pixels, const std::string& file) {
-  const auto encode = [&](const AutoencoderEncoder& encoder, at::ScalarType dtype) {
-    const LatentDistribution z = encoder(pixels.to(setting.compute.device, dtype));
-    return LatentDistribution{z.mean.to(at::kCPU, at::kFloat), z.logvar.to(at::kCPU, at::kFloat)};
+  const auto encode = [&](const Encoder& encoder, at::ScalarType dtype) {
+    LatentDistribution z = encoder(pixels.to(setting.compute.device, dtype));
+    z.mean = z.mean.to(at::kCPU, at::kFloat);
+    if (z.logvar.defined()) z.logvar = z.logvar.to(at::kCPU, at::kFloat);
+    return z;
   };
-  const auto finite = [](const LatentDistribution& z) { return is_finite(z.mean) && is_finite(z.logvar); };
+  const auto finite = [](const LatentDistribution& z) {
+    return is_finite(z.mean) && (!z.logvar.defined() || is_finite(z.logvar));
+  };
   LatentDistribution z = encode(setting.components.encoder(setting.on_load), setting.compute.dtype);
   if (!finite(z) && setting.compute.dtype != at::kFloat)
     z = encode(setting.components.float32_encoder(setting.on_load), at::kFloat);
@@ -28,9 +27,10 @@ Image read_resized(const std::string& file, const Request& request) {
   return resize(read_picture(file), *request.width, *request.height);
 }
 
-// A draw from the distribution, in the UNet's scale.
+// A draw from the distribution for each picture, in the UNet's scale.
 Tensor sampled(const LatentDistribution& z, NoiseSource& noise, const AutoencoderConfig& vae) {
-  return scaled(z.mean + at::exp(0.5 * z.logvar) * noise.draw(z.mean.sizes().slice(1)), vae);
+  if (!z.logvar.defined()) return vae.from_vae(z.mean).expand({noise.pictures(), -1, -1, -1});
+  return vae.from_vae(z.mean + at::exp(0.5 * z.logvar) * noise.draw(z.mean.sizes().slice(1)));
 }
 
 Tensor noised(const Tensor& z, const Tensor& eps, const Level& level) {

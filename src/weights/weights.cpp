@@ -73,6 +73,18 @@ Weights Weights::at(const std::string& name) const {
   return {shared_, prefix_ + name + ".", quantize_};
 }
 
+std::uint64_t Weights::bytes() const {
+  std::uint64_t numbers = 0;
+  for (const std::string& key : shared_->source->keys())
+    if (key.starts_with(prefix_))
+      numbers += static_cast<std::uint64_t>(c10::multiply_integers(shared_->source->find(key)->shape));
+  return numbers * c10::elementSize(shared_->compute.dtype);
+}
+
+bool Weights::is_check_only() const {
+  return shared_->mode == Mode::kCheckOnly;
+}
+
 Quantize Weights::quantize() const {
   return quantize_;
 }

@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,10 @@ class Weights {
   // Throws Error(kInput) if the file holds tensors that no layer asked for: its config belongs to another
   // model. Keys that begin with one of `ignored` do not count.
   void require_all_used(const std::vector<std::string>& ignored) const;
+
+  // What the tensors of this view take on the compute device in its dtype.
+  std::uint64_t bytes() const;
+  bool is_check_only() const;
 
   // What the layers built from these weights are to be quantized to.
   Quantize quantize() const;

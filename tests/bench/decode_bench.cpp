@@ -35,11 +35,10 @@ void measure(const std::vector<std::string>& words) {
   const auto dtype =
       named<at::ScalarType>(words.size() > 4 ? words[4] : "float32",
                             {{"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}});
-  const AutoencoderDecoder decoder(
-      {rename_keys(open_model_files(folder, "diffusion_pytorch_model"), current_vae_name),
-       {at::kCPU, dtype},
-       Weights::Mode::kRead},
-      config);
+  const Decoder decoder({rename_keys(open_model_files(folder, "diffusion_pytorch_model"), current_vae_name),
+                         {at::kCPU, dtype},
+                         Weights::Mode::kRead},
+                        config);
   const std::int64_t scale = config.pixels_per_latent();
   const Tensor latents =
       at::randn({1, config.latent_channels, std::stoll(words.at(2)) / scale, std::stoll(words.at(1)) / scale},

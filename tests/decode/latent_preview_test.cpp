@@ -9,7 +9,7 @@
 namespace sdgen {
 namespace {
 
-AutoencoderDecoder decoder(const std::string& pipeline) {
+Decoder decoder(const std::string& pipeline) {
   const auto folder = testing::golden_path(pipeline);
   return {{rename_keys(open_model_files(folder / "vae", "diffusion_pytorch_model"), current_vae_name),
            {at::kCPU, at::kFloat},
@@ -28,14 +28,14 @@ Tensor smooth(std::int64_t side) {
 }
 
 TEST(LatentPreview, SmallPicturesAreDecoded) {
-  const AutoencoderDecoder vae = decoder("pipelines/sd15-tiny");
+  const Decoder vae = decoder("pipelines/sd15-tiny");
   const Tensor latents = random({3, 4, 8, 24});
   EXPECT_TRUE(testing::is_close(LatentPreview(vae, at::kFloat)(latents),
                                 vae(latents / vae.config.scaling_factor), 1e-5));
 }
 
 TEST(LatentPreview, OthersAreProjectedAtAboutTheirSize) {
-  const AutoencoderDecoder vae = decoder("pipelines/sd15-tiny");
+  const Decoder vae = decoder("pipelines/sd15-tiny");
   LatentPreview preview(vae, at::kFloat);
   EXPECT_EQ(preview(random({2, 4, 32, 24})).sizes(), at::IntArrayRef({2, 3, 256, 192}));
   EXPECT_EQ(preview(random({1, 4, 64, 48})).sizes(), at::IntArrayRef({1, 3, 256, 192}));
@@ -45,7 +45,7 @@ TEST(LatentPreview, OthersAreProjectedAtAboutTheirSize) {
 TEST(LatentPreview, TheProjectionIsNearerToTheDecoderThanAnyOneColour) {
   for (const char* pipeline : {"pipelines/sd15-tiny", "pipelines/sd2-tiny", "../../models/shapes"}) {
     SCOPED_TRACE(pipeline);
-    const AutoencoderDecoder vae = decoder(pipeline);
+    const Decoder vae = decoder(pipeline);
     const Tensor latents = smooth(16);
     const std::int64_t scale = vae.config.pixels_per_latent();
     const Tensor colors =

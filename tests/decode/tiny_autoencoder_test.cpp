@@ -2,38 +2,101 @@
 
 #include <gmock/gmock.h>
 
+#include "decode/autoencoder.h"
+#include "decode/decode_plan.h"
 #include "support/golden.h"
+#include "weights/model_files.h"
+#include "weights/tiny_vae.h"
+#include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
 
 const Compute kFloat32{at::kCPU, at::kFloat};
 
-Tensor decoded(const std::string& name, const Tensor& latents) {
+struct Opened {
+  AutoencoderConfig config;
+  Weights weights;
+};
+
+// A file under whichever names.
+Opened opened_file(const std::string& name) {
   const auto path = testing::golden_path("taesd/" + name);
-  EXPECT_TRUE(is_tiny_autoencoder(path));
-  const TinyAutoencoderFiles files = open_tiny_autoencoder(path);
-  const Weights weights(files.tensors, kFloat32, Weights::Mode::kRead);
-  const TinyDecoder decoder(weights, files.config);
-  weights.require_all_used({"encoder."});
-  EXPECT_EQ(files.config.pixels_per_latent(), 8);
-  return decoder(latents);
+  const auto source = open_weights_file(path);
+  EXPECT_TRUE(is_tiny_vae(*source));
+  const auto tensors = tiny_vae_tensors(source);
+  return {AutoencoderConfig::read({path, tiny_vae_config(*tensors)}),
+          {tensors, kFloat32, Weights::Mode::kRead}};
 }
 
-TEST(TinyDecoder, EqualsDiffusersAutoencoderTiny) {
-  const testing::GoldenTensors golden("taesd/taesd.safetensors");
-  EXPECT_TRUE(testing::is_close(decoded("tiny", golden.at("latents")), golden.at("image"), 2e-5));
+Opened opened_folder() {
+  const auto path = testing::golden_path("taesd/tiny");
+  return {AutoencoderConfig::read(Config::read(path / "config.json")),
+          {open_model_files(path, "diffusion_pytorch_model"), kFloat32, Weights::Mode::kRead}};
 }
 
-TEST(TinyDecoder, ReadsTheOriginalNames) {
-  const testing::GoldenTensors golden("taesd/taesd.safetensors");
-  EXPECT_TRUE(testing::is_close(decoded("taesd_decoder.safetensors", golden.at("latents")),
-                                golden.at("original_image"), 2e-5));
+const testing::GoldenTensors& golden() {
+  static const testing::GoldenTensors kGolden("taesd/taesd.safetensors");
+  return kGolden;
 }
 
-TEST(TinyDecoder, OthersAreNotMistakenForIt) {
-  EXPECT_FALSE(is_tiny_autoencoder(testing::golden_path("pipelines/sd15-tiny/vae")));
-  EXPECT_FALSE(is_tiny_autoencoder(testing::golden_path("pipelines/sd15-tiny/unet")));
+TEST(TinyAutoencoder, EqualsDiffusersAutoencoderTiny) {
+  const auto [config, weights] = opened_folder();
+  const Decoder decoder(weights, config);
+  const Encoder encoder(weights, config);
+  weights.require_all_used({});
+  EXPECT_EQ(config.pixels_per_latent(), 8);
+  EXPECT_TRUE(testing::is_close(decoder(golden().at("latents")), golden().at("image"), 2e-5));
+  const LatentDistribution encoded = encoder(golden().at("pixels"));
+  EXPECT_TRUE(testing::is_close(encoded.mean, golden().at("encoded"), 2e-5));
+  EXPECT_FALSE(encoded.logvar.defined()) << "it has but one answer";
+}
+
+TEST(TinyAutoencoder, ReadsTheOriginalNames) {
+  const auto [config, weights] = opened_file("taesd_decoder.safetensors");
+  const Decoder decoder(weights, config);
+  weights.require_all_used({});
+  EXPECT_TRUE(testing::is_close(decoder(golden().at("latents")), golden().at("original_image"), 2e-5));
+}
+
+TEST(TinyAutoencoder, AFileOfDiffusersNamesTellsItsConfigByItsShapes) {
+  const auto [config, weights] = opened_file("tiny/diffusion_pytorch_model.safetensors");
+  const AutoencoderConfig expected = opened_folder().config;
+  EXPECT_EQ(config.tiny->decoder_blocks, expected.tiny->decoder_blocks);
+  EXPECT_EQ(config.tiny->encoder_blocks, expected.tiny->encoder_blocks);
+  EXPECT_EQ(config.tiny->decoder_width, expected.tiny->decoder_width);
+  EXPECT_EQ(config.latent_channels, expected.latent_channels);
+}
+
+TEST(TinyAutoencoder, AnEncoderAloneIsRefused) {
+  using ::testing::HasSubstr;
+  EXPECT_THAT([] { opened_file("taesd_encoder.safetensors"); },
+              ::testing::ThrowsMessage<Error>(::testing::AllOf(HasSubstr("taesd_encoder.safetensors"),
+                                                               HasSubstr("holds a tiny encoder only"))));
+}
+
+TEST(TinyAutoencoder, BandsGiveTheWholePicture) {
+  const auto [config, weights] = opened_folder();
+  const TinyDecoder decoder(weights, config);
+  for (const std::int64_t rows : {1, 7, 32, 50})
+    EXPECT_TRUE(
+        testing::is_close(decoder.in_bands(golden().at("tall"), rows), golden().at("tall_image"), 2e-5))
+        << rows << " rows a band";
+  const auto modes = [&, config = config](VaeTiling tiling, std::optional<std::uint64_t> available) {
+    return decode_modes(tiling, config, {1, 4, 512, 512}, at::kFloat, available);
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(modes(VaeTiling::kOn, {}), ElementsAre(DecodeMode::kBands));
+  EXPECT_THAT(modes(VaeTiling::kOff, {}), ElementsAre(DecodeMode::kWhole));
+  EXPECT_THAT(modes(VaeTiling::kAuto, {}), ElementsAre(DecodeMode::kWhole, DecodeMode::kBands));
+  EXPECT_THAT(modes(VaeTiling::kAuto, 1 << 20), ElementsAre(DecodeMode::kBands));
+}
+
+TEST(TinyAutoencoder, OthersAreNotMistakenForIt) {
+  for (const char* part : {"vae", "unet"}) {
+    const auto folder = testing::golden_path(std::string("pipelines/sd15-tiny/") + part);
+    EXPECT_FALSE(is_tiny_vae(*open_model_files(folder, "diffusion_pytorch_model")));
+  }
 }
 
 }  // namespace

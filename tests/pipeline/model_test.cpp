@@ -68,10 +68,32 @@ TEST_F(ModelFolderErrors, PartsFromElsewhereMustHoldThem) {
   };
   EXPECT_EQ(refusal("vae", folder()), "");          // a model's folder
   EXPECT_EQ(refusal("vae", folder() / "vae"), "");  // a component's
+  EXPECT_EQ(refusal("vae", testing::golden_path("taesd/tiny")), "");
+  EXPECT_EQ(refusal("vae", testing::golden_path("taesd/taesd_decoder.safetensors")), "");
+  EXPECT_NE(refusal("vae", testing::golden_path("taesd/taesd_encoder.safetensors")).find("tiny encoder only"),
+            std::string::npos);
   EXPECT_NE(refusal("vae", folder() / "none").find("no such file or folder"), std::string::npos);
   EXPECT_NE(refusal("vae", folder() / "scheduler").find("holds no vae"), std::string::npos);
   EXPECT_NE(refusal("unet", testing::golden_path("pipelines/sd15-tiny")).find("contradicts"),
             std::string::npos);
+}
+
+TEST_F(ModelFolderErrors, APictureToStartFromNeedsAnEncoder) {
+  Generator generator(
+      {.model = folder(), .parts = {{"vae", testing::golden_path("taesd/taesd_decoder.safetensors")}}},
+      {.device = Device::kCpu});
+  const std::string start = testing::golden_path("families/start.png");
+  try {
+    generator.run({{.prompt = "x", .steps = 2, .width = 32, .height = 32, .init_image = start}}, {}, {});
+    FAIL() << "drawn";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInput);
+    EXPECT_NE(std::string(error.what()).find("holds no encoder"), std::string::npos) << error.what();
+  }
+  int pictures = 0;
+  generator.run({{.prompt = "x", .steps = 2, .width = 32, .height = 32}}, {},
+                {.on_picture = [&](const Picture&) { ++pictures; }});
+  EXPECT_EQ(pictures, 1);
 }
 
 TEST_F(ModelFolderErrors, MissingIndex) {

@@ -64,7 +64,7 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
 }
 
 TEST(Pictures, OfOtherFamiliesAndFromPicturesEqualDiffusersPictures) {
-  expect_same_pictures("families", 25);
+  expect_same_pictures("families", 34);
 }
 
 TEST(Pictures, SteeredByControlNetsEqualDiffusersPictures) {

@@ -84,7 +84,7 @@ TEST_P(Stages, VaeEncodesToTheReferencesDistribution) {
   const AutoencoderEncoder encoder(weights("vae", "diffusion_pytorch_model", current_vae_name), model().vae);
   for (const std::string size : {"square", "wide"}) {
     SCOPED_TRACE(size);
-    const LatentDistribution latents = encoder(tensors().at("vae.encode." + size + ".image"));
+    const auto latents = encoder(tensors().at("vae.encode." + size + ".image"));
     EXPECT_TRUE(testing::is_close(latents.mean, tensors().at("vae.encode." + size + ".mean"), 1e-4));
     EXPECT_TRUE(testing::is_close(latents.logvar, tensors().at("vae.encode." + size + ".logvar"), 1e-4));
   }

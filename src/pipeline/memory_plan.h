@@ -1,0 +1,44 @@
+// What a run will hold in memory, and what it leaves in the file where that is too much.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/compute.h"
+#include "pipeline/model.h"
+#include "sdgen/generator.h"
+
+namespace sdgen {
+
+// How a run is to be sparing.
+struct MemoryUse {
+  VaeTiling vae_tiling = VaeTiling::kAuto;
+  bool low_memory = false;             // UNets are streamed as far as they do not fit
+  std::optional<std::uint64_t> limit{};  // bytes of the whole process, on the CPU
+};
+
+MemoryUse memory_use_of(const ComputeOptions& options);
+
+// What the process may still take on `device`: what the system has to give, and no more than the limit
+// leaves. Nothing: not known.
+std::optional<std::uint64_t> memory_left(const at::Device& device, const MemoryUse& use);
+
+// A batch of a run at its largest.
+struct BatchSize {
+  std::int64_t rows = 1;  // pictures
+  std::int64_t questions = 2;
+  std::int64_t height = 0, width = 0;  // latents
+  bool is_last = true;                 // then the UNet is freed before decoding
+};
+
+// Bytes that a UNet holds beside its weights while it sees `size`, estimated from the maps it keeps for the
+// way up and those at work on the largest level.
+std::uint64_t unet_work_bytes(const UnetConfig& config, const BatchSize& size, std::uint64_t element_bytes);
+
+// The plan for `models` (a base and perhaps its refiner), of which `left` bytes are free to use. Parts named
+// "unet" are in the order of the models.
+MemoryPlan plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
+                       const BatchSize& size, std::optional<std::uint64_t> left);
+
+}  // namespace sdgen
