@@ -117,16 +117,20 @@ std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& 
                                      at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available) {
   if (tiling == VaeTiling::kOff) return {DecodeMode::kWhole};
-  const DecodeMode smallest = config.tiny ? DecodeMode::kBands : DecodeMode::kTiles;
-  if (tiling == VaeTiling::kOn) return {smallest};
+  if (tiling == VaeTiling::kOn) return {config.tiny ? DecodeMode::kBands : DecodeMode::kTiles};
   const std::uint64_t whole = decode_bytes(DecodeMode::kWhole, config, latents, options);
   const std::uint64_t bands = decode_bytes(DecodeMode::kBands, config, latents, options);
+  // Where one tile is all, bands need less, or the picture is as small as a band.
+  const bool is_one_tile = std::max(latents[2], latents[3]) <= DecodeTiling(config).tile;
+  const DecodeMode smallest = config.tiny || (is_one_tile && bands < whole) ? DecodeMode::kBands
+                              : is_one_tile                                 ? DecodeMode::kWhole
+                                                                            : DecodeMode::kTiles;
   std::vector<DecodeMode> modes;
   if (whole <= std::min(kMostBytesWhole, available.value_or(kMostBytesWhole)))
     modes.push_back(DecodeMode::kWhole);
-  if (!config.tiny && bands <= available.value_or(bands) && bands < whole)
+  if (smallest == DecodeMode::kTiles && bands <= available.value_or(bands) && bands < whole)
     modes.push_back(DecodeMode::kBands);
-  modes.push_back(smallest);
+  if (modes.empty() || modes.back() != smallest) modes.push_back(smallest);
   return modes;
 }
 

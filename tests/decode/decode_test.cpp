@@ -91,7 +91,9 @@ TEST(DecodeModes, AutoTakesWhatFits) {
   EXPECT_EQ(modes(2048, 64 * kGiB).front(), kBands) << "a decode of many GiB is not worth them";
   EXPECT_EQ(modes(2048, 2 * kGiB).front(), kTiles);
   EXPECT_EQ(modes(512, {}).front(), kWhole) << "memory that cannot be told is tried";
-  EXPECT_EQ(modes(512, 0), std::vector{kTiles}) << "the least is tried in any case";
+  EXPECT_EQ(modes(2048, 0), std::vector{kTiles}) << "the least is tried in any case";
+  EXPECT_EQ(modes(512, 0), std::vector{kBands}) << "of one tile, too";
+  EXPECT_EQ(modes(64, 0), std::vector{kWhole}) << "it is smaller than a band";
 }
 
 TEST(DecodeModes, OnAndOffLeaveNoChoice) {
