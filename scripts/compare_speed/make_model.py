@@ -4,9 +4,11 @@ one, its pictures are noise. Every layer's output keeps about unit variance, so 
     python scripts/compare_speed/make_model.py DIR                  Stable Diffusion 1.5: UNet of 860 M parameters
     python scripts/compare_speed/make_model.py DIR --single-file F  and the same weights as one original-layout file
     python scripts/compare_speed/make_model.py DIR --shape sdxl     UNet (2.6 G parameters) and VAE of SDXL's size
+    python scripts/compare_speed/make_model.py DIR --shape sdxl-base    the whole of SDXL: 3.5 G parameters
 
-SDXL here is the size, not the family: one text encoder of the width that its two have together, no pooled text, no
-picture sizes, and so a StableDiffusionPipeline.
+"sdxl" is the size, not the family: one text encoder of the width that its two have together, no pooled text, no picture
+sizes, and so a StableDiffusionPipeline, which every program runs. "sdxl-base" has both encoders and is a
+StableDiffusionXLPipeline.
 """
 
 import argparse
@@ -16,7 +18,9 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "tests" / "golden" / "pipelines" / "sd15-tiny"  # its tokenizer, scheduler and index serve any size
+# their tokenizers, schedulers and indexes serve any size
+TINY = ROOT / "tests" / "golden" / "pipelines" / "sd15-tiny"
+TINY_XL = ROOT / "tests" / "golden" / "families" / "pipelines" / "xl-tiny"
 VAE = {
     "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4, "layers_per_block": 2, "latent_channels": 4,
@@ -47,6 +51,17 @@ SHAPES = {
         "text_encoder": {**TEXT, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 2, "num_attention_heads": 32},
     },
 }
+SHAPES["sdxl-base"] = {
+    "unet": SHAPES["sdxl"]["unet"] | {
+        "addition_embed_type": "text_time", "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 1280 + 6 * 256,
+    },
+    "vae": SHAPES["sdxl"]["vae"],
+    "text_encoder": SHAPES["sd15"]["text_encoder"],
+    "text_encoder_2": {
+        **TEXT, "hidden_act": "gelu", "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20,
+        "projection_dim": 1280,
+    },
+}
 
 
 def fill(model, generator):
@@ -64,20 +79,22 @@ def fill(model, generator):
 def make(folder, shape="sd15", seed=1):
     """Written beside and renamed, so that a folder that exists is whole."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     generator = torch.Generator().manual_seed(seed)
     parts = {"unet": lambda sizes: UNet2DConditionModel(**sizes), "vae": lambda sizes: AutoencoderKL(**sizes),
-             "text_encoder": lambda sizes: CLIPTextModel(CLIPTextConfig(**sizes))}
-    for name, build in parts.items():
+             "text_encoder": lambda sizes: CLIPTextModel(CLIPTextConfig(**sizes)),
+             "text_encoder_2": lambda sizes: CLIPTextModelWithProjection(CLIPTextConfig(**sizes))}
+    for name, sizes in SHAPES[shape].items():
         with torch.device("meta"):
-            model = build(SHAPES[shape][name])
+            model = parts[name](sizes)
         fill(model, generator).save_pretrained(partial / name)
-    for name in ("tokenizer", "scheduler"):
-        shutil.copytree(TINY / name, partial / name)
-    shutil.copy(TINY / "model_index.json", partial)
+    tiny = TINY_XL if "text_encoder_2" in SHAPES[shape] else TINY
+    for other in [*tiny.glob("tokenizer*"), tiny / "scheduler"]:
+        shutil.copytree(other, partial / other.name)
+    shutil.copy(tiny / "model_index.json", partial)
     partial.rename(folder)
 
 

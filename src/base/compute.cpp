@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <limits>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -81,16 +82,23 @@ std::string device_name(const Compute& compute) {
 }
 
 std::string dtype_name(at::ScalarType dtype) {
-  switch (dtype) {
-    case at::kFloat:
-      return "float32";
-    case at::kBFloat16:
-      return "bfloat16";
-    case at::kHalf:
-      return "float16";
-    default:
-      return at::toString(dtype);
-  }
+  static const std::map<at::ScalarType, std::string> kNames = {{at::kFloat, "float32"},
+                                                               {at::kHalf, "float16"},
+                                                               {at::kBFloat16, "bfloat16"},
+                                                               {at::kDouble, "float64"},
+                                                               {at::kLong, "int64"},
+                                                               {at::kInt, "int32"},
+                                                               {at::kShort, "int16"},
+                                                               {at::kChar, "int8"},
+                                                               {at::kByte, "uint8"},
+                                                               {at::kBool, "bool"},
+                                                               {at::kUInt16, "uint16"},
+                                                               {at::kUInt32, "uint32"},
+                                                               {at::kUInt64, "uint64"},
+                                                               {at::kFloat8_e4m3fn, "float8_e4m3fn"},
+                                                               {at::kFloat8_e5m2, "float8_e5m2"}};
+  const auto name = kNames.find(dtype);
+  return name == kNames.end() ? at::toString(dtype) : name->second;
 }
 
 Tensor to_device(const Tensor& tensor, const at::Device& device) {

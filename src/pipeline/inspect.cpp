@@ -4,6 +4,7 @@
 #include <array>
 #include <fstream>
 
+#include "base/compute.h"
 #include "base/json_file.h"
 #include "pipeline/inspect_parts.h"
 #include "sdgen/generator.h"
@@ -17,26 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kShownKeys = 20;
-
-std::string dtype_text(at::ScalarType dtype) {
-  static const std::map<at::ScalarType, std::string> kNames = {{at::kFloat, "float32"},
-                                                               {at::kHalf, "float16"},
-                                                               {at::kBFloat16, "bfloat16"},
-                                                               {at::kDouble, "float64"},
-                                                               {at::kLong, "int64"},
-                                                               {at::kInt, "int32"},
-                                                               {at::kShort, "int16"},
-                                                               {at::kChar, "int8"},
-                                                               {at::kByte, "uint8"},
-                                                               {at::kBool, "bool"},
-                                                               {at::kUInt16, "uint16"},
-                                                               {at::kUInt32, "uint32"},
-                                                               {at::kUInt64, "uint64"},
-                                                               {at::kFloat8_e4m3fn, "float8_e4m3fn"},
-                                                               {at::kFloat8_e5m2, "float8_e5m2"}};
-  const auto name = kNames.find(dtype);
-  return name == kNames.end() ? "other" : name->second;
-}
 
 std::uint64_t size_on_disk(const fs::path& path) {
   std::error_code error;
@@ -196,7 +177,7 @@ InspectedComponent inspected_component(const std::string& name, const std::strin
     ++component.tensors;
     component.parameters += numbers;
     component.bytes += numbers * c10::elementSize(info.dtype);
-    component.dtypes[dtype_text(info.dtype)] += numbers;
+    component.dtypes[dtype_name(info.dtype)] += numbers;
   }
   return component;
 }
