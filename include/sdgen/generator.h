@@ -53,6 +53,9 @@ struct ModelFiles {
   // ControlNets that steer the model by pictures, each by one of Request::control_image: diffusers folders,
   // or single files under original or diffusers' names.
   std::vector<std::filesystem::path> controlnets{};
+  // A CLIP that ranks pictures for Request::best_of: a folder of a transformers CLIPModel. Absent: `ranker`
+  // in the model's folder, if there is one.
+  std::optional<std::filesystem::path> ranker{};
   std::vector<Adapter> loras{};         // merged in this order when weights are read; not into the refiner
   std::vector<Embedding> embeddings{};  // not for the refiner either
 };
@@ -75,6 +78,7 @@ struct ModelInfo {
   std::vector<std::string> controlnets{};  // their names
   std::vector<std::string> loras{};        // "name:scale" of each
   std::vector<std::string> embeddings{};   // their tokens
+  std::string ranker{};                    // its name; empty: none
 };
 
 // The picture so far: what the sampler takes its end to be. Small pictures are decoded for it, of others it
@@ -91,10 +95,11 @@ struct Preview {
 struct Picture {
   std::size_t request_index = 0;  // into the `requests` of run()
   int index = 0;                  // 0 .. request.count - 1
-  std::uint64_t seed = 0;         // request.seed + index
+  std::uint64_t seed = 0;         // request.seed + index; with best_of, that of the one that was kept
   Image image;
   double seconds = 0.0;  // its share of the batch it was computed in: text, steps and decode, without loading
   std::shared_ptr<const AttentionMaps> attention{};  // with RunOptions::attention
+  std::optional<double> score{};  // with best_of: 100 times the cosine between prompt and picture
 };
 
 // After a sampler step of one batch.
@@ -114,7 +119,8 @@ struct OperatorTimes {
   double gflop = 0.0;    // 10^9 multiplications and additions by the direct method; 0: not counted
 };
 
-// After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode".
+// After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode",
+// "rank" (once a picture that is the best of several).
 struct StageEvent {
   std::string stage;
   std::string detail;  // component, e.g. "unet"; how it was decoded if not whole, e.g. "in tiles"; else empty
@@ -126,13 +132,13 @@ struct StageEvent {
 // What a run will hold in memory, part after part, estimated before any of it is read.
 struct MemoryPlan {
   struct Part {
-    std::string name;                  // a component, e.g. "unet"
+    std::string name;                  // a component, e.g. "unet", "controlnet canny"
     std::uint64_t weight_bytes = 0;    // kept while it works
     std::uint64_t streamed_bytes = 0;  // of its weights, read anew at every step (ComputeOptions::low_memory)
     std::uint64_t work_bytes = 0;      // beside the weights
   };
-  std::vector<Part> parts;                         // in the order in which they are used
-  std::uint64_t peak_bytes = 0;                    // of the process, if all else stays as it is
+  std::vector<Part> parts;       // in the order in which they are used
+  std::uint64_t peak_bytes = 0;  // of the process, if all else stays as it is; on a GPU, of its memory
   std::optional<std::uint64_t> available_bytes{};  // to the process, with what it has; nothing: not known
 };
 

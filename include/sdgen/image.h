@@ -40,9 +40,11 @@ Image read_picture(const std::filesystem::path& path);
 // The same without the pixels: `rgb` is empty.
 Image read_picture_size(const std::filesystem::path& path);
 
-// Resized with Lanczos' filter (a = 3) in 8 bits, first the rows, then the columns, as Pillow's
-// Image.resize(..., LANCZOS) does it.
-Image resize(const Image& image, int width, int height);
+// kLanczos: of three lobes; kBicubic: with a = -1/2.
+enum class ResizeFilter { kLanczos, kBicubic };
+
+// Resized in 8 bits, first the rows, then the columns, as Pillow's Image.resize() does it.
+Image resize(const Image& image, int width, int height, ResizeFilter filter = ResizeFilter::kLanczos);
 
 // The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
 // iTXt uncompressed). Throws Error(kInput) if the file is missing or is no PNG.

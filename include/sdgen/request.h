@@ -46,8 +46,11 @@ struct Request {
   std::optional<int> width{};                     // pixels, a multiple of 8; the picture's or the model's own
   std::optional<int> height{};                    // pixels, a multiple of 8; likewise
   int count = 1;                                  // pictures of this prompt, >= 1
-  std::vector<WordWeight> attend{};               // words that count more or less
-  std::vector<WordBox> focus{};                   // words that are held to a place
+  // How many are drawn for each picture, of which the one that the ranker (ModelFiles::ranker) finds nearest
+  // to the prompt is kept. Picture k is chosen from those of the seeds seed + k * best_of and following.
+  int best_of = 1;
+  std::vector<WordWeight> attend{};  // words that count more or less
+  std::vector<WordBox> focus{};      // words that are held to a place
   // A picture to start from (PNG or JPEG): resized to width x height, which are its own unless told
   // otherwise, and changed by `strength`, 0 to 1: the part of the steps that are done; 0.8, or 1 with a mask.
   std::optional<std::string> init_image{};

@@ -327,6 +327,13 @@ CONTROLNETS = {
     ),
 }
 
+CONTROLNETS |= {
+    # as diffusers' own smaller ones for Stable Diffusion XL: attentions without transformer blocks, and none
+    "controlnet-xl-mid": CONTROLNETS["controlnet-xl"] | {"prefix": None, "transformer_layers_per_block": (1, 0, 1)},
+    "controlnet-xl-small": CONTROLNETS["controlnet-xl"]
+    | {"prefix": None, "down_block_types": ("DownBlock2D",) * 3, "mid_block_type": "UNetMidBlock2D", "transformer_layers_per_block": 1},
+}
+
 
 def original_controlnet_key(key, config):
     """Every other layer of the hint block is an activation; convolutions that training began at zero are sequences of one."""
@@ -345,15 +352,21 @@ def original_controlnet_key(key, config):
 def make_controlnet(name, config):
     prefix, config = config["prefix"], {k: v for k, v in config.items() if k != "prefix"}
     model = ControlNetModel(**config)
-    shapes = {prefix + original_controlnet_key(key, config): list(value.shape) for key, value in model.state_dict().items()}
+    own = prefix is None  # under diffusers' names
+    shapes = {key if own else prefix + original_controlnet_key(key, config): list(value.shape) for key, value in model.state_dict().items()}
     assert len(shapes) == len(model.state_dict())
-    loaded = convert_controlnet_checkpoint({key: contents(key, shape) for key, shape in shapes.items()}, dict(model.config))
+    tensors = {key: contents(key, shape) for key, shape in shapes.items()}
+    loaded = tensors if own else convert_controlnet_checkpoint(tensors, dict(model.config))
     # of Stable Diffusion XL's ControlNets diffusers leaves these out; the UNet has them under the same names
     for key in model.state_dict().keys() - loaded.keys():
         original = prefix + original_controlnet_key(key, config)
         assert "label_emb" in original, key
         loaded[key] = contents(original, shapes[original])
     tensors = {key: [list(value.shape), str(checksum(value))] for key, value in loaded.items()}
+    if not any("attn2" in key for key in shapes):
+        config.pop("cross_attention_dim")  # nothing tells it
+        config.pop("attention_head_dim")
+        config.pop("use_linear_projection")
     return {"name": name, "original": shapes, "tensors": tensors, "config": json.loads(json.dumps(config))}
 
 

@@ -9,6 +9,8 @@ def enliven(model, prefix, gains=()):
     """Fill every parameter from its own name. gains: (part of a name, factor), all that match are multiplied."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
+            if parameter.dim() == 0:
+                continue  # CLIP's temperature
             noise = randn(*parameter.shape, name=f"{prefix}.{name}")
             if "embedding" in name and parameter.dim() == 2 and "linear" not in name:
                 value = noise  # token and position tables

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <ATen/ATen.h>
 #include <sys/resource.h>
 #include <torch/version.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ Bytes left_of_address_space(const fs::path& root) {
 
 Bytes free_on(const at::Device& device) {
 #ifdef SDGEN_DEVICE_MEMORY_IS_KNOWN
+  at::empty({1}, at::TensorOptions().device(device));  // before its first tensor the allocator knows nothing
   if (auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()))) {
     const c10::CachingDeviceAllocator::DeviceStats stats = allocator->getDeviceStats(device.index());
     // What freed tensors left with the allocator is ours to use again.

@@ -76,8 +76,9 @@ void write_picture(Run& run, const Picture& picture) {
     return note_failure(run, picture.request_index, picture.index, error);
   }
   ++run.tally.done;
-  run.log.info("picture {} of {}: seed {}, {}x{}, {:.2f} s",
+  run.log.info("picture {} of {}: seed {}{}, {}x{}, {:.2f} s",
                run.plan.position(picture.request_index, picture.index), run.tally.total, picture.seed,
+               picture.score ? fmt::format(" (best of {}, score {:.1f})", job.best_of, *picture.score) : "",
                picture.image.width, picture.image.height, picture.seconds);
   print_result(run,
                run.options.json ? picture_json(path.string(), job, picture, run.model.name) : path.string());
@@ -157,6 +158,7 @@ std::string picture_json(const std::string& path, const Request& request, const 
   json["guidance_scale"] = *request.guidance_scale;
   json["model"] = model;
   json["seconds"] = std::round(picture.seconds * 1e4) / 1e4;
+  if (picture.score) json["score"] = std::round(*picture.score * 1e4) / 1e4;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

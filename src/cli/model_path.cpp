@@ -103,6 +103,7 @@ ModelFiles model_files(const Options& options) {
   const std::vector<std::filesystem::path> folders = model_folders();
   ModelFiles files{.model = find_model(chosen_model(options.model), folders), .ema = options.ema};
   for (const auto& [component, path] : options.parts) files.parts.emplace(component, path);
+  if (!options.ranker.empty()) files.ranker = options.ranker;
   if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
   files.controlnets.assign(options.controlnets.begin(), options.controlnets.end());
   for (const std::string& lora : options.loras) files.loras.push_back(read_lora_flag(lora, folders));

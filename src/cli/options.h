@@ -29,6 +29,7 @@ struct Options {
   std::string prompt_file;                   // "-" is standard input; empty: the prompt is in `job`
   std::string model;                         // as given; empty: the default model
   std::string refiner;                       // likewise; empty: none
+  std::string ranker;                        // a CLIP's folder; empty: the model's own
   std::vector<std::string> controlnets;      // likewise
   std::map<std::string, std::string> parts;  // paths by component name
   std::vector<std::string> loras;            // FILE[:SCALE], as given

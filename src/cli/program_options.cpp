@@ -158,6 +158,10 @@ constexpr std::array kOptions = {
         "a model that does the last steps (Stable Diffusion XL's refiner); see --refiner-start", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.refiner); }},
     ProgramOption{
+        "ranker",
+        "", kModel, "PATH", "a CLIP model's folder, for --best-of [the model's own]", false,
+        [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.ranker); }},
+    ProgramOption{
         "controlnet", "", kModel, "PATH",
         "a ControlNet's folder or file, repeated for more: it follows --control-image", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.controlnets); }},

@@ -31,7 +31,7 @@ void StageLog::tell_plan(const MemoryPlan& plan, spdlog::logger& log) {
 }
 
 void StageLog::totals(spdlog::logger& log) const {
-  for (const char* stage : {"load", "text_encode", "denoise_step", "decode"}) {
+  for (const char* stage : {"load", "text_encode", "denoise_step", "decode", "rank"}) {
     const auto sum = sums_.find(stage);
     if (sum != sums_.end())
       log.debug("total {}: {:.3f} s in {}", stage, sum->second.seconds, sum->second.times);

@@ -5,7 +5,6 @@ namespace {
 
 constexpr std::size_t kMostTinyLevels = 8;
 constexpr std::int64_t kMostTinyBlocks = 100;
-constexpr std::int64_t kTinySampleSize = 512;  // diffusers' tile_sample_min_size
 
 // A number, or [height, width]; diffusers' tiles take the height.
 std::int64_t read_sample_size(const Config& config) {
@@ -73,7 +72,6 @@ AutoencoderConfig read_tiny(const Config& config) {
   vae.block_out_channels.assign(layers.decoder_blocks.size(), layers.decoder_width);
   vae.activation = activation_from_name(config.value<std::string>("act_fn", "relu"), config.path.string());
   vae.scaling_factor = config.value("scaling_factor", 1.0);
-  vae.sample_size = kTinySampleSize;
   if (config.value<std::string>("upsample_fn", "nearest") != "nearest" ||
       config.value<std::int64_t>("upsampling_scaling_factor", 2) != 2)
     fail_input(config.path.string(), ": only nearest upsampling by 2 is known");

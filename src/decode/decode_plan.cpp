@@ -61,10 +61,11 @@ std::uint64_t whole_bytes(const AutoencoderConfig& config, const Size& latents) 
 
 std::uint64_t banded_bytes(const AutoencoderConfig& config, const Size& latents) {
   if (config.tiny) {
-    // the halo of the original's layers is nearly as high again on either side
-    const Size band{latents.rows, std::min<std::uint64_t>(2 * kTinyBandRows, latents.height), latents.width,
-                    latents.element, latents.maps_alive};
-    return tiny_bytes(config, band);
+    const auto rows = static_cast<std::uint64_t>(kTinyBandRows + 2 * tiny_decoder_halo(config));
+    const Size band{latents.rows, std::min(rows, latents.height), latents.width, latents.element,
+                    latents.maps_alive};
+    return tiny_bytes(config, band) +
+           2 * map_bytes(latents, config.out_channels, config.block_out_channels.size() - 1);
   }
   std::uint64_t most = 0;
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {

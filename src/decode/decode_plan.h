@@ -26,8 +26,9 @@ std::uint64_t decode_bytes(DecodeMode mode, const AutoencoderConfig& config, at:
                            const at::TensorOptions& options);
 
 // What to try, best first. kAuto leaves out what does not fit in `available` bytes (nothing: not known), but
-// never tiles; kOff and kOn leave no choice. Whole is given up beyond a few GiB even where there is more:
-// bands give the same picture. A tiny autoencoder has no tiles: its bands are as small.
+// never the way that takes least: tiles, or bands where one tile is the whole picture or the autoencoder is a
+// tiny one, which has no tiles. kOff and kOn leave no choice. Whole is given up beyond a few GiB even where
+// there is more: bands give the same picture.
 std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& config,
                                      at::IntArrayRef latents, const at::TensorOptions& options,
                                      std::optional<std::uint64_t> available);

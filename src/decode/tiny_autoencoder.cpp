@@ -58,20 +58,21 @@ Tensor TinyDecoder::operator()(const Tensor& latents) const {
   return conv_out_(trunk_(x)) * 2 - 1;  // the network's pixels are 0 to 1
 }
 
-std::int64_t TinyDecoder::halo() const {
-  const std::vector<std::int64_t>& blocks = config_.tiny->decoder_blocks;
+std::int64_t tiny_decoder_halo(const AutoencoderConfig& config) {
+  const std::vector<std::int64_t>& blocks = config.tiny->decoder_blocks;
   const auto levels = static_cast<std::int64_t>(blocks.size());
   std::int64_t pixels = 1;  // the last convolution's, in pixels of the picture
   for (std::int64_t level = 0; level < levels; ++level) {
     const std::int64_t convolutions = 3 * blocks[static_cast<std::size_t>(level)] + 1;
     pixels += convolutions << (levels - 1 - level);
   }
-  const std::int64_t scale = config_.pixels_per_latent();
+  const std::int64_t scale = config.pixels_per_latent();
   return (pixels + scale - 1) / scale;
 }
 
 Tensor TinyDecoder::in_bands(const Tensor& latents, std::int64_t rows) const {
-  const std::int64_t height = latents.size(kRows), scale = config_.pixels_per_latent(), beside = halo();
+  const std::int64_t height = latents.size(kRows), scale = config_.pixels_per_latent(),
+                     beside = tiny_decoder_halo(config_);
   std::vector<Tensor> bands;
   for (std::int64_t begin = 0; begin < height; begin += rows) {
     const std::int64_t end = std::min(begin + rows, height);

@@ -38,6 +38,9 @@ class TinyTrunk {
   std::vector<std::variant<Block, Resize>> steps_;
 };
 
+// How many rows of latents beyond its own a pixel of the decoder's picture depends on.
+std::int64_t tiny_decoder_halo(const AutoencoderConfig& config);
+
 class TinyDecoder {
  public:
   // Throws Error(kInput) naming file and key where a tensor is missing or misshapen.
@@ -46,11 +49,8 @@ class TinyDecoder {
   // latents [N, latent_channels, h, w], divided by scaling_factor -> pixels [N, 3, f*h, f*w], about -1 to 1
   Tensor operator()(const Tensor& latents) const;
 
-  // The same in bands of `rows` rows of latents: equal, as no layer sees further than halo().
+  // The same in bands of `rows` rows of latents: equal, as no layer sees further than tiny_decoder_halo().
   Tensor in_bands(const Tensor& latents, std::int64_t rows) const;
-
-  // How many rows of latents beyond its own a pixel depends on.
-  std::int64_t halo() const;
 
  private:
   TinyDecoder(const Weights& weights, const AutoencoderConfig& config, int index);

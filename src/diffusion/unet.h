@@ -2,6 +2,7 @@
 // Image Synthesis with Latent Diffusion Models", section 3.3; layout and names as in diffusers).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "diffusion/unet_trunk.h"
@@ -14,6 +15,10 @@ struct UnetResiduals {
   std::vector<Tensor> skips;  // one a skip, in the order of UnetTrunk::Features, of N or M rows
   Tensor mid;                 // to what leaves the mid block
 };
+
+// Whether a tensor of that name belongs to a layer that can be streamed: to a residual block or a transformer
+// block. If so, the layer's name, e.g. "mid_block.resnets.0"; else empty.
+std::string streamed_layer(const std::string& key);
 
 class Unet {
  public:

@@ -20,6 +20,25 @@ double lanczos(double x) {
   return -kLobes <= x && x < kLobes ? sinc(x) * sinc(x / kLobes) : 0.0;
 }
 
+// Keys' cubic convolution with a = -1/2.
+double bicubic(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1;
+  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * kA;
+  return 0.0;
+}
+
+// A filter and how far it reaches, in pixels of the result.
+struct Kernel {
+  double (*weight)(double);
+  double support;
+};
+
+Kernel kernel_of(ResizeFilter filter) {
+  return filter == ResizeFilter::kLanczos ? Kernel{lanczos, kLobes} : Kernel{bicubic, 2.0};
+}
+
 // The source pixels that one pixel of the result is made of.
 struct Window {
   int first = 0;
@@ -30,10 +49,10 @@ int fixed_point(double weight) {
   return static_cast<int>(weight * (1 << kFractionBits) + (weight < 0 ? -0.5 : 0.5));
 }
 
-std::vector<Window> windows(int from, int to) {
+std::vector<Window> windows(const Kernel& kernel, int from, int to) {
   const double scale = static_cast<double>(from) / to;
   const double stretch = std::max(scale, 1.0);  // the filter widens where pixels get fewer
-  const double support = kLobes * stretch;
+  const double support = kernel.support * stretch;
   std::vector<Window> result(static_cast<std::size_t>(to));
   for (int i = 0; i < to; ++i) {
     const double center = (i + 0.5) * scale;
@@ -42,7 +61,7 @@ std::vector<Window> windows(int from, int to) {
     std::vector<double> weights;
     double sum = 0.0;
     for (int at = first; at < end; ++at) {
-      weights.push_back(lanczos((at - center + 0.5) * (1.0 / stretch)));
+      weights.push_back(kernel.weight((at - center + 0.5) * (1.0 / stretch)));
       sum += weights.back();
     }
     Window& window = result[static_cast<std::size_t>(i)];
@@ -74,19 +93,21 @@ void resample(const std::vector<Window>& all, int lines, const std::uint8_t* fro
 
 }  // namespace
 
-Image resize(const Image& image, int width, int height) {
+Image resize(const Image& image, int width, int height, ResizeFilter filter) {
   if (image.width < 1 || image.height < 1 || width < 1 || height < 1)
     fail_working("resize: ", image.width, "x", image.height, " to ", width, "x", height);
+  const Kernel kernel = kernel_of(filter);
   const std::size_t from_row = std::size_t{3} * image.width, to_row = std::size_t{3} * width;
   Image wide{width, image.height, std::vector<std::uint8_t>(to_row * image.height)};
   if (width == image.width)
     wide.rgb = image.rgb;
   else
-    resample(windows(image.width, width), image.height, image.rgb.data(), from_row, 3, wide.rgb.data(),
-             to_row, 3);
+    resample(windows(kernel, image.width, width), image.height, image.rgb.data(), from_row, 3,
+             wide.rgb.data(), to_row, 3);
   if (height == image.height) return wide;
   Image result{width, height, std::vector<std::uint8_t>(to_row * height)};
-  resample(windows(image.height, height), width, wide.rgb.data(), 3, to_row, result.rgb.data(), 3, to_row);
+  resample(windows(kernel, image.height, height), width, wide.rgb.data(), 3, to_row, result.rgb.data(), 3,
+           to_row);
   return result;
 }
 

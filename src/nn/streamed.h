@@ -7,13 +7,18 @@
 #include <limits>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/compute.h"
 #include "weights/weights.h"
 
 namespace sdgen {
 
-// What is left of the memory that a network's layers may stay in.
+// Bytes that layers of tensors of these shapes keep on the compute device. 3x3 filters count as the CPU's
+// convolutions keep them (nn/winograd.h), quantized numbers as bytes.
+std::uint64_t kept_bytes(const std::vector<std::vector<std::int64_t>>& shapes, const Compute& compute);
+
+// What is left of the memory that a network's Streamed layers may stay in; all others stay in any case.
 class Residency {
  public:
   // Everything stays.
@@ -25,7 +30,7 @@ class Residency {
   bool admit(const Weights& weights) {
     constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
     if (bytes_left_ == kAll || weights.is_check_only()) return true;
-    const std::uint64_t bytes = weights.bytes();
+    const std::uint64_t bytes = kept_bytes(weights.shapes(), weights.compute());
     if (bytes > bytes_left_) {
       bytes_left_ = 0;  // smaller ones behind it would only fill the reserve
       streams_ = true;

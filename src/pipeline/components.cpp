@@ -120,11 +120,11 @@ const Decoder& Components::float32_decoder(const LoadCallback& on_load) {
 }
 
 const Encoder& Components::encoder(const LoadCallback& on_load) {
-  const auto vae = model_.source.weights("vae");
-  if (model_.vae.tiny && !vae->find("encoder.layers.0.weight"))
+  const auto vae = model_.vae.tiny && !encoder_ ? model_.source.weights("vae") : nullptr;
+  if (vae && !vae->find("encoder.layers.0.weight"))
     fail_input(vae->describe(),
-               ": holds no encoder, which a starting picture needs; name the folder of an "
-               "AutoencoderTiny, which has both, or leave --vae out");
+               ": holds no encoder, which a starting picture needs; take an AutoencoderTiny that has one, or "
+               "another VAE");
   return loaded(encoder_, "vae encoder", compute_, on_load,
                 [&] { return Encoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae); });
 }

@@ -29,8 +29,9 @@ class Components {
   // Throw Error(kInput) if weights cannot be read or are not finite.
   std::vector<TextPart> text_parts(const LoadCallback& on_load);
   const Unet& unet(const LoadCallback& on_load);
-  // Of the UNet's weights no more than `bytes` stay in memory when it is loaded next; the rest is streamed.
-  void hold_of_unet(std::uint64_t bytes) { unet_held_bytes_ = bytes; }
+  // Of the UNet's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
+  // nothing: all of them.
+  void hold_of_unet(std::optional<std::uint64_t> bytes) { unet_held_bytes_ = bytes; }
   const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
   const Decoder& decoder(const LoadCallback& on_load);
   const Decoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype

@@ -60,8 +60,10 @@ ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
   const bool is_folder = fs::is_directory(path);
   const auto tensors = is_folder ? open_model_files(path, "diffusion_pytorch_model")
                                  : controlnet_tensors(open_weights_file(path));
-  const Config config =
-      is_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
+  Config config = is_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
+  // One that looks at no words goes with words of any width.
+  if (!is_folder && !config.has("cross_attention_dim"))
+    config.json["cross_attention_dim"] = model.unet.cross_attention_dim.front();
   const fs::path canonical = fs::weakly_canonical(path);
   ControlNetModel controlnet{(is_folder ? canonical.filename() : canonical.stem()).string(),
                              ControlNetConfig::read(config), tensors};

@@ -75,6 +75,13 @@ void check_refiner(const Model& base, const Model& refiner) {
                "; it cannot go on from them");
 }
 
+// The one named, or the model's own.
+std::optional<std::filesystem::path> ranker_folder(const ModelFiles& files) {
+  if (files.ranker) return files.ranker;
+  const std::filesystem::path own = files.model / "ranker";
+  return std::filesystem::is_directory(own) ? std::optional(own) : std::nullopt;
+}
+
 }  // namespace
 
 struct Generator::Impl {
@@ -82,6 +89,7 @@ struct Generator::Impl {
   MemoryUse memory;
   OpenModel base;
   std::optional<OpenModel> refiner;
+  std::optional<Ranker> ranker;
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
@@ -90,6 +98,7 @@ struct Generator::Impl {
       refiner.emplace(ModelFiles{.model = *files.refiner}, compute);
       check_refiner(base.model, refiner->model);
     }
+    if (const auto clip = ranker_folder(files)) ranker.emplace(*clip, compute.device);
     const Model& model = base.model;
     const Sampler* const own = find_sampler_of(model.scheduler);
     info = {model.name,
@@ -108,6 +117,7 @@ struct Generator::Impl {
     for (const ControlNetModel& controlnet : model.controlnets) info.controlnets.push_back(controlnet.name);
     for (const Adapter& lora : files.loras) info.loras.push_back(adapter_text(lora));
     info.embeddings = embedding_tokens(model);
+    if (ranker) info.ranker = ranker->name();
   }
 };
 
@@ -131,6 +141,9 @@ const ModelInfo& Generator::info() const {
 Request Generator::complete(const Request& request) const {
   return with_plain_errors([&] {
     Request complete = complete_request(request, impl_->base.model);
+    if (complete.best_of > 1 && !impl_->ranker)
+      fail_request("best-of ", complete.best_of, ": model ", impl_->base.model.name,
+                   " has no ranker; name a CLIP model's folder with ranker");
     if (impl_->refiner) {  // what leaves a model no step is refused here
       plan_of(complete, impl_->base.model, Part::kUntilRefiner);
       plan_of(complete, impl_->refiner->model, Part::kRefiner);
@@ -152,7 +165,9 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   return with_plain_errors([&] {
     const auto refiner =
         impl_->refiner ? std::optional<LoadedModel>(impl_->refiner->loaded()) : std::optional<LoadedModel>();
-    return Run(impl_->base.loaded(), refiner, impl_->compute, impl_->memory, completed, options, told).draw();
+    return Run(impl_->base.loaded(), refiner, impl_->ranker ? &*impl_->ranker : nullptr, impl_->compute,
+               impl_->memory, completed, options, told)
+        .draw();
   });
 }
 

@@ -1,57 +1,124 @@
 #include "pipeline/memory_plan.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <map>
 
 #include "base/memory.h"
 #include "decode/decode_plan.h"
+#include "nn/streamed.h"
 
 namespace sdgen {
 namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-// A streamed layer and what the system's allocator keeps of those before it.
-constexpr std::uint64_t kReserve = std::uint64_t{384} << 20;
+// Beside two streamed layers, one of which the system's allocator may still keep.
+constexpr std::uint64_t kReserve = std::uint64_t{128} << 20;
 
 // Maps of a residual block that are alive at once, and of a transformer block: its feed-forward is eight
 // times as wide, and halved while both are there.
 constexpr std::int64_t kResnetMaps = 5, kTransformerMaps = 18;
 
-std::uint64_t numbers_of(const TensorSource& source, const std::string& prefix = "") {
-  std::uint64_t numbers = 0;
-  for (const std::string& key : source.keys())
-    if (key.starts_with(prefix))
-      numbers += static_cast<std::uint64_t>(c10::multiply_integers(source.find(key)->shape));
-  return numbers;
-}
-
 std::uint64_t less(std::uint64_t bytes, std::uint64_t by) {
   return bytes > by ? bytes - by : 0;
 }
 
-MemoryPlan::Part unet_part(const Model& model, const Compute& compute, const BatchSize& size) {
-  const std::uint64_t element = c10::elementSize(compute.dtype);
-  const std::uint64_t stored = compute.quantize == Quantize::kInt8 ? 1 : element;
-  MemoryPlan::Part part{"unet", numbers_of(*model.source.weights("unet")) * stored, 0,
-                        unet_work_bytes(model.unet, size, element)};
-  for (const ControlNetModel& controlnet : model.controlnets) {
-    part.work_bytes += numbers_of(*controlnet.weights) * element;
-    part.work_bytes += unet_work_bytes(controlnet.config.trunk, size, element) / 2;
-  }
-  return part;
+// The parts beside the UNet are never quantized.
+Compute plain(const Compute& compute) {
+  return {compute.device, compute.dtype};
 }
 
-// Pictures are decoded one by one where they are large: see decode_latents().
+// What a UNet's tensors keep, by whether they can be streamed.
+struct UnetBytes {
+  std::uint64_t fixed = 0, streamable = 0, largest_layer = 0;
+};
+
+UnetBytes unet_bytes(const TensorSource& unet, const Compute& compute) {
+  std::map<std::string, std::uint64_t> layers;
+  UnetBytes bytes;
+  for (const std::string& key : unet.keys()) {
+    const std::uint64_t kept = kept_bytes({unet.find(key)->shape}, compute);
+    const std::string layer = streamed_layer(key);
+    if (layer.empty()) {
+      bytes.fixed += kept;
+    } else {
+      bytes.streamable += kept;
+      bytes.largest_layer = std::max(bytes.largest_layer, layers[layer] += kept);
+    }
+  }
+  return bytes;
+}
+
+// How the picture is decoded where `left` bytes are free.
 MemoryPlan::Part vae_part(const Model& model, const Compute& compute, const MemoryUse& use,
-                          const BatchSize& size, std::optional<std::uint64_t> left) {
+                          const RunSize& size, std::optional<std::uint64_t> left) {
   const at::TensorOptions options = at::TensorOptions().device(compute.device).dtype(compute.dtype);
-  const std::vector<std::int64_t> latents = {1, model.vae.latent_channels, size.height, size.width};
+  const std::vector<std::int64_t> latents = {1, model.vae.latent_channels, size.decoded_height,
+                                             size.decoded_width};
   const DecodeMode mode = decode_modes(use.vae_tiling, model.vae, latents, options, left).front();
   const std::string name = mode == DecodeMode::kWhole ? "vae" : "vae " + decode_mode_name(mode);
-  return {name, numbers_of(*model.source.weights("vae"), "decoder.") * c10::elementSize(compute.dtype), 0,
+  return {name, kept_bytes(shapes_below(*model.source.weights("vae"), "decoder."), plain(compute)), 0,
           decode_bytes(mode, model.vae, latents, options)};
+}
+
+// A UNet of a plan, its ControlNets before it.
+class UnetPlan {
+ public:
+  UnetPlan(const Model& model, const Compute& compute, const RunSize& size)
+      : bytes_(unet_bytes(*model.source.weights("unet"), compute)) {
+    const std::uint64_t element = c10::elementSize(compute.dtype);
+    part_ = {"unet", bytes_.fixed + bytes_.streamable, 0, unet_work_bytes(model.unet, size, element)};
+    for (const ControlNetModel& controlnet : model.controlnets) {
+      controlnets_.push_back({"controlnet " + controlnet.name,
+                              kept_bytes(shapes_below(*controlnet.weights), plain(compute)), 0, 0});
+      beside_ += controlnets_.back().weight_bytes;
+      part_.work_bytes += unet_work_bytes(controlnet.config.trunk, size, element) / 2;
+    }
+  }
+
+  // What a step needs beside weights that stay, where some are streamed.
+  std::uint64_t stepping() const { return part_.work_bytes + 2 * bytes_.largest_layer + kReserve; }
+
+  // Leaves in the file what goes beyond `room` bytes of weights.
+  void stream(std::uint64_t room) {
+    const std::uint64_t held = std::min(bytes_.streamable, less(room, bytes_.fixed + beside_));
+    part_.streamed_bytes = bytes_.streamable - held;
+    part_.weight_bytes -= part_.streamed_bytes;
+  }
+
+  std::optional<std::uint64_t> held() const {
+    if (part_.streamed_bytes == 0) return std::nullopt;
+    return bytes_.streamable - part_.streamed_bytes;
+  }
+  std::uint64_t weights() const { return beside_ + part_.weight_bytes; }
+  std::uint64_t peak() const {
+    return weights() + part_.work_bytes + (part_.streamed_bytes > 0 ? 2 * bytes_.largest_layer : 0);
+  }
+  void add_to(MemoryPlan& plan) const {
+    plan.parts.insert(plan.parts.end(), controlnets_.begin(), controlnets_.end());
+    plan.parts.push_back(part_);
+  }
+
+ private:
+  UnetBytes bytes_;
+  MemoryPlan::Part part_;
+  std::vector<MemoryPlan::Part> controlnets_;
+  std::uint64_t beside_ = 0;  // the ControlNets' weights
+};
+
+// The text encoders' parts; the most that a model's hold together.
+std::uint64_t add_texts(const std::vector<const Model*>& models, const Compute& compute, MemoryPlan& plan) {
+  std::uint64_t most = 0;
+  for (const Model* const model : models) {
+    std::uint64_t all = 0;
+    for (const TextModel& text : model->texts) {
+      const auto bytes = kept_bytes(shapes_below(*model->source.weights(text.encoder)), plain(compute));
+      plan.parts.push_back({text.encoder, bytes, 0, 0});
+      all += bytes;
+    }
+    most = std::max(most, all);
+  }
+  return most;
 }
 
 }  // namespace
@@ -74,15 +141,14 @@ std::optional<std::uint64_t> memory_left(const at::Device& device, const MemoryU
   return left;
 }
 
-std::uint64_t unet_work_bytes(const UnetConfig& config, const BatchSize& size, std::uint64_t element_bytes) {
-  const std::int64_t rows = size.rows * size.questions;
+std::uint64_t unet_work_bytes(const UnetConfig& config, const RunSize& size, std::uint64_t element_bytes) {
   std::int64_t kept = 0, most = 0;  // numbers
   std::int64_t height = size.height, width = size.width;
   for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {
-    const std::int64_t map = rows * config.block_out_channels[level] * height * width;
+    const std::int64_t map = size.rows * config.block_out_channels[level] * height * width;
     kept += map * (config.layers_per_block[level] + 1);
-    const bool attends = config.down_block_types[level].starts_with("CrossAttn");
     // on the way up the first residual block sees what comes from below and beside it
+    const bool attends = has_attention(config.down_block_types[level]);
     most = std::max(most, map * (attends ? kTransformerMaps : 2 * kResnetMaps));
     height = (height + 1) / 2;
     width = (width + 1) / 2;
@@ -90,29 +156,25 @@ std::uint64_t unet_work_bytes(const UnetConfig& config, const BatchSize& size, s
   return static_cast<std::uint64_t>(kept + most) * element_bytes;
 }
 
-MemoryPlan plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
-                       const BatchSize& size, std::optional<std::uint64_t> left) {
-  MemoryPlan plan;
-  const std::uint64_t element = c10::elementSize(compute.dtype);
+PlannedRun plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
+                       const RunSize& size, std::optional<std::uint64_t> left) {
+  PlannedRun planned;
+  MemoryPlan& plan = planned.plan;
   const std::uint64_t held_now = compute.device.is_cpu() ? resident_memory_bytes() : 0;
-  std::uint64_t texts = 0, unets = 0, most = 0;
-  for (const Model* const model : models)
-    for (const TextModel& text : model->texts) {
-      const auto bytes = numbers_of(*model->source.weights(text.encoder)) * element;
-      plan.parts.push_back({text.encoder, bytes, 0, 0});
-      texts = std::max(texts, bytes);
-    }
-  most = texts;
+  std::uint64_t most = add_texts(models, compute, plan), unets = 0;
+  // UNets that stay must leave room for the way of decoding that takes least.
+  const MemoryPlan::Part least = vae_part(*models.front(), compute, use, size, std::uint64_t{0});
   for (const Model* const model : models) {
-    MemoryPlan::Part part = unet_part(*model, compute, size);
-    if (use.low_memory && left) {
-      const std::uint64_t room = less(*left, unets + part.work_bytes + kReserve);
-      part.streamed_bytes = less(part.weight_bytes, room);
-      part.weight_bytes -= part.streamed_bytes;
-    }
-    most = std::max(most, unets + part.weight_bytes + part.work_bytes);
-    if (!size.is_last) unets += part.weight_bytes;  // else freed before what follows
-    plan.parts.push_back(part);
+    UnetPlan unet(*model, compute, size);
+    if (use.low_memory && left && size.is_one_batch)
+      unet.stream(less(*left, unet.stepping()));
+    else if (use.low_memory && left)
+      unet.stream(less(*left, least.weight_bytes + std::max(unet.stepping(), least.work_bytes)) /
+                  models.size());
+    planned.held_of_unets.push_back(unet.held());
+    most = std::max(most, unets + unet.peak());
+    if (!size.is_one_batch) unets += unet.weights();
+    unet.add_to(plan);
   }
   const auto vae =
       vae_part(*models.front(), compute, use, size, left ? std::optional(less(*left, unets)) : std::nullopt);
@@ -120,7 +182,7 @@ MemoryPlan plan_memory(const std::vector<const Model*>& models, const Compute& c
   plan.parts.push_back(vae);
   plan.peak_bytes = held_now + most;
   if (left) plan.available_bytes = held_now + *left;
-  return plan;
+  return planned;
 }
 
 }  // namespace sdgen

@@ -14,7 +14,7 @@ namespace sdgen {
 // How a run is to be sparing.
 struct MemoryUse {
   VaeTiling vae_tiling = VaeTiling::kAuto;
-  bool low_memory = false;             // UNets are streamed as far as they do not fit
+  bool low_memory = false;               // UNets are streamed as far as they do not fit
   std::optional<std::uint64_t> limit{};  // bytes of the whole process, on the CPU
 };
 
@@ -24,21 +24,26 @@ MemoryUse memory_use_of(const ComputeOptions& options);
 // leaves. Nothing: not known.
 std::optional<std::uint64_t> memory_left(const at::Device& device, const MemoryUse& use);
 
-// A batch of a run at its largest.
-struct BatchSize {
-  std::int64_t rows = 1;  // pictures
-  std::int64_t questions = 2;
-  std::int64_t height = 0, width = 0;  // latents
-  bool is_last = true;                 // then the UNet is freed before decoding
+// A run at its largest.
+struct RunSize {
+  std::int64_t rows = 2;                               // that a UNet sees at once, questions included
+  std::int64_t height = 0, width = 0;                  // latents, of these rows
+  std::int64_t decoded_height = 0, decoded_width = 0;  // latents of the largest picture: decoded one by one
+  bool is_one_batch = true;  // then the UNet is freed before decoding, and a base before its refiner
 };
 
 // Bytes that a UNet holds beside its weights while it sees `size`, estimated from the maps it keeps for the
 // way up and those at work on the largest level.
-std::uint64_t unet_work_bytes(const UnetConfig& config, const BatchSize& size, std::uint64_t element_bytes);
+std::uint64_t unet_work_bytes(const UnetConfig& config, const RunSize& size, std::uint64_t element_bytes);
 
-// The plan for `models` (a base and perhaps its refiner), of which `left` bytes are free to use. Parts named
-// "unet" are in the order of the models.
-MemoryPlan plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
-                       const BatchSize& size, std::optional<std::uint64_t> left);
+// The plan, and what each model's UNet keeps of the layers that can be streamed (nothing: all of them).
+struct PlannedRun {
+  MemoryPlan plan;
+  std::vector<std::optional<std::uint64_t>> held_of_unets;
+};
+
+// For `models` (a base and perhaps its refiner), of which `left` bytes are free to use.
+PlannedRun plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
+                       const RunSize& size, std::optional<std::uint64_t> left);
 
 }  // namespace sdgen

@@ -168,6 +168,8 @@ Request complete_request(const Request& request, const Model& model) {
   require_used(sampler, complete);
   if (complete.count < 1 || complete.count > kMostPictures)
     fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
+  if (complete.best_of < 1 || complete.best_of > kMostPictures / complete.count)
+    fail_request("best-of ", complete.best_of, ": expected 1 to ", kMostPictures / complete.count);
   check_words(complete);
   plan_of(complete, model);  // too many or too few steps are refused here
   return complete;
@@ -185,7 +187,7 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (int k = 0; k < requests[i].count; ++k) {
+    for (int k = 0; k < requests[i].count * requests[i].best_of; ++k) {
       const bool joins = !batches.empty() && batches.back().size() < static_cast<std::size_t>(batch_size) &&
                          settings(requests[batches.back().front().request_index]) == settings(requests[i]) &&
                          !requests[i].edit_from;  // has a companion in its batch already

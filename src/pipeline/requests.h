@@ -27,7 +27,7 @@ SamplingPlan plan_of(const Request& complete, const Model& model, Part part = Pa
 // One picture to draw.
 struct Job {
   std::size_t request_index = 0;
-  int index = 0;  // 0 .. count - 1
+  int index = 0;  // 0 .. count * best_of - 1
   std::uint64_t seed = 0;
 };
 

@@ -23,10 +23,15 @@ Tensor last_rows(const Tensor& x, std::size_t pictures) {
 
 }  // namespace
 
-Run::Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
-         const MemoryUse& memory, const std::vector<Request>& requests, const RunOptions& options,
-         const Observer& observer)
-    : compute_(compute), memory_(memory), requests_(requests), options_(options), observer_(observer) {
+Run::Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, Ranker* ranker,
+         const Compute& compute, const MemoryUse& memory, const std::vector<Request>& requests,
+         const RunOptions& options, const Observer& observer)
+    : compute_(compute),
+      memory_(memory),
+      requests_(requests),
+      options_(options),
+      observer_(observer),
+      ranker_(ranker) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     report_stage("load", component, seconds);
@@ -71,6 +76,7 @@ bool Run::draw() {
 }
 
 void Run::release_all() {
+  if (ranker_) ranker_->release();
   for (Worker& worker : workers_) worker.components.release_all();
 }
 
@@ -92,7 +98,7 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
       if (is_finite(row))
         observer_.on_preview(
-            {batch[i].request_index, batch[i].index, step, steps, images_from_pixels(row).front()});
+            {batch[i].request_index, picture_index(batch[i]), step, steps, images_from_pixels(row).front()});
     }
     preview_seconds_ += stopwatch.seconds();
     report_stage("preview", "", stopwatch.seconds());
@@ -238,7 +244,7 @@ void Run::draw_batch(const Batch& batch) {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
     done_ = done_after;
-    for (const Job& job : batch) report_failure(job, error);
+    for (const Job& job : batch) offer(job, {}, error);
     return;
   }
   done_ = done_after;  // also where a batch ended early
@@ -246,16 +252,16 @@ void Run::draw_batch(const Batch& batch) {
       (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
   const std::vector<int>& failed_steps = finite_rows.failed_steps();
   for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Job& job = batch[i];
     if (failed_steps[i] > 0)
-      report_failure(batch[i], not_finite(concat("the latents of seed ", batch[i].seed), "unet",
-                                          concat("step ", failed_steps[i], " of ",
-                                                 evaluations(requests_[batch[i].request_index])),
-                                          compute_.dtype));
+      offer(job, {},
+            not_finite(concat("the latents of seed ", job.seed), "unet",
+                       concat("step ", failed_steps[i], " of ", evaluations(requests_[job.request_index])),
+                       compute_.dtype));
     else if (images[i].rgb.empty())
-      report_failure(batch[i],
-                     not_finite(concat("the pixels of seed ", batch[i].seed), "vae", "decoding", at::kFloat));
+      offer(job, {}, not_finite(concat("the pixels of seed ", job.seed), "vae", "decoding", at::kFloat));
     else
-      report_picture(batch[i], std::move(images[i]), std::move(denoised.attention[i]), seconds);
+      offer(job, finished(job, std::move(images[i]), std::move(denoised.attention[i]), seconds), {});
   }
 }
 
@@ -267,14 +273,48 @@ Error Run::not_finite(const std::string& what, const std::string& component, con
                                      : "; use --dtype float32")};
 }
 
-void Run::report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
-                         double seconds) const {
-  if (!observer_.on_picture) return;
+int Run::picture_index(const Job& job) const {
+  return job.index / requests_[job.request_index].best_of;
+}
+
+Picture Run::finished(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
+                      double seconds) const {
   for (const Worker& worker : workers_)
     for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
       seconds += worker.contexts.at(text).seconds;
-  observer_.on_picture(
-      {job.request_index, job.index, job.seed, std::move(image), seconds, std::move(attention)});
+  return {job.request_index, picture_index(job), job.seed, std::move(image), seconds, std::move(attention)};
+}
+
+void Run::offer(const Job& job, std::optional<Picture> picture, const std::optional<Error>& failure) {
+  const Request& request = requests_[job.request_index];
+  if (request.best_of == 1) {
+    if (!picture) return report_failure(job, *failure);
+    if (observer_.on_picture) observer_.on_picture(*picture);
+    return;
+  }
+  if (picture) candidates_.push_back(std::move(*picture));
+  if ((job.index + 1) % request.best_of != 0) return;
+  if (candidates_.empty()) return report_failure(job, *failure);
+  report_best(request.prompt);
+}
+
+// Seconds are those of all that it was chosen from.
+void Run::report_best(const std::string& prompt) {
+  std::vector<Picture> candidates = std::exchange(candidates_, {});
+  std::vector<Image> images;
+  double seconds = 0.0;
+  for (const Picture& candidate : candidates) {
+    images.push_back(candidate.image);
+    seconds += candidate.seconds;
+  }
+  const Stopwatch stopwatch;
+  const std::vector<double> scores = with_plain_errors([&] { return ranker_->scores(prompt, images); });
+  report_stage("rank", "", stopwatch.seconds());
+  const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
+  Picture& kept = candidates[static_cast<std::size_t>(best)];
+  kept.score = scores[static_cast<std::size_t>(best)];
+  kept.seconds = seconds + stopwatch.seconds();
+  if (observer_.on_picture) observer_.on_picture(kept);
 }
 
 std::size_t Run::evaluations(const Request& request) const {
@@ -289,7 +329,7 @@ void Run::report_stage(const std::string& stage, const std::string& detail, doub
 
 void Run::report_failure(const Job& job, const Error& error) const {
   if (!observer_.on_failure) throw error;
-  observer_.on_failure(job.request_index, job.index, error);
+  observer_.on_failure(job.request_index, picture_index(job), error);
 }
 
 }  // namespace sdgen

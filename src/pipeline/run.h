@@ -18,6 +18,7 @@
 #include "pipeline/batch_rows.h"
 #include "pipeline/components.h"
 #include "pipeline/memory_plan.h"
+#include "pipeline/ranker.h"
 #include "pipeline/start_picture.h"
 #include "sdgen/generator.h"
 
@@ -31,11 +32,11 @@ struct LoadedModel {
 
 class Run {
  public:
-  // `requests` are complete. The `refiner`, where there is one, does the last steps of every picture. All
-  // references must outlive the run.
-  Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
-      const MemoryUse& memory, const std::vector<Request>& requests, const RunOptions& options,
-      const Observer& observer);
+  // `requests` are complete. The `refiner`, where there is one, does the last steps of every picture; the
+  // `ranker` is needed where a request has best_of. All references must outlive the run.
+  Run(const LoadedModel& base, const std::optional<LoadedModel>& refiner, Ranker* ranker,
+      const Compute& compute, const MemoryUse& memory, const std::vector<Request>& requests,
+      const RunOptions& options, const Observer& observer);
 
   // Returns false if the observer ended it.
   bool draw();
@@ -95,9 +96,14 @@ class Run {
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
                           at::ScalarType dtype);
-  // `seconds`: of steps and decoding; its texts are added.
-  void report_picture(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
-                      double seconds) const;
+  // A picture of a job. `seconds`: of steps and decoding; its texts are added.
+  Picture finished(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
+                   double seconds) const;
+  // Reports the picture, or keeps it until all that it is chosen from are there. `failure` in its place: it
+  // could not be drawn.
+  void offer(const Job& job, std::optional<Picture> picture, const std::optional<Error>& failure);
+  void report_best(const std::string& prompt);
+  int picture_index(const Job& job) const;  // 0 .. count - 1
   void report_failure(const Job& job, const Error& error) const;
   void release_all();
 
@@ -110,6 +116,8 @@ class Run {
   double load_seconds_ = 0.0;    // of the components loaded so far
   std::vector<Worker> workers_;  // in the order of their steps; the first decodes
   EncodedPictures pictures_;
+  Ranker* ranker_;
+  std::vector<Picture> candidates_;  // of the picture in work, where the best of several is kept
   std::set<std::string> warned_;
   std::optional<LatentPreview> preview_;
   double preview_seconds_ = 0.0;  // within the step in work

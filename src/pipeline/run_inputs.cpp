@@ -8,6 +8,12 @@ namespace {
 // Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
 constexpr std::size_t kMostTexts = 512;
 
+// How often the UNet is asked of each picture: see Conditioning::questions().
+std::int64_t questions_of(const Request& request, const Model& model) {
+  const bool guided = *request.guidance_scale > 1.0 && model.unet.time_cond_proj_dim == 0;
+  return !guided ? 1 : model.image_input() == ImageInput::kPicture ? 3 : 2;
+}
+
 }  // namespace
 
 std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
@@ -57,33 +63,36 @@ void Run::encode(Worker& worker, const std::string& text) {
 }
 
 void Run::plan_memory_use(const std::vector<Batch>& batches) {
-  BatchSize size;
-  std::size_t most = 0;
+  RunSize size;
+  size.is_one_batch = batches.size() == 1;
+  std::int64_t most = 0;
   for (const Batch& batch : batches) {
     const Request& request = requests_[batch.front().request_index];
-    const auto pixels =
-        batch.size() * static_cast<std::size_t>(*request.width) * static_cast<std::size_t>(*request.height);
-    if (pixels <= most) continue;
-    most = pixels;
     const Model& model = workers_.front().model;
     const std::int64_t scale = model.vae.pixels_per_latent();
-    const bool guided = *request.guidance_scale > 1.0 && model.unet.time_cond_proj_dim == 0;
-    size = {static_cast<std::int64_t>(batch.size()),
-            !guided                                       ? 1
-            : model.image_input() == ImageInput::kPicture ? 3
-                                                          : 2,
-            *request.height / scale, *request.width / scale, batches.size() == 1};
+    const std::int64_t height = *request.height / scale, width = *request.width / scale;
+    const std::int64_t rows =
+        static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) * questions_of(request, model);
+    if (height * width > size.decoded_height * size.decoded_width) {
+      size.decoded_height = height;
+      size.decoded_width = width;
+    }
+    if (rows * height * width <= most) continue;
+    most = rows * height * width;
+    size.rows = rows;
+    size.height = height;
+    size.width = width;
   }
   std::vector<const Model*> models;
   for (const Worker& worker : workers_) models.push_back(&worker.model);
-  const MemoryPlan plan = plan_memory(models, compute_, memory_, size, memory_left(compute_.device, memory_));
-  auto worker = workers_.begin();
-  for (const MemoryPlan::Part& part : plan.parts)
-    if (part.name == "unet") {
-      if (part.streamed_bytes > 0) worker->components.hold_of_unet(part.weight_bytes);
-      ++worker;
-    }
-  if (observer_.on_plan) observer_.on_plan(plan);
+  const std::optional<std::uint64_t> left = memory_left(compute_.device, memory_);
+  if (memory_.low_memory && !left)
+    warn_once(concat("how much memory is free on ", device_name(compute_),
+                     " cannot be told (libtorch 2.13 can): low-memory keeps everything"));
+  const PlannedRun planned = plan_memory(models, compute_, memory_, size, left);
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i].components.hold_of_unet(planned.held_of_unets[i]);
+  if (observer_.on_plan) observer_.on_plan(planned.plan);
 }
 
 void Run::encode_pictures() {

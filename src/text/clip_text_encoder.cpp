@@ -21,24 +21,6 @@ ClipTextConfig ClipTextConfig::read(const Config& config, bool with_projection) 
   return clip;
 }
 
-ClipTextEncoder::Layer::Layer(const Weights& weights, const ClipTextConfig& config)
-    : layer_norm1(weights.at("layer_norm1"), config.hidden_size, config.layer_norm_eps),
-      q_proj(weights.at("self_attn.q_proj"), config.hidden_size, config.hidden_size),
-      k_proj(weights.at("self_attn.k_proj"), config.hidden_size, config.hidden_size),
-      v_proj(weights.at("self_attn.v_proj"), config.hidden_size, config.hidden_size),
-      out_proj(weights.at("self_attn.out_proj"), config.hidden_size, config.hidden_size),
-      layer_norm2(weights.at("layer_norm2"), config.hidden_size, config.layer_norm_eps),
-      fc1(weights.at("mlp.fc1"), config.hidden_size, config.intermediate_size),
-      fc2(weights.at("mlp.fc2"), config.intermediate_size, config.hidden_size) {}
-
-Tensor ClipTextEncoder::Layer::operator()(Tensor x, const ClipTextConfig& config) const {
-  const Tensor normed = layer_norm1(x);
-  // A word sees the words before it only.
-  x = x + out_proj(multi_head_attention(q_proj(normed), k_proj(normed), v_proj(normed), config.heads,
-                                        /*causal=*/true));
-  return x + fc2(activate(config.activation, fc1(layer_norm2(x))));
-}
-
 ClipTextEncoder::ClipTextEncoder(const Weights& weights, const ClipTextConfig& config)
     : config_(config),
       file_(weights.describe()),
@@ -48,7 +30,9 @@ ClipTextEncoder::ClipTextEncoder(const Weights& weights, const ClipTextConfig& c
                                          {config.max_position_embeddings, config.hidden_size})),
       final_layer_norm_(weights.at("final_layer_norm"), config.hidden_size, config.layer_norm_eps) {
   for (std::int64_t i = 0; i < config.layers; ++i)
-    layers_.emplace_back(weights.at("encoder.layers").at(i), config);
+    layers_.emplace_back(weights.at("encoder.layers").at(i),
+                         ClipLayer::Config{config.hidden_size, config.intermediate_size, config.heads,
+                                           config.layer_norm_eps, config.activation, /*causal=*/true});
   if (config.projection_dim > 0)
     text_projection_.emplace(weights.at("text_projection"), config.hidden_size, config.projection_dim,
                              Bias::kNone);
@@ -66,7 +50,7 @@ TextStates ClipTextEncoder::states(const Tensor& ids) const {
   const Tensor on_device = ids.to(token_embedding_.device());
   Tensor x = at::embedding(token_embedding_, on_device) + position_embedding_.narrow(0, 0, length);
   TextStates states{{x}, {}};
-  for (const Layer& layer : layers_) states.layers.push_back(x = layer(x, config_));
+  for (const ClipLayer& layer : layers_) states.layers.push_back(x = layer(x));
   states.last = final_layer_norm_(x);
   return states;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/json_file.h"
-#include "nn/attention.h"
+#include "text/clip_layer.h"
 
 namespace sdgen {
 
@@ -49,21 +49,11 @@ class ClipTextEncoder {
   Tensor pooled(const Tensor& ids, const Tensor& last) const;
 
  private:
-  struct Layer {
-    LayerNorm layer_norm1;
-    Linear q_proj, k_proj, v_proj, out_proj;
-    LayerNorm layer_norm2;
-    Linear fc1, fc2;
-
-    Layer(const Weights& weights, const ClipTextConfig& config);
-    Tensor operator()(Tensor x, const ClipTextConfig& config) const;  // [B, L, D]
-  };
-
   ClipTextConfig config_;
   std::string file_;
   Tensor token_embedding_;     // [vocab, D]
   Tensor position_embedding_;  // [positions, D]
-  std::vector<Layer> layers_;
+  std::vector<ClipLayer> layers_;
   LayerNorm final_layer_norm_;
   std::optional<Linear> text_projection_;
 };

@@ -1,7 +1,6 @@
 #include "weights/original_controlnet.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <optional>
 
@@ -12,7 +11,7 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostSkips = 64;
+constexpr int kMostSkips = 64, kMostHintLayers = 64;
 const std::string kHint = "input_hint_block.", kDiffusersHint = "controlnet_cond_embedding.conv_in.weight";
 
 std::optional<std::string> original_prefix(const TensorSource& source) {
@@ -26,7 +25,10 @@ void add_hint(NameMap& names, const std::vector<std::string>& keys) {
   const std::string embedding = "controlnet_cond_embedding.";
   int last = 0;
   for (const std::string& key : keys)
-    if (key.starts_with(kHint)) last = std::max(last, std::atoi(key.c_str() + kHint.size()));
+    if (key.starts_with(kHint))
+      for (int layer = last + 1; layer <= kMostHintLayers; ++layer)
+        if (key.compare(kHint.size(), std::string::npos, std::to_string(layer) + ".weight") == 0)
+          last = layer;
   for (int layer = 0; layer <= last; layer += 2)
     names.add(kHint + std::to_string(layer),
               embedding + (layer == 0      ? "conv_in"

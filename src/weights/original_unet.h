@@ -31,7 +31,8 @@ NameMap unet_names(const UnetLayout& layout, bool is_text_time);
 // misshapen, or where diffusers has no config for such a UNet.
 Json unet_config(const TensorSource& unet);
 
-// The same of a network that has a UNet's way down and middle only (ControlNet), without _class_name.
+// The same of a network that has a UNet's way down and middle only (ControlNet), without _class_name, and
+// without cross_attention_dim where nothing in it looks at words.
 Json trunk_config(const TensorSource& trunk);
 
 }  // namespace sdgen

@@ -71,4 +71,11 @@ std::shared_ptr<const TensorSource> join_sources(const std::string& description,
   return joined;
 }
 
+std::vector<std::vector<std::int64_t>> shapes_below(const TensorSource& source, const std::string& prefix) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const std::string& key : source.keys())
+    if (key.starts_with(prefix)) shapes.push_back(source.find(key)->shape);
+  return shapes;
+}
+
 }  // namespace sdgen

@@ -37,6 +37,10 @@ class TensorSource {
   virtual at::Tensor read(const std::string& key) const = 0;
 };
 
+// The shapes of the tensors whose names begin with `prefix`.
+std::vector<std::vector<std::int64_t>> shapes_below(const TensorSource& source,
+                                                    const std::string& prefix = "");
+
 // `source` under other names: key -> rename(key). Throws Error(kInput) if two keys get one name.
 std::shared_ptr<const TensorSource> rename_keys(std::shared_ptr<const TensorSource> source,
                                                 const std::function<std::string(const std::string&)>& rename);

@@ -20,7 +20,8 @@ bool is_original_encoder(const TensorSource& source) {
 // "3.conv.0.weight" -> "HALF.layers.N.conv.0.weight" with N = 3 - `before`
 std::string numbered_name(const std::string& key, const std::string& half, int before) {
   const std::size_t dot = key.find('.');
-  if (dot == std::string::npos || key.find_first_not_of("0123456789") != dot || dot > 3) return key;
+  if (dot == 0 || dot == std::string::npos || dot > 3 || key.find_first_not_of("0123456789") != dot)
+    return key;
   const int index = std::stoi(key.substr(0, dot)) - before;
   return index < 0 ? key : concat(half, ".layers.", index, key.substr(dot));
 }

@@ -10,6 +10,8 @@ namespace {
 constexpr std::int64_t kHeads = 8, kHeadWidth = 64;
 constexpr std::int64_t kTimeEmbedding = 256;  // SDXL's sizes and crops, each
 
+const std::string kWords = ".attn2.to_k.weight";
+
 // The transformers of one level: how many layers each has; 0 where it is missing.
 std::vector<int> transformer_depths(const TensorSource& unet, const std::string& block, int attentions) {
   std::vector<int> depths;
@@ -99,16 +101,9 @@ void add_block_types(const TensorSource& unet, const Depths& depths, Json& confi
                                                                                     : Json();
 }
 
-// The first attention that looks at words decides for all.
-void add_attention(const TensorSource& unet, Json& config) {
-  const std::string words = ".attn2.to_k.weight";
-  const auto keys = unet.keys();
-  const auto found =
-      std::find_if(keys.begin(), keys.end(), [&](const std::string& key) { return key.ends_with(words); });
-  if (found == keys.end())
-    fail_input(unet.describe(), ": a UNet that looks at no words (no tensor '...", words, "')");
-  config["cross_attention_dim"] = size_of(unet, *found, 1);
-  const std::string attention = found->substr(0, found->find(".transformer_blocks."));
+// How attention projects and how many heads it has, by the first attention whose name begins with
+// `attention`.
+void add_heads(const TensorSource& unet, const std::string& attention, Json& config) {
   const TensorInfo* const projection = unet.find(attention + ".proj_in.weight");
   const bool is_linear = projection && projection->shape.size() == 2;
   config["use_linear_projection"] = is_linear;
@@ -120,6 +115,17 @@ void add_attention(const TensorSource& unet, Json& config) {
   for (const Json& channels : config["block_out_channels"])
     heads.push_back(std::max<std::int64_t>(1, channels.get<std::int64_t>() / kHeadWidth));
   config["attention_head_dim"] = heads;
+}
+
+// The first attention that looks at words decides for all. False: there is none.
+bool add_attention(const TensorSource& unet, Json& config) {
+  const auto keys = unet.keys();
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [&](const std::string& key) { return key.ends_with(kWords); });
+  if (found == keys.end()) return false;
+  config["cross_attention_dim"] = size_of(unet, *found, 1);
+  add_heads(unet, found->substr(0, found->find(".transformer_blocks.")), config);
+  return true;
 }
 
 void add_label(const TensorSource& unet, Json& config) {
@@ -149,7 +155,8 @@ Json unet_config(const TensorSource& unet) {
   const Depths depths = read_depths(unet, layout);
   add_block_types(unet, depths, config);
   add_transformers(depths, config);
-  add_attention(unet, config);
+  if (!add_attention(unet, config))
+    fail_input(unet.describe(), ": a UNet that looks at no words (no tensor '...", kWords, "')");
   add_label(unet, config);
   return config;
 }
@@ -161,11 +168,22 @@ Json trunk_config(const TensorSource& trunk) {
   config["in_channels"] = size_of(trunk, "conv_in.weight", 1);
   add_down_blocks(trunk, layout, config);
   const Depths depths = read_depths(trunk, layout);
-  add_block_types(trunk, depths, config);
-  std::vector<Json> down = written_depths(depths.down);
-  if (!attends(depths.down.back()) && depths.mid > 0) down.back() = depths.mid;
+  // SDXL's smaller ControlNets have attentions of no transformer block at all
+  std::vector<Json> down;
+  std::string attention;
+  for (std::size_t i = 0; i < layout.down.size(); ++i) {
+    const std::string place = "down_blocks." + std::to_string(i) + ".attentions.0";
+    const bool has_attention = has_tensor(trunk, place + ".norm.weight");
+    if (has_attention) attention = place;
+    config["down_block_types"].push_back(has_attention ? "CrossAttnDownBlock2D" : "DownBlock2D");
+    down.push_back(has_attention ? brief(depths.down[i]) : Json(1));
+  }
+  const bool is_mid_attending = has_tensor(trunk, "mid_block.attentions.0.norm.weight");
+  if (is_mid_attending && config["down_block_types"].back() == "DownBlock2D") down.back() = depths.mid;
+  config["mid_block_type"] = is_mid_attending ? Json("UNetMidBlock2DCrossAttn") : Json("UNetMidBlock2D");
+  if (!has_tensor(trunk, "mid_block.resnets.0.norm1.weight")) config["mid_block_type"] = Json();
   config["transformer_layers_per_block"] = brief(down);
-  add_attention(trunk, config);
+  if (!add_attention(trunk, config)) add_heads(trunk, attention, config);
   add_label(trunk, config);
   return config;
 }

@@ -73,12 +73,12 @@ Weights Weights::at(const std::string& name) const {
   return {shared_, prefix_ + name + ".", quantize_};
 }
 
-std::uint64_t Weights::bytes() const {
-  std::uint64_t numbers = 0;
-  for (const std::string& key : shared_->source->keys())
-    if (key.starts_with(prefix_))
-      numbers += static_cast<std::uint64_t>(c10::multiply_integers(shared_->source->find(key)->shape));
-  return numbers * c10::elementSize(shared_->compute.dtype);
+std::vector<std::vector<std::int64_t>> Weights::shapes() const {
+  return shapes_below(*shared_->source, prefix_);
+}
+
+const Compute& Weights::compute() const {
+  return shared_->compute;
 }
 
 bool Weights::is_check_only() const {

@@ -39,8 +39,9 @@ class Weights {
   // model. Keys that begin with one of `ignored` do not count.
   void require_all_used(const std::vector<std::string>& ignored) const;
 
-  // What the tensors of this view take on the compute device in its dtype.
-  std::uint64_t bytes() const;
+  // Of all tensors of this view.
+  std::vector<std::vector<std::int64_t>> shapes() const;
+  const Compute& compute() const;
   bool is_check_only() const;
 
   // What the layers built from these weights are to be quantized to.

@@ -86,6 +86,37 @@ TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
   EXPECT_NE(text[0].second.find("Quantize: int8"), std::string::npos);
 }
 
+TEST_F(Binary, LittleMemoryDrawsTheSamePictureAndTellsItsPlan) {
+  const auto drawn = [&](const std::string& name, const std::vector<std::string>& further) {
+    std::vector<std::string> arguments = {"-p", "a red circle", "--seed", "1", "--steps", "3", "-o", name};
+    arguments.insert(arguments.end(), further.begin(), further.end());
+    return sd_gen(arguments);
+  };
+  expect_one_line_error(drawn("none.png", {"--memory-limit", "0"}), 2, "memory-limit: must be positive");
+  const ProcessResult streamed =
+      drawn("streamed.png", {"--low-memory", "--memory-limit", "0.01", "--verbose"});
+  ASSERT_EQ(streamed.exit_code, 0) << streamed.err;
+  EXPECT_NE(streamed.err.find("more read at every step"), std::string::npos) << streamed.err;
+  const ProcessResult whole = drawn("whole.png", {"--verbose"});
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_NE(whole.err.find("plan unet: weights "), std::string::npos) << whole.err;
+  EXPECT_EQ(whole.err.find("read at every step"), std::string::npos);
+  EXPECT_EQ(read_png(folder() / "streamed.png").rgb, read_png(folder() / "whole.png").rgb);
+}
+
+TEST_F(Binary, TheBestOfSeveralIsOneOfThem) {
+  expect_one_line_error(sd_gen({"-p", "x", "--best-of", "2", "-o", "none.png"}), 2, "has no ranker");
+  const ProcessResult result =
+      sd_gen({"-p", "a red circle", "--seed", "1", "--steps", "2", "--best-of", "3", "--ranker",
+              (kGolden / "ranker/clip").string(), "--json", "-o", "best.png"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_TRUE(json.contains("score"));
+  const std::string seed = std::to_string(json["seed"].get<int>());
+  ASSERT_EQ(sd_gen({"-p", "a red circle", "--seed", seed, "--steps", "2", "-o", "again.png"}).exit_code, 0);
+  EXPECT_EQ(read_png(folder() / "best.png").rgb, read_png(folder() / "again.png").rgb);
+}
+
 TEST_F(Binary, TheBuiltInModelDrawsWhatOneAsks) {
   const ProcessResult result =
       sd_gen({"-p", "a red square to the left of a blue circle on a yellow background", "--seed", "1", "-o",

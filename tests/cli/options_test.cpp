@@ -74,13 +74,18 @@ TEST(ParseOptions, LeavesTheRestToTheModel) {
 TEST(ParseOptions, ReadsMachineAndMessages) {
   const Options options = parse_options({"-p", "x", "-m", "dir", "--device", "cuda:1", "--dtype", "bfloat16",
                                          "--threads", "3", "--vae-tiling", "off", "--batch-size", "4",
-                                         "--overwrite", "--json", "--log-level", "trace"});
+                                         "--overwrite", "--json", "--log-level", "trace", "--low-memory",
+                                         "--memory-limit", "2.5", "--ranker", "clip", "--best-of", "3"});
   EXPECT_EQ(options.model, "dir");
   EXPECT_EQ(options.compute.device, Device::kCuda);
   EXPECT_EQ(options.compute.device_index, 1);
   EXPECT_EQ(options.compute.dtype, DType::kBFloat16);
   EXPECT_EQ(options.compute.threads, 3);
   EXPECT_EQ(options.compute.vae_tiling, VaeTiling::kOff);
+  EXPECT_TRUE(options.compute.low_memory);
+  EXPECT_EQ(options.compute.memory_limit, 2.5);
+  EXPECT_EQ(options.ranker, "clip");
+  EXPECT_EQ(options.job.best_of, 3);
   EXPECT_EQ(options.batch_size, 4);
   EXPECT_TRUE(options.overwrite);
   EXPECT_TRUE(options.json);

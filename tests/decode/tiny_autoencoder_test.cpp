@@ -5,6 +5,8 @@
 #include "decode/autoencoder.h"
 #include "decode/decode_plan.h"
 #include "support/golden.h"
+#include "support/named_numbers.h"
+#include "support/safetensors_file.h"
 #include "weights/model_files.h"
 #include "weights/tiny_vae.h"
 #include "weights/weights_file.h"
@@ -90,6 +92,62 @@ TEST(TinyAutoencoder, BandsGiveTheWholePicture) {
   EXPECT_THAT(modes(VaeTiling::kOff, {}), ElementsAre(DecodeMode::kWhole));
   EXPECT_THAT(modes(VaeTiling::kAuto, {}), ElementsAre(DecodeMode::kWhole, DecodeMode::kBands));
   EXPECT_THAT(modes(VaeTiling::kAuto, 1 << 20), ElementsAre(DecodeMode::kBands));
+}
+
+TEST(TinyAutoencoder, OddNamesAreLeftAsTheyAre) {
+  testing::TemporaryFolder folder;
+  const auto path = folder.path() / "odd.safetensors";
+  testing::named_file(path,
+                      {{"1.weight", {8, 4, 3, 3}},
+                       {"3.conv.0.weight", {8, 8, 3, 3}},
+                       {".weight", {1}},
+                       {"0.weight", {1}},
+                       {"9999.weight", {1}}},
+                      "");
+  const auto tensors = tiny_vae_tensors(open_weights_file(path));
+  EXPECT_TRUE(tensors->find("decoder.layers.0.weight"));
+  EXPECT_TRUE(tensors->find(".weight"));
+  EXPECT_TRUE(tensors->find("9999.weight"));
+}
+
+TEST(TinyAutoencoder, ConfigsThatMakeNoSenseAreRefused) {
+  const Json sound = {{"_class_name", "AutoencoderTiny"}};
+  EXPECT_NO_THROW(AutoencoderConfig::read({"config.json", sound}));
+  const std::vector<std::pair<Json, std::string>> cases = {
+      {{{"num_decoder_blocks", {3, 3}}, {"decoder_block_out_channels", {64, 64, 64, 64}}},
+       "expected as many"},
+      {{{"num_decoder_blocks", {3, 3, 3, 101}}}, "101 is no sensible number"},
+      {{{"num_decoder_blocks", Json::array()}, {"decoder_block_out_channels", Json::array()}}, "1 to 8"},
+      {{{"decoder_block_out_channels", {64, 64, 64, 32}}}, "the same number for every level"},
+      {{{"num_encoder_blocks", {1}}, {"encoder_block_out_channels", {64}}}, "differ in levels"},
+      {{{"upsample_fn", "bilinear"}}, "only nearest upsampling"},
+      {{{"in_channels", 1}}, "only RGB"},
+      {{{"scaling_factor", 0}}, "scaling_factor must be positive"},
+  };
+  for (const auto& [change, message] : cases) {
+    Json json = sound;
+    json.update(change);
+    EXPECT_THAT(
+        [&] {
+          AutoencoderConfig::read({"config.json", json});
+        },
+        ::testing::ThrowsMessage<Error>(::testing::HasSubstr(message)))
+        << change;
+  }
+}
+
+TEST(AutoencoderConfig, CentresOfLatentsMustFit) {
+  const auto refuse = [](const Json& mean, const Json& deviation, const std::string& message) {
+    const Json json = {{"block_out_channels", {32}}, {"latents_mean", mean}, {"latents_std", deviation}};
+    EXPECT_THAT(
+        [&] {
+          AutoencoderConfig::read({"config.json", json});
+        },
+        ::testing::ThrowsMessage<Error>(::testing::HasSubstr(message)));
+  };
+  refuse({0, 0, 0}, {1, 1, 1}, "must have 4 values");
+  refuse({0, 0, 0, 0}, nullptr, "must have 4 values");
+  refuse({0, 0, 0, 0}, {1, 1, 0, 1}, "latents_std must be positive");
 }
 
 TEST(TinyAutoencoder, OthersAreNotMistakenForIt) {

@@ -26,7 +26,7 @@ class OriginalControlNet : public ::testing::Test {
 
 TEST_F(OriginalControlNet, EveryTensorAndConfigIsWhatDiffusersMakesOfIt) {
   const Json cases = testing::single_file_cases("controlnets");
-  ASSERT_GE(cases.size(), 2u);
+  ASSERT_GE(cases.size(), 4u);
   for (const Json& golden : cases) {
     SCOPED_TRACE(golden.at("name").get<std::string>());
     const auto source = open(golden.at("original").get<Shapes>());
@@ -52,6 +52,14 @@ TEST_F(OriginalControlNet, TheModelItWasStoredWithIsLeftOut) {
   const auto source = open(shapes);
   EXPECT_TRUE(is_checkpoint(*source)) << "there is a whole model, too";
   EXPECT_EQ(controlnet_tensors(source)->keys().size(), golden.at("tensors").size());
+}
+
+TEST_F(OriginalControlNet, AbsurdNumbersInNamesCostNothing) {
+  Shapes shapes = testing::single_file_cases("controlnets").at(0).at("original").get<Shapes>();
+  const std::size_t sound = controlnet_tensors(open(shapes))->keys().size();
+  for (const std::string number : {"2000000000", "2147483647", "99999999999999999999", "-2", "x", ""})
+    shapes["control_model.input_hint_block." + number + ".weight"] = {1};
+  EXPECT_EQ(controlnet_tensors(open(shapes))->keys().size(), sound);
 }
 
 TEST_F(OriginalControlNet, OtherFilesAreRefused) {

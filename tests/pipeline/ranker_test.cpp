@@ -1,0 +1,150 @@
+#include "pipeline/ranker.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "sdgen/generator.h"
+#include "support/golden.h"
+#include "support/pictures.h"
+#include "support/safetensors_file.h"
+
+namespace sdgen {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+const std::string kClip = testing::golden_path("ranker/clip");
+
+Image picture_of(const std::string& name) {
+  return read_picture(testing::golden_path("families/" + name));
+}
+
+TEST(Ranker, ScoresAreTransformersCosines) {
+  const Json cases = testing::golden_json("ranker/scores.json").at("cases");
+  ASSERT_GE(cases.size(), 9u);
+  Ranker ranker(kClip, at::kCPU);
+  for (const Json& expected : cases) {
+    const std::vector<double> scores =
+        ranker.scores(expected["text"], {picture_of(expected["picture"].get<std::string>())});
+    ASSERT_EQ(scores.size(), 1u);
+    EXPECT_NEAR(scores[0], expected["score"].get<double>(), 2e-4) << expected;
+  }
+}
+
+TEST(Resize, BicubicEqualsPillows) {
+  const testing::GoldenTensors golden("ranker/bicubic.safetensors");
+  const Image image = picture_of("start.png");
+  for (const auto& [width, height] :
+       {std::pair(77, 53), std::pair(40, 64), std::pair(24, 16), std::pair(160, 53), std::pair(5, 3)}) {
+    const Tensor ours = testing::tensor_of({resize(image, width, height, ResizeFilter::kBicubic)})[0];
+    EXPECT_TRUE(at::equal(ours, golden.at(concat(width, "x", height)))) << width << "x" << height;
+  }
+}
+
+class BestOf : public ::testing::Test {
+ protected:
+  std::vector<Picture> drawn(Generator& generator, const Request& request, int batch_size = 1) {
+    std::vector<Picture> pictures;
+    generator.run({request}, {.batch_size = batch_size},
+                  {.on_picture = [&](const Picture& picture) { pictures.push_back(picture); },
+                   .on_failure = [&](std::size_t, int index, const Error&) { failed_.push_back(index); }});
+    return pictures;
+  }
+  Generator generator(const fs::path& model = testing::golden_path("pipelines/sd15-tiny")) const {
+    return {ModelFiles{.model = model, .ranker = kClip}, {.device = Device::kCpu, .dtype = DType::kFloat32}};
+  }
+
+  Request request_{.prompt = "a red circle", .steps = 2, .seed = 11, .width = 64, .height = 64, .count = 6};
+  std::vector<int> failed_;
+};
+
+TEST_F(BestOf, KeepsTheCandidateNearestToThePrompt) {
+  Generator model = generator();
+  const std::vector<Picture> plain = drawn(model, request_);
+  ASSERT_EQ(plain.size(), 6u);
+  EXPECT_FALSE(plain[0].score);
+  Ranker ranker(kClip, at::kCPU);
+  std::vector<double> scores;
+  for (const Picture& picture : plain) scores.push_back(ranker.scores("a red circle", {picture.image})[0]);
+  request_.count = 2;
+  request_.best_of = 3;
+  for (const int batch_size : {1, 4}) {
+    const std::vector<Picture> kept = drawn(model, request_, batch_size);
+    ASSERT_EQ(kept.size(), 2u);
+    for (std::size_t k = 0; k < 2; ++k) {
+      const auto first = scores.begin() + static_cast<std::ptrdiff_t>(3 * k);
+      const auto best = std::max_element(first, first + 3);
+      EXPECT_EQ(kept[k].index, static_cast<int>(k));
+      EXPECT_EQ(kept[k].seed, 11u + static_cast<std::uint64_t>(best - scores.begin()));
+      EXPECT_NEAR(*kept[k].score, *best, 0.5) << "a batch rounds otherwise";
+    }
+  }
+}
+
+TEST_F(BestOf, NeedsARanker) {
+  request_.best_of = 2;
+  Generator model(testing::golden_path("pipelines/sd15-tiny"), {.device = Device::kCpu});
+  EXPECT_THAT([&] { model.complete(request_); },
+              ::testing::ThrowsMessage<Error>(HasSubstr("best-of 2: model sd15-tiny has no ranker")));
+  request_.best_of = 0;
+  EXPECT_THAT([&] { model.complete(request_); }, ::testing::ThrowsMessage<Error>(HasSubstr("best-of 0")));
+  EXPECT_EQ(generator().info().ranker, "clip");
+}
+
+TEST_F(BestOf, TheModelsOwnRankerIsFound) {
+  testing::TemporaryFolder temporary;
+  const fs::path model = temporary.path() / "model";
+  fs::copy(testing::golden_path("pipelines/sd15-tiny"), model, fs::copy_options::recursive);
+  fs::copy(kClip, model / "ranker", fs::copy_options::recursive);
+  EXPECT_EQ(Generator(model, {.device = Device::kCpu}).info().ranker, "ranker");
+}
+
+class RankerErrors : public ::testing::Test {
+ protected:
+  RankerErrors() { fs::copy(kClip, folder(), fs::copy_options::recursive); }
+  fs::path folder() const { return temporary_.path() / "clip"; }
+  void expect_refused(const std::string& part_of_message) const {
+    EXPECT_THAT([&] { Ranker(folder(), at::kCPU); },
+                ::testing::ThrowsMessage<Error>(HasSubstr(part_of_message)));
+  }
+  void edit(const std::string& file, const std::string& key, const Json& value) const {
+    Json json = read_json_file(folder() / file);
+    json[key] = value;
+    std::ofstream(folder() / file) << json;
+  }
+  testing::TemporaryFolder temporary_;
+};
+
+TEST_F(RankerErrors, NoFolder) {
+  fs::remove_all(folder());
+  expect_refused("no such folder");
+}
+
+TEST_F(RankerErrors, OneTowerOnly) {
+  edit("config.json", "vision_config", nullptr);
+  expect_refused("key 'vision_config' is missing");
+}
+
+TEST_F(RankerErrors, WeightsOfAnotherSize) {
+  edit("config.json", "projection_dim", 21);
+  expect_refused("text_projection.weight': the config asks for shape [21, 16], found [20, 16]");
+}
+
+TEST_F(RankerErrors, PicturesOfAnotherSize) {
+  edit("preprocessor_config.json", "crop_size", 16);
+  expect_refused("crop_size 16 contradicts image_size 32");
+  edit("preprocessor_config.json", "crop_size", 64);
+  expect_refused("crop_size 64 is more than size 40");
+  edit("preprocessor_config.json", "size", {{"shortest_edge", "big"}});
+  expect_refused("'shortest_edge' has the unusable value");
+  edit("preprocessor_config.json", "size", {{"shortest_edge", 64}});
+  edit("preprocessor_config.json", "crop_size", 32);
+  edit("preprocessor_config.json", "image_std", {0.5, 0, 0.5});
+  expect_refused("'image_std' must be positive");
+}
+
+}  // namespace
+}  // namespace sdgen
