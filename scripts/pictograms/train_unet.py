@@ -128,7 +128,7 @@ def stage_at(samples, starts):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=2_000_000, help="seen in all sessions together; the rate decays towards it")
-    parser.add_argument("--stages", type=int, nargs="+", default=[50_000, 150_000, 600_000], help="samples at which stages 2, 3, 4 begin")
+    parser.add_argument("--stages", type=int, nargs="+", default=[20_000, 250_000, 900_000], help="samples at which stages 2, 3, 4 begin")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=7e-4)
     parser.add_argument("--text-lr", type=float, default=0., help="0 keeps the pre-trained text encoder as it is")
