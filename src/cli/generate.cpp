@@ -39,8 +39,9 @@ void note_failure(Run& run, std::size_t request_index, int index, const Error& e
   if (!run.tally.first_failure) run.tally.first_failure = error.kind();
   run.side.drop_picture(request_index, index);
   if (run.tally.total == 1) return run.log.error(error.what());
+  const Job& job = run.plan.jobs[request_index];
   run.log.error("picture {} of {} (seed {}): {}", run.plan.position(request_index, index), run.tally.total,
-                *run.plan.jobs[request_index].seed + static_cast<std::uint64_t>(index), error.what());
+                *job.seed + static_cast<std::uint64_t>(index * job.best_of), error.what());
 }
 
 // Pictures are what the run is for: a reader of standard output that has gone does not end it.

@@ -69,7 +69,8 @@ std::string default_pattern(const std::vector<Job>& jobs) {
   std::set<std::uint64_t> seeds;
   for (const Job& job : jobs)
     for (int k = 0; job.output.empty() && k < job.count; ++k)
-      if (!seeds.insert(*job.seed + static_cast<std::uint64_t>(k)).second) return "sd-gen-{index}-{seed}.png";
+      if (!seeds.insert(*job.seed + static_cast<std::uint64_t>(k * job.best_of)).second)
+        return "sd-gen-{index}-{seed}.png";
   return "sd-gen-{seed}.png";
 }
 

@@ -157,8 +157,10 @@ std::uint64_t unet_work_bytes(const UnetConfig& config, const RunSize& size, std
 }
 
 PlannedRun plan_memory(const std::vector<const Model*>& models, const Compute& compute, const MemoryUse& use,
-                       const RunSize& size, std::optional<std::uint64_t> left) {
+                       const RunSize& size, std::optional<std::uint64_t> all) {
   PlannedRun planned;
+  std::optional<std::uint64_t> left = all;
+  if (left) left = less(*left, size.ranker_bytes);
   MemoryPlan& plan = planned.plan;
   const std::uint64_t held_now = compute.device.is_cpu() ? resident_memory_bytes() : 0;
   std::uint64_t most = add_texts(models, compute, plan), unets = 0;
@@ -176,12 +178,13 @@ PlannedRun plan_memory(const std::vector<const Model*>& models, const Compute& c
     if (!size.is_one_batch) unets += unet.weights();
     unet.add_to(plan);
   }
-  const auto vae =
-      vae_part(*models.front(), compute, use, size, left ? std::optional(less(*left, unets)) : std::nullopt);
+  if (left) left = less(*left, unets);
+  const auto vae = vae_part(*models.front(), compute, use, size, left);
   most = std::max(most, unets + vae.weight_bytes + vae.work_bytes);
   plan.parts.push_back(vae);
-  plan.peak_bytes = held_now + most;
-  if (left) plan.available_bytes = held_now + *left;
+  if (size.ranker_bytes > 0) plan.parts.push_back({"ranker", size.ranker_bytes, 0, 0});
+  plan.peak_bytes = held_now + most + size.ranker_bytes;
+  if (all) plan.available_bytes = held_now + *all;
   return planned;
 }
 

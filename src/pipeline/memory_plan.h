@@ -29,6 +29,7 @@ struct RunSize {
   std::int64_t rows = 2;                               // that a UNet sees at once, questions included
   std::int64_t height = 0, width = 0;                  // latents, of these rows
   std::int64_t decoded_height = 0, decoded_width = 0;  // latents of the largest picture: decoded one by one
+  std::uint64_t ranker_bytes = 0;                      // of one that stays; 0: none is asked
   bool is_one_batch = true;  // then the UNet is freed before decoding, and a base before its refiner
 };
 

@@ -1,8 +1,10 @@
 #include "pipeline/ranker.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "image/pixels.h"
+#include "nn/streamed.h"
 #include "weights/model_files.h"
 
 namespace sdgen {
@@ -11,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kBicubic = 3;  // Pillow's number
-const std::string kText = "text_model.";
 
 // {"shortest_edge": 224}, {"height": 224, "width": 224}, or 224
 std::int64_t size_of(const Config& config, const std::string& key, const std::string& part,
@@ -39,6 +40,16 @@ Config part_of(const Config& config, const std::string& key) {
     fail_input(config.path.string(), ": key '", key,
                "' is missing; a CLIP of two towers (CLIPModel) is needed");
   return {config.path, config.json.at(key)};
+}
+
+// transformers 5 may write it as a part of processor_config.json.
+Config preprocessor_of(const fs::path& folder) {
+  const fs::path own = folder / "preprocessor_config.json", shared = folder / "processor_config.json";
+  if (fs::exists(own) || !fs::exists(shared)) return Config::read(own);
+  const Config config = Config::read(shared);
+  if (!config.has("image_processor") || !config.json.at("image_processor").is_object())
+    fail_input(shared.string(), ": key 'image_processor' is missing");
+  return {shared, config.json.at("image_processor")};
 }
 
 Image cut_from_middle(const Image& image, int width, int height) {
@@ -78,30 +89,34 @@ Ranker::Ranker(const fs::path& folder, const at::Device& device) : compute_{devi
   text_config_ = ClipTextConfig::read(part_of(config, "text_config"));
   text_config_.projection_dim = config.value<std::int64_t>("projection_dim", 512);
   image_config_ = ClipImageConfig::read(part_of(config, "vision_config"), text_config_.projection_dim);
-  if (fs::exists(folder / "preprocessor_config.json"))
-    preprocessing_ = ClipPreprocessing::read(Config::read(folder / "preprocessor_config.json"));
+  const Config preprocessor = preprocessor_of(folder);
+  preprocessing_ = ClipPreprocessing::read(preprocessor);
   if (preprocessing_.crop != image_config_.image_size)
-    fail_input((folder / "preprocessor_config.json").string(), ": crop_size ", preprocessing_.crop,
-               " contradicts image_size ", image_config_.image_size, " of config.json");
+    fail_input(preprocessor.path.string(), ": crop_size ", preprocessing_.crop, " contradicts image_size ",
+               image_config_.image_size, " of config.json");
   source_ = open_model_files(folder, "model");
   tokenizer_ = open_tokenizer(folder);
   if (tokenizer_->model_max_length() > text_config_.max_position_embeddings)
     fail_input(folder.string(), ": the tokenizer's model_max_length ", tokenizer_->model_max_length(),
                " is more than max_position_embeddings ", text_config_.max_position_embeddings);
-  ClipTextEncoder(text_weights(Weights::Mode::kCheckOnly), text_config_);
-  ClipImageEncoder(weights(Weights::Mode::kCheckOnly), image_config_);
+  const Weights text = text_weights(Weights::Mode::kCheckOnly), image = weights(Weights::Mode::kCheckOnly);
+  ClipTextEncoder(text, text_config_);
+  text.require_all_used({"vision_model.", "visual_projection.", "logit_scale", "embeddings.position_ids"});
+  ClipImageEncoder(image, image_config_);
+  image.require_all_used(
+      {"text_model.", "text_projection.", "logit_scale", "vision_model.embeddings.position_ids"});
 }
 
 Weights Ranker::weights(Weights::Mode mode) const {
   return {source_, compute_, mode};
 }
 
-// The text tower stands below a name of its own, its projection beside it.
 Weights Ranker::text_weights(Weights::Mode mode) const {
-  const auto own = [](const std::string& key) {
-    return key.starts_with(kText) ? key.substr(kText.size()) : key;
-  };
-  return {rename_keys(source_, own), compute_, mode};
+  return {rename_keys(source_, current_clip_name), compute_, mode};
+}
+
+std::uint64_t Ranker::bytes() const {
+  return kept_bytes(shapes_below(*source_), compute_);
 }
 
 Tensor Ranker::pixels_of(const Image& image) const {
@@ -119,21 +134,23 @@ Tensor Ranker::pixels_of(const Image& image) const {
   return (pixels - of_channels(preprocessing_.mean)) / of_channels(preprocessing_.deviation);
 }
 
-std::vector<double> Ranker::scores(const std::string& text, const std::vector<Image>& images) {
-  if (!text_) text_.emplace(text_weights(Weights::Mode::kRead), text_config_);
-  if (!image_) image_.emplace(weights(Weights::Mode::kRead), image_config_);
+void Ranker::load() {
+  text_.emplace(text_weights(Weights::Mode::kRead), text_config_);
+  image_.emplace(weights(Weights::Mode::kRead), image_config_);
+}
+
+double Ranker::score(const std::string& text, const Image& image) const {
   const Tensor ids = at::tensor(tokenizer_->encode(text).ids, at::kLong).unsqueeze(0);
   const auto normalized = [](const Tensor& x) {
     const Tensor on_cpu = x.to(at::kCPU, at::kDouble);
     return on_cpu / on_cpu.norm(2, {1}, /*keepdim=*/true);
   };
   const Tensor words = normalized(text_->pooled(ids, (*text_)(ids)));  // [1, P]
-  std::vector<double> scores;
-  for (const Image& image : images) {
-    const Tensor seen = normalized((*image_)(pixels_of(image).to(compute_.device)));
-    scores.push_back(100.0 * (words * seen).sum().item<double>());
-  }
-  return scores;
+  const Tensor seen = normalized((*image_)(pixels_of(image).to(compute_.device)));
+  const double score = 100.0 * (words * seen).sum().item<double>();
+  if (!std::isfinite(score))
+    fail_working("the score of a picture by ", name_, " is not finite; its weights are unusable");
+  return score;
 }
 
 void Ranker::release() {

@@ -36,10 +36,16 @@ class Ranker {
 
   const std::string& name() const { return name_; }
 
-  // 100 times the cosine between the text's embedding and each picture's, in float32. What it needs is read
-  // at the first call and freed by release().
-  std::vector<double> scores(const std::string& text, const std::vector<Image>& images);
+  // What its towers keep in memory, bytes.
+  std::uint64_t bytes() const;
+
+  bool is_loaded() const { return text_.has_value(); }
+  void load();
   void release();
+
+  // 100 times the cosine between the text's embedding and the picture's, in float32. It must be loaded.
+  // Throws Error(kWorking) if that is not finite.
+  double score(const std::string& text, const Image& image) const;
 
  private:
   Weights weights(Weights::Mode mode) const;

@@ -65,6 +65,7 @@ bool Run::draw() {
       }
     }
   } catch (const Stopped&) {
+    if (best_) report(*std::exchange(best_, {}));  // of those that were finished
     release_all();
     return false;
   } catch (...) {
@@ -83,6 +84,7 @@ void Run::release_all() {
 std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Worker& worker,
                                                                               const Batch& batch, int steps) {
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
+  if (requests_[batch.front().request_index].best_of > 1) return {};  // most are not kept
   if (!preview_)
     preview_.emplace(workers_.front().components.decoder(on_load_),
                      at::TensorOptions(compute_.device).dtype(compute_.dtype));
@@ -261,7 +263,10 @@ void Run::draw_batch(const Batch& batch) {
     else if (images[i].rgb.empty())
       offer(job, {}, not_finite(concat("the pixels of seed ", job.seed), "vae", "decoding", at::kFloat));
     else
-      offer(job, finished(job, std::move(images[i]), std::move(denoised.attention[i]), seconds), {});
+      offer(job,
+            Picture{job.request_index, picture_index(job), job.seed, std::move(images[i]), seconds,
+                    std::move(denoised.attention[i])},
+            {});
   }
 }
 
@@ -277,44 +282,44 @@ int Run::picture_index(const Job& job) const {
   return job.index / requests_[job.request_index].best_of;
 }
 
-Picture Run::finished(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
-                      double seconds) const {
+void Run::report(Picture picture) const {
   for (const Worker& worker : workers_)
-    for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
-      seconds += worker.contexts.at(text).seconds;
-  return {job.request_index, picture_index(job), job.seed, std::move(image), seconds, std::move(attention)};
+    for (const std::string& text : texts_of(requests_[picture.request_index], worker.model))
+      picture.seconds += worker.contexts.at(text).seconds;
+  if (observer_.on_picture) observer_.on_picture(picture);
 }
 
-void Run::offer(const Job& job, std::optional<Picture> picture, const std::optional<Error>& failure) {
+void Run::offer(const Job& job, std::optional<Picture> picture, std::optional<Error> failure) {
   const Request& request = requests_[job.request_index];
-  if (request.best_of == 1) {
-    if (!picture) return report_failure(job, *failure);
-    if (observer_.on_picture) observer_.on_picture(*picture);
-    return;
+  if (request.best_of == 1) return picture ? report(std::move(*picture)) : report_failure(job, *failure);
+  try {
+    if (picture) with_plain_errors([&] { consider(std::move(*picture), request.prompt); });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
+    failure = error;
   }
-  if (picture) candidates_.push_back(std::move(*picture));
-  if ((job.index + 1) % request.best_of != 0) return;
-  if (candidates_.empty()) return report_failure(job, *failure);
-  report_best(request.prompt);
+  const bool is_last = (job.index + 1) % request.best_of == 0;
+  if (failure && !(is_last && !best_)) warn_once(concat("not among those to choose from: ", failure->what()));
+  if (!is_last) return;
+  const std::optional<Picture> best = std::exchange(best_, {});
+  const double seconds = std::exchange(candidate_seconds_, 0.0);
+  if (!best) return report_failure(job, *failure);
+  Picture kept = *best;
+  kept.seconds = seconds;
+  report(std::move(kept));
 }
 
-// Seconds are those of all that it was chosen from.
-void Run::report_best(const std::string& prompt) {
-  std::vector<Picture> candidates = std::exchange(candidates_, {});
-  std::vector<Image> images;
-  double seconds = 0.0;
-  for (const Picture& candidate : candidates) {
-    images.push_back(candidate.image);
-    seconds += candidate.seconds;
+void Run::consider(Picture candidate, const std::string& prompt) {
+  if (!ranker_->is_loaded()) {
+    const Stopwatch stopwatch;
+    ranker_->load();
+    on_load_("ranker", stopwatch.seconds());
   }
   const Stopwatch stopwatch;
-  const std::vector<double> scores = with_plain_errors([&] { return ranker_->scores(prompt, images); });
+  candidate.score = ranker_->score(prompt, candidate.image);
   report_stage("rank", "", stopwatch.seconds());
-  const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
-  Picture& kept = candidates[static_cast<std::size_t>(best)];
-  kept.score = scores[static_cast<std::size_t>(best)];
-  kept.seconds = seconds + stopwatch.seconds();
-  if (observer_.on_picture) observer_.on_picture(kept);
+  candidate_seconds_ += candidate.seconds + stopwatch.seconds();
+  if (!best_ || *candidate.score > *best_->score) best_ = std::move(candidate);
 }
 
 std::size_t Run::evaluations(const Request& request) const {

@@ -96,13 +96,11 @@ class Run {
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
                           at::ScalarType dtype);
-  // A picture of a job. `seconds`: of steps and decoding; its texts are added.
-  Picture finished(const Job& job, Image image, std::shared_ptr<const AttentionMaps> attention,
-                   double seconds) const;
   // Reports the picture, or keeps it until all that it is chosen from are there. `failure` in its place: it
   // could not be drawn.
-  void offer(const Job& job, std::optional<Picture> picture, const std::optional<Error>& failure);
-  void report_best(const std::string& prompt);
+  void offer(const Job& job, std::optional<Picture> picture, std::optional<Error> failure);
+  void consider(Picture candidate, const std::string& prompt);
+  void report(Picture picture) const;
   int picture_index(const Job& job) const;  // 0 .. count - 1
   void report_failure(const Job& job, const Error& error) const;
   void release_all();
@@ -117,7 +115,8 @@ class Run {
   std::vector<Worker> workers_;  // in the order of their steps; the first decodes
   EncodedPictures pictures_;
   Ranker* ranker_;
-  std::vector<Picture> candidates_;  // of the picture in work, where the best of several is kept
+  std::optional<Picture> best_;     // so far, of the picture in work, where one of several is kept
+  double candidate_seconds_ = 0.0;  // of all of them
   std::set<std::string> warned_;
   std::optional<LatentPreview> preview_;
   double preview_seconds_ = 0.0;  // within the step in work

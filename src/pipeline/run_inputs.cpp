@@ -68,6 +68,7 @@ void Run::plan_memory_use(const std::vector<Batch>& batches) {
   std::int64_t most = 0;
   for (const Batch& batch : batches) {
     const Request& request = requests_[batch.front().request_index];
+    if (request.best_of > 1) size.ranker_bytes = ranker_->bytes();
     const Model& model = workers_.front().model;
     const std::int64_t scale = model.vae.pixels_per_latent();
     const std::int64_t height = *request.height / scale, width = *request.width / scale;

@@ -27,6 +27,7 @@ ClipImageConfig ClipImageConfig::read(const Config& vision, std::int64_t project
   if (clip.heads < 1 || clip.hidden_size < 1 || clip.hidden_size % clip.heads != 0)
     fail_input(file, ": hidden_size ", clip.hidden_size, " does not divide into num_attention_heads ",
                clip.heads);
+  if (clip.layers < 1) fail_input(file, ": num_hidden_layers ", clip.layers, " is no sensible number");
   if (clip.patch_size < 1 || clip.image_size < clip.patch_size || clip.image_size > kMostSize)
     fail_input(file, ": image_size ", clip.image_size, " and patch_size ", clip.patch_size,
                " are no sensible sizes");

@@ -183,6 +183,7 @@ Json trunk_config(const TensorSource& trunk) {
   config["mid_block_type"] = is_mid_attending ? Json("UNetMidBlock2DCrossAttn") : Json("UNetMidBlock2D");
   if (!has_tensor(trunk, "mid_block.resnets.0.norm1.weight")) config["mid_block_type"] = Json();
   config["transformer_layers_per_block"] = brief(down);
+  if (attention.empty() && is_mid_attending) attention = "mid_block.attentions.0";
   if (!add_attention(trunk, config)) add_heads(trunk, attention, config);
   add_label(trunk, config);
   return config;

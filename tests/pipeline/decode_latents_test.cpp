@@ -2,31 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <iterator>
 
 #include "sdgen/generator.h"
 #include "support/golden.h"
 #include "support/safetensors_file.h"
+#include "support/scale_tensor.h"
 
 namespace sdgen {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Multiplies a float16 tensor of a safetensors file.
-void scale_tensor(const fs::path& path, const std::string& key, double factor) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  std::uint64_t header = 0;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  const Json info = Json::parse(bytes.substr(8, header)).at(key);
-  ASSERT_EQ(info.at("dtype"), "F16");
-  const auto begin = info.at("data_offsets").at(0).get<std::size_t>();
-  const auto end = info.at("data_offsets").at(1).get<std::size_t>();
-  at::from_blob(bytes.data() + 8 + header + begin, {static_cast<std::int64_t>(end - begin) / 2}, at::kHalf)
-      .mul_(factor);
-  testing::write_bytes(path, bytes);
-}
 
 class DecodeLatents : public ::testing::Test {
  protected:
@@ -71,9 +56,10 @@ TEST_F(DecodeLatents, TilesWhereTheyAreAskedFor) {
 TEST_F(DecodeLatents, WhatOverflowsInHalfPrecisionIsDecodedInFloat32) {
   // No noise is predicted, so that the latents are the same in both.
   const fs::path unet = model() / "unet/diffusion_pytorch_model.fp16.safetensors";
-  scale_tensor(unet, "conv_out.weight", 0);
-  scale_tensor(unet, "conv_out.bias", 0);
-  scale_tensor(model() / "vae/diffusion_pytorch_model.fp16.safetensors", "decoder.conv_in.weight", 3e4);
+  testing::scale_tensor(unet, "conv_out.weight", 0);
+  testing::scale_tensor(unet, "conv_out.bias", 0);
+  testing::scale_tensor(model() / "vae/diffusion_pytorch_model.fp16.safetensors", "decoder.conv_in.weight",
+                        3e4);
   const auto expected = draw({.device = Device::kCpu, .dtype = DType::kFloat32});
   EXPECT_TRUE(warnings_.empty());
   const auto images = draw({.device = Device::kCpu, .dtype = DType::kFloat16});

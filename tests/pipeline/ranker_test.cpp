@@ -9,6 +9,7 @@
 #include "support/golden.h"
 #include "support/pictures.h"
 #include "support/safetensors_file.h"
+#include "support/scale_tensor.h"
 
 namespace sdgen {
 namespace {
@@ -26,11 +27,11 @@ TEST(Ranker, ScoresAreTransformersCosines) {
   const Json cases = testing::golden_json("ranker/scores.json").at("cases");
   ASSERT_GE(cases.size(), 9u);
   Ranker ranker(kClip, at::kCPU);
+  EXPECT_FALSE(ranker.is_loaded());
+  ranker.load();
   for (const Json& expected : cases) {
-    const std::vector<double> scores =
-        ranker.scores(expected["text"], {picture_of(expected["picture"].get<std::string>())});
-    ASSERT_EQ(scores.size(), 1u);
-    EXPECT_NEAR(scores[0], expected["score"].get<double>(), 2e-4) << expected;
+    const double score = ranker.score(expected["text"], picture_of(expected["picture"].get<std::string>()));
+    EXPECT_NEAR(score, expected["score"].get<double>(), 2e-4) << expected;
   }
 }
 
@@ -67,8 +68,9 @@ TEST_F(BestOf, KeepsTheCandidateNearestToThePrompt) {
   ASSERT_EQ(plain.size(), 6u);
   EXPECT_FALSE(plain[0].score);
   Ranker ranker(kClip, at::kCPU);
+  ranker.load();
   std::vector<double> scores;
-  for (const Picture& picture : plain) scores.push_back(ranker.scores("a red circle", {picture.image})[0]);
+  for (const Picture& picture : plain) scores.push_back(ranker.score("a red circle", picture.image));
   request_.count = 2;
   request_.best_of = 3;
   for (const int batch_size : {1, 4}) {
@@ -82,6 +84,36 @@ TEST_F(BestOf, KeepsTheCandidateNearestToThePrompt) {
       EXPECT_NEAR(*kept[k].score, *best, 0.5) << "a batch rounds otherwise";
     }
   }
+}
+
+TEST_F(BestOf, AnInterruptedChoiceKeepsTheBestSoFar) {
+  Generator model = generator();
+  request_.count = 1;
+  request_.best_of = 6;
+  int ranked = 0;
+  std::vector<Picture> kept;
+  const bool finished =
+      model.run({request_}, {},
+                {.on_picture = [&](const Picture& picture) { kept.push_back(picture); },
+                 .on_stage = [&](const StageEvent& event) { ranked += event.stage == "rank"; },
+                 .should_stop = [&] { return ranked == 2; }});
+  EXPECT_FALSE(finished);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_LE(kept[0].seed, 12u) << "of the two that were finished";
+}
+
+TEST_F(BestOf, FailedCandidatesAreLeftOut) {
+  testing::TemporaryFolder temporary;
+  const fs::path clip = temporary.path() / "clip";
+  fs::copy(kClip, clip, fs::copy_options::recursive);
+  // no picture's embedding has a direction: every score is 0 / 0
+  testing::scale_tensor(clip / "model.safetensors", "visual_projection.weight", 0.0);
+  Generator model({.model = testing::golden_path("pipelines/sd15-tiny"), .ranker = clip},
+                  {.device = Device::kCpu, .dtype = DType::kFloat32});
+  request_.count = 2;
+  request_.best_of = 2;
+  EXPECT_TRUE(drawn(model, request_).empty());
+  EXPECT_EQ(failed_, (std::vector<int>{0, 1}));
 }
 
 TEST_F(BestOf, NeedsARanker) {
@@ -126,6 +158,24 @@ TEST_F(RankerErrors, NoFolder) {
 TEST_F(RankerErrors, OneTowerOnly) {
   edit("config.json", "vision_config", nullptr);
   expect_refused("key 'vision_config' is missing");
+}
+
+TEST_F(RankerErrors, WeightsThatNothingUses) {
+  Json json = read_json_file(folder() / "config.json");
+  json["vision_config"]["num_hidden_layers"] = 1;
+  std::ofstream(folder() / "config.json") << json;
+  expect_refused("tensors are not part of the model its config describes");
+  json["vision_config"]["num_hidden_layers"] = 0;
+  std::ofstream(folder() / "config.json") << json;
+  expect_refused("num_hidden_layers 0");
+}
+
+TEST_F(RankerErrors, ThePreprocessorMayBeAPartOfAnotherFile) {
+  const Json json = read_json_file(folder() / "preprocessor_config.json");
+  fs::remove(folder() / "preprocessor_config.json");
+  expect_refused("preprocessor_config.json");
+  std::ofstream(folder() / "processor_config.json") << Json{{"image_processor", json}};
+  EXPECT_NO_THROW(Ranker(folder(), at::kCPU));
 }
 
 TEST_F(RankerErrors, WeightsOfAnotherSize) {
