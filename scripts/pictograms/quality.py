@@ -133,17 +133,18 @@ def main():
         Path(args.write_prompts).write_text("".join(text + "\n" for text in said))
         return
     tower = trained_towers(load_tokenizer()).image
+    # not the captions' own scenes: pairs that belong together would be nearer than one distribution makes them
     other = real_scenes(98765, args.count, args.stage)[1]
-    log("quality", what="other real scenes", of=args.count, stage=args.stage, **compare(tower, other, real))
+    log("quality", what="real scenes", of=args.count, stage=args.stage, **compare(tower, real, other))
     if args.pictures:
         files = sorted(Path(args.pictures).glob("*.png"))
         assert len(files) == len(said), f"{args.pictures} holds {len(files)} pictures, the list has {len(said)} captions"
-        log("quality", what=args.pictures, **compare(tower, [np.asarray(Image.open(f).convert("RGB")) for f in files], real))
+        log("quality", what=args.pictures, **compare(tower, [np.asarray(Image.open(f).convert("RGB")) for f in files], other))
         return
     pipeline = pipeline_of(args.folder)
     drawing = lambda prompts, seed: draw(pipeline, prompts, args.steps, args.guidance, seed)
     log("quality", what=args.folder or "checkpoint", of=args.count, stage=args.stage, steps=args.steps, guidance=args.guidance,
-        **compare(tower, drawing(said, 50_000), real), variety=variety(tower, drawing, args.stage))
+        **compare(tower, drawing(said, 50_000), other), variety=variety(tower, drawing, args.stage))
 
 
 if __name__ == "__main__":
