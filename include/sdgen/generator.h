@@ -120,7 +120,7 @@ struct OperatorTimes {
 };
 
 // After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode",
-// "rank" (once a picture that is the best of several).
+// "rank" (once a picture that others are drawn to choose from).
 struct StageEvent {
   std::string stage;
   std::string detail;  // component, e.g. "unet"; how it was decoded if not whole, e.g. "in tiles"; else empty

@@ -41,6 +41,17 @@ def load_checkpoint(name):
     return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
 
 
+def resumed(name, model, optimizer, average):
+    """Loads a training's last checkpoint, if there is one, into its parts. (step, seconds) of it, else (0, 0)."""
+    state = load_checkpoint(name)
+    if not state:
+        return 0, 0.
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.load(state["average"])
+    return state["step"], state["seconds"]
+
+
 class Average:
     """Exponential moving average of a module's parameters, warm from the first step."""
 

@@ -22,7 +22,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 
 import captions
 import world
-from common import WORK, Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, save_checkpoint
+from common import WORK, Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, resumed, save_checkpoint
 from train_text import EMBEDDING, Reader, answers_of, ground_of, load_tokenizer, reading_loss, some_scenes, tokenize, trained_towers
 
 SIDE, PATCH, WIDTH, LAYERS = world.SIDE_PX, 16, 192, 4
@@ -131,20 +131,15 @@ def main():
     torch.manual_seed(args.seed)
     tokenizer = load_tokenizer()
     towers = trained_towers(tokenizer)
-    state = load_checkpoint("ranker")
     if args.export:
-        export(args.export, state["average"]["shadow"], tokenizer, towers)
+        export(args.export, load_checkpoint("ranker")["average"]["shadow"], tokenizer, towers)
         return
     from train_vae import trained_vae
     vae = None if args.no_vae else trained_vae()
     ranker = Ranker()
     optimizer = torch.optim.AdamW(ranker.parameters(), lr=args.lr, betas=(.9, .98), weight_decay=.01, fused=True)
-    average, step, seconds = Average(ranker, .995), 0, 0.
-    if state:
-        ranker.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.load(state["average"])
-        step, seconds = state["step"], state["seconds"]
+    average = Average(ranker, .995)
+    step, seconds = resumed("ranker", ranker, optimizer, average)
     log("ranker", event="start", step=step, parameters=sum(p.numel() for p in ranker.vision.parameters()), args=vars(args))
     began, began_step, lately, threads = time.time(), step, time.time(), Threads()
     while step < args.steps:

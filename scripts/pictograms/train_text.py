@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 import captions
 import world
 from common import (MAX_TOKENS, WORK, Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log,
-                    pixels_to_tensor, save_checkpoint)
+                    pixels_to_tensor, resumed, save_checkpoint)
 from sprites import ALL, BACKGROUND_NAMES, COLOUR_NAMES
 
 WIDTH, EMBEDDING = 256, 192
@@ -230,13 +230,8 @@ def main():
     tokenizer = load_tokenizer()
     towers = Towers(tokenizer)
     optimizer = torch.optim.AdamW(towers.parameters(), lr=args.lr, betas=(.9, .98), weight_decay=.01)
-    average, step, seconds = Average(towers, .995), 0, 0.
-    state = load_checkpoint("text")
-    if state:
-        towers.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.load(state["average"])
-        step, seconds = state["step"], state["seconds"]
+    average = Average(towers, .995)
+    step, seconds = resumed("text", towers, optimizer, average)
     count = lambda m: sum(p.numel() for p in m.parameters())
     log("text", event="start", step=step, text=count(towers.text), image=count(towers.image), args=vars(args))
     began, began_step, lately, threads = time.time(), step, time.time(), Threads()

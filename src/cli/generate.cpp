@@ -98,7 +98,8 @@ Observer observe(Run& run) {
     run.stages.note(event, run.log);
     run.side.note_stage(event);
   };
-  observer.on_plan = [&run](const MemoryPlan& plan) { StageLog::tell_plan(plan, run.log); };
+  if (run.log.should_log(spdlog::level::debug))
+    observer.on_plan = [&run](const MemoryPlan& plan) { StageLog::tell_plan(plan, run.log); };
   observer.on_preview = [&run](const Preview& preview) { run.side.show_preview(preview); };
   observer.should_stop = interrupted;
   return observer;

@@ -108,6 +108,7 @@ void inspect_component_folder(const fs::path& path, Inspection& inspection) {
   const bool is_text = !config.has("_class_name");
   const auto source = open_model_files(path, is_text ? "model" : "diffusion_pytorch_model");
   inspection.kind = is_text ? "text encoder" : class_name.find("UNet") == 0 ? "unet" : "other model";
+  if (architecture.find("\"CLIPModel\"") != std::string::npos) inspection.kind = "clip";  // --ranker takes it
   if (class_name == "AutoencoderKL") inspection.kind = "vae";
   if (class_name == "AutoencoderTiny") inspection.kind = "tiny vae";
   if (class_name == "ControlNetModel") inspection.kind = "controlnet";

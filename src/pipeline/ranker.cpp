@@ -139,15 +139,18 @@ void Ranker::load() {
   image_.emplace(weights(Weights::Mode::kRead), image_config_);
 }
 
-double Ranker::score(const std::string& text, const Image& image) const {
-  const Tensor ids = at::tensor(tokenizer_->encode(text).ids, at::kLong).unsqueeze(0);
+double Ranker::score(const std::string& text, const Image& image) {
   const auto normalized = [](const Tensor& x) {
     const Tensor on_cpu = x.to(at::kCPU, at::kDouble);
     return on_cpu / on_cpu.norm(2, {1}, /*keepdim=*/true);
   };
-  const Tensor words = normalized(text_->pooled(ids, (*text_)(ids)));  // [1, P]
+  if (!words_.defined() || words_of_ != text) {
+    const Tensor ids = at::tensor(tokenizer_->encode(text).ids, at::kLong).unsqueeze(0);
+    words_ = normalized(text_->pooled(ids, (*text_)(ids)));
+    words_of_ = text;
+  }
   const Tensor seen = normalized((*image_)(pixels_of(image).to(compute_.device)));
-  const double score = 100.0 * (words * seen).sum().item<double>();
+  const double score = 100.0 * (words_ * seen).sum().item<double>();
   if (!std::isfinite(score))
     fail_working("the score of a picture by ", name_, " is not finite; its weights are unusable");
   return score;
@@ -156,6 +159,7 @@ double Ranker::score(const std::string& text, const Image& image) const {
 void Ranker::release() {
   text_.reset();
   image_.reset();
+  words_.reset();
   release_freed_memory();
 }
 

@@ -45,7 +45,7 @@ class Ranker {
 
   // 100 times the cosine between the text's embedding and the picture's, in float32. It must be loaded.
   // Throws Error(kWorking) if that is not finite.
-  double score(const std::string& text, const Image& image) const;
+  double score(const std::string& text, const Image& image);
 
  private:
   Weights weights(Weights::Mode mode) const;
@@ -61,6 +61,8 @@ class Ranker {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ClipTextEncoder> text_;
   std::optional<ClipImageEncoder> image_;
+  std::string words_of_;  // the text last asked for,
+  Tensor words_;          // and its embedding [1, P]; undefined: none yet
 };
 
 }  // namespace sdgen

@@ -65,7 +65,7 @@ bool Run::draw() {
       }
     }
   } catch (const Stopped&) {
-    if (best_) report(*std::exchange(best_, {}));  // of those that were finished
+    if (best_) report_best();  // of those that were finished
     release_all();
     return false;
   } catch (...) {
@@ -301,11 +301,17 @@ void Run::offer(const Job& job, std::optional<Picture> picture, std::optional<Er
   const bool is_last = (job.index + 1) % request.best_of == 0;
   if (failure && !(is_last && !best_)) warn_once(concat("not among those to choose from: ", failure->what()));
   if (!is_last) return;
-  const std::optional<Picture> best = std::exchange(best_, {});
-  const double seconds = std::exchange(candidate_seconds_, 0.0);
-  if (!best) return report_failure(job, *failure);
-  Picture kept = *best;
-  kept.seconds = seconds;
+  if (best_)
+    report_best();
+  else
+    report_failure(job, *failure);
+}
+
+// Its seconds are those of all that it was chosen from.
+void Run::report_best() {
+  Picture kept = std::move(*best_);
+  best_.reset();
+  kept.seconds = std::exchange(candidate_seconds_, 0.0);
   report(std::move(kept));
 }
 

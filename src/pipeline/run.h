@@ -100,6 +100,7 @@ class Run {
   // could not be drawn.
   void offer(const Job& job, std::optional<Picture> picture, std::optional<Error> failure);
   void consider(Picture candidate, const std::string& prompt);
+  void report_best();
   void report(Picture picture) const;
   int picture_index(const Job& job) const;  // 0 .. count - 1
   void report_failure(const Job& job, const Error& error) const;

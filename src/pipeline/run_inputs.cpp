@@ -63,6 +63,7 @@ void Run::encode(Worker& worker, const std::string& text) {
 }
 
 void Run::plan_memory_use(const std::vector<Batch>& batches) {
+  if (!memory_.low_memory && !observer_.on_plan) return;  // it reads every weight header again
   RunSize size;
   size.is_one_batch = batches.size() == 1;
   std::int64_t most = 0;

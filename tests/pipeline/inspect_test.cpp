@@ -104,6 +104,7 @@ TEST_F(Inspect, OtherFiles) {
   EXPECT_EQ(of({{"adapter.body.0.resnets.0.block1.weight", {4, 4, 3, 3}}}).kind, "t2i-adapter");
   EXPECT_EQ(of({{"decoder.layers.0.weight", {64, 4, 3, 3}}}).kind, "tiny vae");
   EXPECT_EQ(of({{"double_blocks.0.x", {2}}}).kind, "other model");
+  EXPECT_EQ(inspect(testing::golden_path("ranker/clip")).kind, "clip");
   const Inspection unknown = of({{"some.thing", {2, 3}}});
   EXPECT_EQ(unknown.kind, "unknown");
   EXPECT_EQ(unknown.unused, std::vector<std::string>{"some.thing"});
