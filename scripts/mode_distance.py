@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts" / "shapes"))
-FIRST_SEED = 1000  # picture i has seed FIRST_SEED + i, as in shapes/evaluate.py
+sys.path.insert(0, str(ROOT / "scripts" / "pictograms"))
+FIRST_SEED = 1000  # picture i has seed FIRST_SEED + i
 INK, SOFT, FRAME, LINE, POINT = "#1f2933", "#616e7c", "#e3e8ee", "#9fb3c8", "#d9480f"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 520, 70, 40, 84, 60  # pixels
 
@@ -39,8 +39,10 @@ class Mode:
 
 
 def held_out_prompts(count):
-    import world
-    return [caption.text for caption in world.held_out_prompts(count)]
+    """The examination's, one of each category in turn; they need the font Noto Color Emoji."""
+    import captions
+    exams = [captions.exam(category) for category in captions.CATEGORIES]
+    return [exams[i % len(exams)][i // len(exams)].text for i in range(count)]
 
 
 def flags_of(mode):
@@ -130,13 +132,13 @@ def main():
     parser.add_argument("--count", type=int, default=16, help="pictures a mode [16]")
     parser.add_argument("--rounds", type=int, default=1, help="all modes in turn, so often; the least time counts [1]")
     parser.add_argument("--common", default="", metavar="FLAGS", help="flags for the reference and every mode")
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "shapes", help="[models/shapes]")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "pictograms", help="[models/pictograms]")
     parser.add_argument("--sd-gen", type=Path, default=ROOT / "build" / "sd-gen", help="the program [build/sd-gen]")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw speed against PSNR into an SVG")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the pictures in DIR, a folder a mode")
     options = parser.parse_args()
-    if options.count < 1 or options.rounds < 1:
-        parser.error("--count and --rounds must be 1 or more")
+    if not 1 <= options.count <= 1200 or options.rounds < 1:
+        parser.error("--count must be 1 to 1200, --rounds 1 or more")
     modes = [Mode(name) for name in ["float32", *(mode.strip() for mode in options.modes)]]
     with tempfile.TemporaryDirectory() as scratch:
         prompt_file = Path(scratch) / "prompts.jsonl"

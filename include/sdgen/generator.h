@@ -1,7 +1,7 @@
 // The chain: words -> conditioning -> latents -> pixels.
 //
-//   sdgen::Generator generator("models/shapes", {});
-//   auto request = generator.complete({.prompt = "a red circle above a blue square"});
+//   sdgen::Generator generator("models/pictograms", {});
+//   auto request = generator.complete({.prompt = "a blue tulip to the left of an orange truck"});
 //   generator.run({request}, {}, {.on_picture = [](const sdgen::Picture& picture) { ... }});
 #pragma once
 

@@ -1,6 +1,7 @@
 """Words for scenes: a grammar with many paraphrases; the examination's prompts; hard negatives for the contrastive towers."""
 
 import random
+import re
 from dataclasses import dataclass, replace
 
 import world
@@ -217,6 +218,17 @@ def same_meaning(a, b):
     if a.loose or b.loose:
         return sorted(map(repr, a.groups)) == sorted(map(repr, b.groups)) and a.background == b.background
     return (a.groups, a.layout, a.background) == (b.groups, b.layout, b.background)
+
+
+def taught_words(stage, quiet=20_000):
+    """Every word that training captions of a stage can hold, in lower case: until no new one has come for so many captions."""
+    rng, words, since = random.Random(1), set(), 0
+    while since < quiet:
+        caption = describe(world.training_scene(rng, stage), rng).text.lower()
+        new = set(re.findall(r"\w+(?:['-]\w+)*", caption)) - words
+        words |= new
+        since = 0 if new else since + 1
+    return sorted(words)
 
 
 # ---- the examination ------------------------------------------------------------------------------------------------

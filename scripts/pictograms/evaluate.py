@@ -1,7 +1,9 @@
-"""Draws the examination's prompts with diffusers and has the checker judge them, category by category.
+"""Draws the examination's prompts and has the checker judge them, category by category.
 
   evaluate.py                                      200 unseen prompts a category, CORE pictograms, the checkpoint's averaged weights
-  evaluate.py --folder DIR --steps 30 15 8         an exported folder, at several numbers of steps
+  evaluate.py --folder DIR --steps 30 15 8         an exported folder with diffusers, at several numbers of steps
+  evaluate.py --sd-gen --steps 30 --seeds 4        the built sd-gen and its built-in model (or --folder DIR), in the machine's
+                                                   own dtype; flags of its own behind --
   evaluate.py --kinds all --known                  all pictograms; combinations that training did show
   evaluate.py --write-prompts FILE.txt             the prompts, one a line, category after category, for another program
   evaluate.py --judge DIR                          judge DIR's PNGs, sorted by name, in the prompts' order
@@ -21,13 +23,13 @@ import captions
 import checker
 import world
 from common import WORK, load_checkpoint, log
+from drawing import BUILT_IN, draw_by_sd_gen
 from sprites import ALL, CORE
 
 FIRST_SEED = 1000  # picture i of a category has seed FIRST_SEED + i
 KINDS_OF = {"core": tuple(CORE), "all": tuple(ALL)}
 
 
-@torch.no_grad()
 def draw(pipeline, prompts, steps, guidance, first_seed=FIRST_SEED, batch=20):
     pictures = []
     for at in range(0, len(prompts), batch):
@@ -92,8 +94,10 @@ def main():
     parser.add_argument("--guidance", type=float, default=3.)
     parser.add_argument("--seeds", type=int, default=1, help="pictures a prompt")
     parser.add_argument("--failures", action="store_true", help="name what was refused")
+    parser.add_argument("--sd-gen", action="store_true")
     parser.add_argument("--write-prompts")
     parser.add_argument("--judge")
+    parser.add_argument("flags", nargs="*", help="sd-gen's, behind --")
     args = parser.parse_args()
     exams = {c: captions.exam(c, KINDS_OF[args.kinds], not args.known)[:args.count] for c in args.categories}
     if args.write_prompts:
@@ -101,11 +105,12 @@ def main():
         return
 
     def report(category, pictures, name, **fields):
-        result, verdicts = score(pictures, exams[category] * (len(pictures) // len(exams[category])))
+        asked = exams[category] * (len(pictures) // len(exams[category]))
+        result, verdicts = score(pictures, asked)
         framed(pictures[:96], verdicts, WORK / f"exam_{name}_{category}.png")
         log("evaluate", category=category, kinds=args.kinds, unseen=not args.known, of=len(pictures), **fields, **result)
         if args.failures:
-            for caption, verdict in zip(exams[category], verdicts):
+            for caption, verdict in zip(asked, verdicts):
                 if not verdict["all"]:
                     print(f"  {caption.text}: " + ", ".join(f"{f.colour} {f.name} ({f.x:.0f},{f.y:.0f}) {f.error:.2f}"
                                                             for f in verdict["found"]))
@@ -119,15 +124,23 @@ def main():
             part, files = files[:len(prompts)], files[len(prompts):]
             report(category, [np.asarray(Image.open(f).convert("RGB")) for f in part], "judged", folder=args.judge)
         return
-    pipeline = pipeline_of(args.folder)
+    pipeline = None if args.sd_gen else pipeline_of(args.folder)
+
+    def drawn(prompts, steps, first_seed):
+        if pipeline:
+            return draw(pipeline, prompts, steps, args.guidance, first_seed)
+        return draw_by_sd_gen(prompts, range(first_seed, first_seed + len(prompts)),
+                              ["--steps", steps, "--guidance-scale", args.guidance, *args.flags], args.folder or BUILT_IN)
+
     for steps in args.steps:
         rights = []
         for category, prompts in exams.items():
             began, pictures = time.time(), []
             for seed in range(args.seeds):
-                pictures += draw(pipeline, [p.text for p in prompts], steps, args.guidance, FIRST_SEED * (seed + 1))
-            rights.append(report(category, pictures, f"{steps}", steps=steps, guidance=args.guidance, s=round(time.time() - began)))
-        log("evaluate", steps=steps, overall=round(sum(rights) / len(rights), 4))
+                pictures += drawn([p.text for p in prompts], steps, FIRST_SEED * (seed + 1))
+            rights.append(report(category, pictures, f"{steps}", steps=steps, guidance=args.guidance,
+                                 flags=args.flags, s=round(time.time() - began)))
+        log("evaluate", steps=steps, guidance=args.guidance, flags=args.flags, overall=round(sum(rights) / len(rights), 4))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import shutil
 import torch
 from diffusers import StableDiffusionPipeline
 
+import captions
 from common import MODEL, WORK, load_checkpoint, log
 from train_text import build_text_encoder, load_tokenizer
 from train_unet import build_scheduler, build_unet
@@ -34,14 +35,15 @@ def main():
     fresh, old = MODEL.with_name("model.new"), MODEL.with_name("model.old")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
-    state = load_checkpoint("unet")
+    state, stage = load_checkpoint("unet"), load_checkpoint("pool")["stages"][-1]
     build_pipeline(state["average"]["shadow"]).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
     shutil.rmtree(fresh / "tokenizer")
     shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
     index = json.loads((fresh / "model_index.json").read_text())
     index["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]  # transformers 4 knows only this name of the class
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (fresh / "sdgen.json").write_text(json.dumps({"guidance_scale": args.guidance_scale, "steps": args.steps}) + "\n")
+    (fresh / "sdgen.json").write_text(json.dumps({"guidance_scale": args.guidance_scale, "steps": args.steps,
+                                                  "words": captions.taught_words(stage)}) + "\n")
     for file in fresh.rglob("*.safetensors"):
         file.chmod(0o644)
     if MODEL.exists():

@@ -1,4 +1,4 @@
-"""A contact sheet with the words below: held-out prompts drawn by the checkpoint (or a folder), scenes, or VAE reconstructions.
+"""A contact sheet with the words below: held-out prompts drawn by the built sd-gen, scenes, or VAE reconstructions.
 
     python sheet.py prompts.png [--folder DIR]      python sheet.py scenes.png --scenes      python sheet.py vae.png --vae
 """
@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import captions
 import world
+from drawing import BUILT_IN, draw_by_sd_gen
+from sprites import ALL, CORE
 
 GAP, TEXT_PX = 8, 40
 
@@ -32,7 +34,7 @@ def write(path, pictures, texts, columns=8):
         x, y = GAP + i % columns * (side + GAP), GAP + i // columns * (picture.shape[0] + TEXT_PX)
         sheet.paste(Image.fromarray(picture), (x, y))
         canvas.text((x, y + picture.shape[0] + 1), wrapped(canvas, text, font, side), "black", font, spacing=0)
-    sheet.save(path)
+    sheet.save(path, optimize=True)
 
 
 def main():
@@ -41,7 +43,7 @@ def main():
     parser.add_argument("--folder")
     parser.add_argument("--scenes", action="store_true")
     parser.add_argument("--vae", action="store_true")
-    parser.add_argument("--stage", type=int, default=4)
+    parser.add_argument("--stage", type=int, default=3)
     parser.add_argument("--known", action="store_true")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--seed", type=int, default=5)
@@ -58,12 +60,11 @@ def main():
             pictures = [np.concatenate([p, seen(p)]) for p in pictures]
         write(args.path, pictures, [captions.describe(s, rng).text for s in scenes])
         return
-    from evaluate import draw, pipeline_of
-    from sprites import ALL, CORE
     kinds = tuple(ALL if args.stage == 4 else CORE)
     prompts = [p for c in captions.CATEGORIES for p in captions.exam(c, kinds, not args.known)]
     prompts = [p.text for p in rng.sample(prompts, args.count)]
-    write(args.path, draw(pipeline_of(args.folder), prompts, args.steps, args.guidance), prompts)
+    flags = ["--steps", args.steps, "--guidance-scale", args.guidance]
+    write(args.path, draw_by_sd_gen(prompts, range(1, 1 + args.count), flags, args.folder or BUILT_IN), prompts)
 
 
 if __name__ == "__main__":

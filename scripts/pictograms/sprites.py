@@ -1,6 +1,7 @@
 """The world's parts as RGBA pictures: pictograms of the emoji font, plain or tinted, and geometric shapes."""
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,6 +55,13 @@ CORE = [name for name, kind in KINDS.items() if kind.core]
 
 
 # ---- masters --------------------------------------------------------------------------------------------------------
+
+def skip_without_font():
+    """For tests: ends the program with ctest's code for a skipped one."""
+    if not Path(FONT).exists():
+        print(f"skipped: there is no {FONT} (Debian: fonts-noto-color-emoji; elsewhere set PICTOGRAMS_FONT)")
+        sys.exit(77)
+
 
 @lru_cache(maxsize=1)
 def _font():

@@ -1,12 +1,19 @@
 """python -m unittest test_world: what every stage relies on, in seconds."""
 
 import random
+import sys
 import unittest
 
-import captions
-import checker
-import world
-from sprites import ALL, CORE, KINDS, colours_of
+try:
+    import captions
+    import checker
+    import sprites
+    import world
+    from sprites import ALL, CORE, KINDS, colours_of
+except ImportError as error:
+    print(f"skipped: {error} (Debian: python3-numpy python3-scipy python3-pil)")
+    sys.exit(77)
+sprites.skip_without_font()
 
 
 class World(unittest.TestCase):
@@ -34,6 +41,17 @@ class World(unittest.TestCase):
             self.assertIn((caption.groups[0].name, caption.groups[0].count), lists["counts"])
         for caption in captions.exam("colours", count=50):
             self.assertIn((caption.groups[0].name, caption.groups[0].colour), lists["colours"])
+
+    def test_oblong_pictures_hold_the_same_scene(self):
+        for index in range(40):
+            for width, height in ((192, 128), (128, 192)):
+                scene, square = world.drawn(3, index, 3)
+                again, oblong = world.drawn(3, index, 3, width, height)
+                self.assertEqual(scene, again)
+                self.assertEqual(oblong.shape, (height, width, 3))
+                ground = square[0, 0]
+                shown = lambda pixels: int((pixels != ground).any(2).sum())
+                self.assertEqual(shown(oblong), shown(square), f"{index}: something is cut off or covered")
 
     def test_tintable_in_every_colour(self):
         for name in ALL:

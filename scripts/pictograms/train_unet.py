@@ -22,6 +22,7 @@ from train_text import WIDTH, build_text_encoder, load_tokenizer, tokenize
 from train_vae import trained_vae
 
 LATENT_SIDE = world.SIDE_PX // 8
+OBLONG = [(192, 128), (128, 192)]
 
 
 def build_unet():
@@ -61,17 +62,16 @@ def encode(vae, pictures):
 class Pool:
     """Latents of scenes, encoded as training goes on; each is met several times, always under another caption."""
 
-    def __init__(self, vae, seed, capacity=150_000):
-        self.vae, self.seed, self.capacity = vae, seed, capacity
-        self.stages, self.latents, self.made, self.since = [], torch.empty(0, 4, LATENT_SIDE, LATENT_SIDE, dtype=torch.half), 0, 0
-        self.latents.resize_(capacity, 4, LATENT_SIDE, LATENT_SIDE)
+    def __init__(self, vae, seed, capacity=150_000, width=world.SIDE_PX, height=world.SIDE_PX):
+        self.vae, self.seed, self.capacity, self.size = vae, seed, capacity, (width, height)
+        self.stages, self.latents, self.made, self.since = [], torch.empty(capacity, 4, height // 8, width // 8, dtype=torch.half), 0, 0
 
     def grow(self, count, stage):
         if self.stages and self.stages[-1] != stage:
             self.since = self.made  # the newest stage is drawn from most
         pictures = []
         for index in range(self.made, self.made + count):
-            pictures.append(world.drawn(self.seed, index, stage)[1])
+            pictures.append(world.drawn(self.seed, index, stage, *self.size)[1])
             self.stages.append(stage)
         latents = encode(self.vae, pictures)
         for at, latent in enumerate(latents, self.made):
@@ -88,6 +88,8 @@ class Pool:
         return {"stages": self.stages, "latents": self.latents[:min(self.made, self.capacity)], "made": self.made, "since": self.since}
 
     def load(self, state):
+        if not state:
+            return
         self.stages, self.made, self.since = state["stages"], state["made"], state["since"]
         self.latents[:len(state["latents"])] = state["latents"]
 
@@ -135,6 +137,7 @@ def main():
     parser.add_argument("--decay-from", type=float, default=.85)
     parser.add_argument("--average", type=float, default=.999)
     parser.add_argument("--fresh", type=int, default=4, help="new scenes a step")
+    parser.add_argument("--oblong", type=float, default=.08, help="part of the batches that are 192x128 or 128x192")
     parser.add_argument("--alarm-every", type=int, default=250)
     parser.add_argument("--judge-every", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=3)
@@ -149,7 +152,10 @@ def main():
     optimizer = torch.optim.AdamW([{"params": list(unet.parameters()), "peak": args.lr},
                                    {"params": list(text.parameters()), "peak": args.text_lr}],
                                   lr=args.lr, betas=(.9, .99), weight_decay=.01, fused=True)
-    average, pool = Average(both, args.average), Pool(vae, args.seed)
+    average = Average(both, args.average)
+    pools = {"pool": Pool(vae, args.seed)}
+    for i, (width, height) in enumerate(OBLONG):
+        pools[f"pool_{width}x{height}"] = Pool(vae, args.seed + 100 * (i + 1), 20_000, width, height)
     step, samples, seconds = 0, 0, 0.
     state = load_checkpoint("unet")
     if state:
@@ -159,14 +165,16 @@ def main():
             group["peak"], group["fused"] = peak, True
         average.load(state["average"])
         step, samples, seconds = state["step"], state["samples"], state["seconds"]
-        pool.load(load_checkpoint("pool"))
+        for name, pool in pools.items():
+            pool.load(load_checkpoint(name))
     log("unet", event="start", step=step, samples=samples, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
     began, began_step, threads, losses = time.time(), step, Threads(), []
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
     def save():
-        save_checkpoint("pool", **pool.state())
+        for name, pool in pools.items():
+            save_checkpoint(name, **pool.state())
         save_checkpoint("unet", model=both.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
                         samples=samples, seconds=seconds + time.time() - began)
 
@@ -175,7 +183,9 @@ def main():
         stage = stage_at(samples, args.stages)
         torch.manual_seed(args.seed * 1_000_003 + step)
         rng = random.Random(args.seed * 1_000_003 + step)
-        while pool.made - pool.since < 3000 or not pool.stages or pool.stages[-1] != stage:
+        square = rng.random() >= args.oblong
+        pool = pools["pool"] if square else pools["pool_{}x{}".format(*rng.choice(OBLONG))]
+        while pool.made - pool.since < (3000 if square else 400) or not pool.stages or pool.stages[-1] != stage:
             pool.grow(200, stage)
         pool.grow(args.fresh, stage)
         latents, scenes = zip(*[pool.pick(rng) for _ in range(args.batch)])
@@ -198,7 +208,7 @@ def main():
         threads.step()
         losses.append(loss.item())
         if step % 50 == 0:
-            log("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pool.made,
+            log("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pools["pool"].made,
                 threads=torch.get_num_threads(), samples_per_s=round((step - lately_step) * args.batch / (time.time() - lately), 1))
             losses, lately, lately_step = [], time.time(), step
         if step % args.alarm_every == 0:

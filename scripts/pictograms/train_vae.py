@@ -36,12 +36,12 @@ def scenes(seed, step, count, stage=4):
     return pixels_to_tensor(np.stack([world.drawn(seed, step * count + i, stage)[1] for i in range(count)]))
 
 
-def crops(seed, step, count):
+def crops(seed, step, count, stage=4):
     """Two crops a scene, on the grid, where something is."""
     rng = random.Random(seed * 1_000_003 + step)
     out = []
     for i in range(count // 2):
-        _, pixels = world.drawn(seed, step * count + i, 4)
+        _, pixels = world.drawn(seed, step * count + i, stage)
         busy = (pixels != pixels[:1, :1]).any(2)
         tries = 0
         while len(out) < 2 * (i + 1):
@@ -62,8 +62,8 @@ def reconstruction_loss(out, x):
 
 
 @torch.no_grad()
-def psnr(vae, count=128):
-    x = scenes(999, 0, count)
+def psnr(vae, stage=4, count=128):
+    x = scenes(999, 0, count, stage)
     out = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(16)])
     mse = ((out.clamp(-1, 1) - x) / 2).pow(2).mean((1, 2, 3))
     return float((-10 * mse.log10()).mean())
@@ -112,6 +112,7 @@ def main():
     parser.add_argument("--save-every", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--decoder-only", action="store_true")
+    parser.add_argument("--stage", type=int, default=4, help="the decoder alone may be fitted to what the UNet was taught: 3")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     name = "vae_decoder" if args.decoder_only else "vae"
@@ -140,13 +141,13 @@ def main():
             latents = torch.cat([vae_now.encode(part).latent_dist.mode() for part in scenes(998, 0, 128).split(16)])
         save_checkpoint(name, model=vae.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
                         seconds=seconds + time.time() - began, scaling_factor=float(1 / latents.std()))
-        log(name, step=step, psnr=psnr(vae_now), latent_std=float(latents.std()),
+        log(name, step=step, psnr=psnr(vae_now, args.stage), latent_std=float(latents.std()),
             channel_mean=latents.mean((0, 2, 3)).tolist(), seconds=seconds + time.time() - began)
 
     while step < args.steps:
         whole = step >= args.whole_from * args.steps
         seed = args.seed + 10 * args.decoder_only
-        x = scenes(seed + 1, step, args.batch // 4) if whole else crops(seed, step, args.batch)
+        x = scenes(seed + 1, step, args.batch // 4, args.stage) if whole else crops(seed, step, args.batch, args.stage)
         x = x.contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.lr, warm=100, decay_from=.5)

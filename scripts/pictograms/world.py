@@ -211,11 +211,26 @@ def _many(count, rng):
     return [(o, o, 40), (o + 80, o, 40), (o + 40, o + 40, 40), (o, o + 80, 40), (o + 80, o + 80, 40)]
 
 
-def draw_scene(scene, rng):
-    """Pixels uint8 [128, 128, 3]; rng moves things by steps of the grid."""
-    pixels = np.empty((SIDE_PX, SIDE_PX, 3), np.float32)
+def _spread(cells, scene, width, height, rng):
+    """Moves what was placed in the square into a larger picture: all together, or further apart; nothing comes nearer."""
+    apart = scene.layout not in ("on", "inside") and rng.random() < .5
+    moved = []
+    room = [(side - SIDE_PX) // 8 for side in (width, height)]
+    together = [rng.randint(0, steps) for steps in room]
+    for group, left, top, cell, anchor in cells:
+        steps = [int(r * (at + cell / 2) / SIDE_PX) for r, at in zip(room, (left, top))] if apart else together
+        moved.append((group, left + 8 * steps[0], top + 8 * steps[1], cell, anchor))
+    return moved
+
+
+def draw_scene(scene, rng, width=SIDE_PX, height=SIDE_PX):
+    """Pixels uint8 [height, width, 3], sides of at least SIDE_PX; rng moves things by steps of the grid."""
+    pixels = np.empty((height, width, 3), np.float32)
     pixels[:] = BACKGROUNDS[scene.background]
-    for group, left, top, cell, anchor in _cells(scene, rng):
+    cells = _cells(scene, rng)
+    if (width, height) != (SIDE_PX, SIDE_PX):
+        cells = _spread(cells, scene, width, height, rng)
+    for group, left, top, cell, anchor in cells:
         ink, alpha = sprite(group.name, group.colour, cell)
         h, w = alpha.shape[:2]
         x = left + (cell - w) // 2
@@ -226,11 +241,11 @@ def draw_scene(scene, rng):
     return (pixels.clip(0, 255) + .5).astype(np.uint8)
 
 
-def drawn(seed, index, stage):
+def drawn(seed, index, stage, width=SIDE_PX, height=SIDE_PX):
     """(scene, pixels) of one training picture."""
     rng = scene_rng(seed, index)
     scene = training_scene(rng, stage)
-    return scene, draw_scene(scene, rng)
+    return scene, draw_scene(scene, rng, width, height)
 
 
 def main():

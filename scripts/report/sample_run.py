@@ -100,7 +100,7 @@ def picture(path, prompt, size, grid, shapes, spots, colours, steps=0, **more):
     return {"path": path, "image": scene(*size, shapes, *colours), "width": width, "height": height, "seconds": 12.3,
             "prompt": prompt, "negative_prompt": "", "segments": segments, "words": items[:len(names)], "around": items[len(names):],
             "steps": shown, "parameters": [["Steps", "30"], ["Sampler", "DDIM"], ["CFG scale", "7.5"], ["Seed", "7"],
-                                           ["Size", f"{width}x{height}"], ["Model", "shapes"], ["Version", "sd-gen 0.1.0"]],
+                                           ["Size", f"{width}x{height}"], ["Model", "pictograms"], ["Version", "sd-gen 0.1.0"]],
             "command": command, **more}
 
 
@@ -121,7 +121,7 @@ def sample_run():
                 {0: [(0.5, 0.28, 0.14, 0.8)], 1: [(0.5, 0.28, 0.16, 1.0)], 3: [(0.5, 0.76, 0.13, 0.8)], 4: [(0.5, 0.76, 0.15, 1.0)]}, table),
         picture("no_maps.png", "a moon without any map", (96, 160), None, tile, {}, dusk),
     ]
-    return {"title": "sd-gen", "version": "0.1.0", "command": "sd-gen --prompt-file prompts.txt --report report", "model": "shapes",
+    return {"title": "sd-gen", "version": "0.1.0", "command": "sd-gen --prompt-file prompts.txt --report report", "model": "pictograms",
             "heat": [[index, index * index // 255, index // 2] for index in range(256)],
             "machine": [["device", "cpu"], ["dtype", "bfloat16"], ["threads", "2"]],
             "stages": [{"name": "load unet", "seconds": 1.5, "count": 1}, {"name": "text_encode", "seconds": 0.082, "count": 5},

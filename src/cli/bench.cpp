@@ -13,7 +13,7 @@
 namespace sdgen::cli {
 namespace {
 
-const char kPrompt[] = "a red circle above a blue square";
+const char kPrompt[] = "a blue tulip to the left of an orange truck";
 
 struct Interrupted {
   std::size_t runs_done = 0;  // of the combination in work

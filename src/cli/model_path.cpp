@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char kBuiltIn[] = "shapes";
+const char kBuiltIn[] = "pictograms";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);

@@ -38,7 +38,7 @@ class HelpFormatter : public CLI::Formatter {
 
 const char kGenerateHelp[] =
     "sd-gen draws pictures from words.\n\n"
-    "  sd-gen --prompt \"a red circle above a blue square\"   writes sd-gen-SEED.png and prints its name\n"
+    "  sd-gen --prompt \"three yellow balloons\"                writes sd-gen-SEED.png and prints its name\n"
     "  sd-gen --prompt-file prompts.txt -o pictures/          one prompt a line, each with its own flags\n"
     "  sd-gen bench [flags]                                   speed and memory of every stage; see sd-gen "
     "bench --help\n"
@@ -282,7 +282,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
   apply_flags(options, app);
   combinations(options);  // refuses what cannot be swept
   if (!is_bench && !options.has_prompt && options.prompt_file.empty())
-    refuse("nothing to draw; type for example: sd-gen --prompt \"a red circle above a blue square\"");
+    refuse("nothing to draw; type for example: sd-gen --prompt \"three yellow balloons\"");
   return options;
 }
 

@@ -143,7 +143,7 @@ constexpr std::array kOptions = {
                     parse_value(n, t, o.attention_detail);
                   }},
     ProgramOption{"model", "m", kModel, "PATH",
-                  "a model's folder or file, or its name [$SDGEN_MODEL, else shapes]", false,
+                  "a model's folder or file, or its name [$SDGEN_MODEL, else pictograms]", false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.model); }},
     ProgramOption{"vae", "", kModel, "PATH", "another VAE than the model's: a folder or file that holds one",
                   false, set_part<0>},

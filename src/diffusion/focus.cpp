@@ -6,8 +6,8 @@ namespace sdgen {
 namespace {
 
 constexpr double kHidden = -1e4;
-// Inside of boxes, for the tokens around the words. By scripts/shapes/focus.py: at -2 and at -4 fewer words
-// find their place.
+// Inside of boxes, for the tokens around the words. With the first built-in model, at -2 and at -4
+// fewer words found their place.
 constexpr double kSubdued = -3.0;
 
 // The part of each of `count` cells that [begin, end] of 0..1 covers.

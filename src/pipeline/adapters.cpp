@@ -122,6 +122,7 @@ void add_embedding(Model& model, const Embedding& embedding, std::vector<std::st
 std::vector<std::string> add_adapters(Model& model, const ModelFiles& files) {
   std::vector<std::string> warnings = add_loras(model, files.loras);
   for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding, warnings);
+  if (!files.loras.empty() || !files.embeddings.empty()) model.words.clear();  // they teach others
   return warnings;
 }
 

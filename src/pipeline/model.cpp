@@ -91,6 +91,12 @@ void read_defaults(const fs::path& path, Model& model) {
   model.steps = defaults.value("steps", model.steps);
   if (model.steps < 1 || !std::isfinite(model.guidance_scale))
     fail_input(path.string(), ": steps and guidance_scale must be sensible");
+  if (!defaults.has("words")) return;
+  const Json& words = defaults.json.at("words");
+  const auto is_text = [](const Json& word) { return word.is_string(); };
+  if (!words.is_array() || !std::all_of(words.begin(), words.end(), is_text))
+    fail_input(path.string(), ": key 'words': expected a list of words");
+  model.words = words.get<std::set<std::string>>();
 }
 
 }  // namespace

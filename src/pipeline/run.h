@@ -91,6 +91,7 @@ class Run {
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_once(const std::string& warning);
+  void warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words);
   std::size_t evaluations(const Request& request) const;  // of the UNets for one picture
   void report_stage(const std::string& stage, const std::string& detail, double seconds) const;
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"

@@ -1,6 +1,7 @@
 // What comes before a run draws: the plan of its memory, texts and starting pictures.
 #include "pipeline/run.h"
 #include "text/conditioner.h"
+#include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
@@ -45,6 +46,14 @@ void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
   worker.components.release_text_encoders();
 }
 
+// A small model draws something for any word: who reads of it need not wonder.
+void Run::warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words) {
+  const std::vector<std::string> outside = words_outside(model.words, words);
+  if (!model.words.empty() && !outside.empty())
+    warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
+                     " (the words that it knows are in its sdgen.json)"));
+}
+
 void Run::encode(Worker& worker, const std::string& text) {
   if (worker.contexts.contains(text)) return;
   const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
@@ -58,6 +67,7 @@ void Run::encode(Worker& worker, const std::string& text) {
   if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
     observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
                                 " tokens; dropped: ", encoded.dropped));
+  if (&worker == &workers_.front()) warn_of_words(worker.model, text, encoded.words);
   worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
                                                std::move(encoded.words), seconds});
 }

@@ -1,6 +1,7 @@
 #include "text/prompt_words.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <optional>
 #include <set>
@@ -42,6 +43,11 @@ PromptWord around(PromptWord::Kind kind, std::size_t place, int first, int end) 
 // Words as they are compared.
 std::string folded(const std::string& text) {
   return encode_utf8(to_lower(normalize_nfc(decode_utf8(text))).chars);
+}
+
+// "+", "<": no letter, no digit.
+bool is_sign(const std::string& word) {
+  return std::all_of(word.begin(), word.end(), [](unsigned char c) { return c < 0x80 && !std::isalnum(c); });
 }
 
 // "apple#2" -> "apple", 2
@@ -111,6 +117,19 @@ std::vector<PromptWord> prompt_words(const std::string& text, const Tokens& toke
   words.push_back(around(PromptWord::Kind::kEnd, text.size(), end, end + 1));
   if (end + 1 < length) words.push_back(around(PromptWord::Kind::kPadding, text.size(), end + 1, length));
   return words;
+}
+
+std::vector<std::string> words_outside(const std::set<std::string>& listed,
+                                       const std::vector<PromptWord>& words) {
+  std::set<std::string> known, told;
+  for (const std::string& word : listed) known.insert(folded(word));
+  std::vector<std::string> outside;
+  for (const PromptWord& word : words) {
+    if (word.kind != PromptWord::Kind::kWord || is_sign(word.text)) continue;
+    const std::string name = folded(word.text);
+    if (!known.contains(name) && told.insert(name).second) outside.push_back(word.text);
+  }
+  return outside;
 }
 
 std::vector<std::vector<std::size_t>> find_words(const std::vector<PromptWord>& words,

@@ -1,6 +1,7 @@
 // A prompt's words, and which tokens they became.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,11 @@ std::vector<PromptWord> prompt_words(const std::string& text);
 
 // The same with the rows of their tokens, then what stands around the words.
 std::vector<PromptWord> prompt_words(const std::string& text, const Tokens& tokens);
+
+// The words that are not `listed`, whatever their case; each once, in order, as it stands in the prompt. Lone
+// ASCII signs are not told.
+std::vector<std::string> words_outside(const std::set<std::string>& listed,
+                                       const std::vector<PromptWord>& words);
 
 // The indexes of the words that `name` means (see WordName), one list a place. Throws Error(kRequest) naming
 // `what` (e.g. "attend") if it stands nowhere in the prompt.

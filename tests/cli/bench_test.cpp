@@ -20,7 +20,7 @@ BenchReport report_of_two_runs() {
   RunTimes two = one;
   two.total = 10.0;
   BenchReport report;
-  report.model.name = "shapes";
+  report.model.name = "pictograms";
   report.batch_size = 2;
   report.versions = {{"sd-gen", "1"}};
   add_times(report, {one, two});

@@ -123,13 +123,29 @@ TEST_F(Binary, TheBuiltInModelDrawsWhatOneAsks) {
               "x.png"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Pixels pixels = read_png(folder() / "x.png");
-  ASSERT_EQ(pixels.width, 64);
+  ASSERT_EQ(pixels.width, 128);
+  ASSERT_EQ(pixels.height, 128);
   const std::array<int, 3> red = {222, 30, 36}, blue = {35, 80, 220}, yellow = {250, 220, 40};
-  EXPECT_GT(pixels_near(pixels, red, 0, 32), 60);
-  EXPECT_LT(pixels_near(pixels, red, 32, 64), 30);
-  EXPECT_GT(pixels_near(pixels, blue, 32, 64), 60);
-  EXPECT_LT(pixels_near(pixels, blue, 0, 32), 30);
-  EXPECT_GT(pixels_near(pixels, yellow, 0, 64), 1500);
+  EXPECT_GT(pixels_near(pixels, red, 0, 64), 240);
+  EXPECT_LT(pixels_near(pixels, red, 64, 128), 120);
+  EXPECT_GT(pixels_near(pixels, blue, 64, 128), 240);
+  EXPECT_LT(pixels_near(pixels, blue, 0, 64), 120);
+  EXPECT_GT(pixels_near(pixels, yellow, 0, 128), 6000);
+}
+
+TEST_F(Binary, TheBuiltInModelTellsWhatItWasNotTaught) {
+  const auto draw = [&](const std::string& prompt) {
+    return sd_gen({"-p", prompt, "--seed", "1", "--steps", "1", "--overwrite", "-o", "x.png"});
+  };
+  const ProcessResult strange = draw("two purple lions on a Hill, a lions");
+  ASSERT_EQ(strange.exit_code, 0) << strange.err;
+  EXPECT_NE(
+      strange.err.find("'two purple lions on a Hill, a lions': pictograms was not taught: lions, Hill ("),
+      std::string::npos)
+      << strange.err;
+  const ProcessResult known = draw("Two purple CATS to the left of a t-shirt");
+  ASSERT_EQ(known.exit_code, 0) << known.err;
+  EXPECT_EQ(known.err.find("was not taught"), std::string::npos) << known.err;
 }
 
 TEST_F(Binary, WritesTheParametersIntoThePicture) {

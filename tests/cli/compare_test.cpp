@@ -6,7 +6,7 @@ namespace sdgen::cli {
 namespace {
 
 BenchObject result(double step_seconds, double pictures_a_minute) {
-  BenchObject json = {{"model", "shapes"}, {"dtype", "float32"}, {"width", 64}};
+  BenchObject json = {{"model", "pictograms"}, {"dtype", "float32"}, {"width", 64}};
   for (const char* stage : {"load", "text_encode", "denoise_step", "decode", "total"})
     json["stages"][stage]["median_s"] = 1.0;
   json["stages"]["denoise_step"]["median_s"] = step_seconds;

@@ -30,10 +30,10 @@ TEST(ModelFolders, SearchPathComesFirst) {
 
 TEST(FindModel, TakesTheFirstFolderThatHasIt) {
   const ScratchFolder folder;
-  make_model(folder, "one/shapes");
-  make_model(folder, "two/shapes");
-  EXPECT_EQ(find_model("shapes", {folder.path() / "none", folder.path() / "one", folder.path() / "two"}),
-            folder.path() / "one/shapes");
+  make_model(folder, "one/pictograms");
+  make_model(folder, "two/pictograms");
+  EXPECT_EQ(find_model("pictograms", {folder.path() / "none", folder.path() / "one", folder.path() / "two"}),
+            folder.path() / "one/pictograms");
 }
 
 TEST(FindModel, PathsAreTakenAsTheyAre) {
@@ -47,20 +47,21 @@ TEST(FindModel, PathsAreTakenAsTheyAre) {
 
 TEST(FindModel, AStrayFolderDoesNotHideAModel) {
   const ScratchFolder folder;
-  fs::create_directory("shapes");
-  make_model(folder, "models/shapes");
-  EXPECT_EQ(find_model("shapes", {folder.path() / "models"}), folder.path() / "models/shapes");
+  fs::create_directory("pictograms");
+  make_model(folder, "models/pictograms");
+  EXPECT_EQ(find_model("pictograms", {folder.path() / "models"}), folder.path() / "models/pictograms");
 }
 
 TEST(FindModel, UnknownNameTellsWhereAndWhat) {
   const ScratchFolder folder;
-  make_model(folder, "models/shapes");
+  make_model(folder, "models/pictograms");
   make_model(folder, "models/other");
   fs::create_directories("models/no-model");
   const std::string message = error_of(ErrorKind::kInput, [&] {
-    find_model("shapez", {folder.path() / "models", "/none"});
+    find_model("pictogramz", {folder.path() / "models", "/none"});
   });
-  EXPECT_TRUE(contains(message, "no model 'shapez'; did you mean shapes? found: other, shapes; looked in "))
+  EXPECT_TRUE(contains(
+      message, "no model 'pictogramz'; did you mean pictograms? found: other, pictograms; looked in "))
       << message;
   EXPECT_TRUE(contains(message, (folder.path() / "models").string() + ", /none")) << message;
   EXPECT_TRUE(contains(error_of(ErrorKind::kInput, [] { find_model("x", {}); }), "found: none"));
@@ -68,7 +69,7 @@ TEST(FindModel, UnknownNameTellsWhereAndWhat) {
 
 TEST(ChosenModel, FlagThenEnvironmentThenBuiltIn) {
   unsetenv("SDGEN_MODEL");
-  EXPECT_EQ(chosen_model(""), "shapes");
+  EXPECT_EQ(chosen_model(""), "pictograms");
   setenv("SDGEN_MODEL", "mine", 1);
   EXPECT_EQ(chosen_model(""), "mine");
   EXPECT_EQ(chosen_model("flag"), "flag");

@@ -31,13 +31,13 @@ Job own(Job job) {
 
 Names names_of(const std::vector<Job>& jobs) {
   Names names;
-  for (const auto& of_job : output_names(jobs, "shapes"))
+  for (const auto& of_job : output_names(jobs, "pictograms"))
     for (const auto& path : of_job) names.push_back(path.string());
   return names;
 }
 
 std::string refusal(const std::vector<Job>& jobs) {
-  return error_of(ErrorKind::kRequest, [&] { output_names(jobs, "shapes"); });
+  return error_of(ErrorKind::kRequest, [&] { output_names(jobs, "pictograms"); });
 }
 
 TEST(OutputNames, DefaultIsTheSeed) {
@@ -56,7 +56,7 @@ TEST(OutputNames, SeedsWrapAt64Bits) {
 TEST(OutputNames, PatternTakesEveryField) {
   EXPECT_EQ(names_of({job(
                 "{index}_{seed}_{prompt}_{width}x{height}_{steps}_{sampler}_{guidance-scale}_{model}.png")}),
-            Names{"1_7_a-red-blue-Circle_64x72_30_dpm++2m_7.5_shapes.png"});
+            Names{"1_7_a-red-blue-Circle_64x72_30_dpm++2m_7.5_pictograms.png"});
   EXPECT_EQ(names_of({job("{guidance_scale}{{x}}.PNG")}), Names{"7.5{x}.PNG"});
 }
 
@@ -88,7 +88,7 @@ TEST(OutputNames, FoldersGetIndexAndSeed) {
   std::filesystem::create_directory("o{ld");
   EXPECT_EQ(names_of({job("new/", 2)}), (Names{"new/1-7.png", "new/2-8.png"}));
   EXPECT_EQ(names_of({job("o{ld")}), Names{"o{ld/1-7.png"});
-  EXPECT_EQ(names_of({job("{model}/")}), Names{"shapes/1-7.png"});
+  EXPECT_EQ(names_of({job("{model}/")}), Names{"pictograms/1-7.png"});
 }
 
 TEST(OutputNames, EndlessRunsAreRefused) {

@@ -43,7 +43,7 @@ TEST(LatentPreview, OthersAreProjectedAtAboutTheirSize) {
 }
 
 TEST(LatentPreview, TheProjectionIsNearerToTheDecoderThanAnyOneColour) {
-  for (const char* pipeline : {"pipelines/sd15-tiny", "pipelines/sd2-tiny", "../../models/shapes"}) {
+  for (const char* pipeline : {"pipelines/sd15-tiny", "pipelines/sd2-tiny", "../../models/pictograms"}) {
     SCOPED_TRACE(pipeline);
     const Decoder vae = decoder(pipeline);
     const Tensor latents = smooth(16);

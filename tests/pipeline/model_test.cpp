@@ -45,6 +45,18 @@ TEST_F(ModelFolderErrors, TheUntouchedCopyOpens) {
   EXPECT_NO_THROW(Generator(folder(), {.device = Device::kCpu}));
 }
 
+TEST_F(ModelFolderErrors, DefaultsOfOurOwnFile) {
+  const auto write = [&](const char* text) { std::ofstream(folder() / "sdgen.json") << text; };
+  write(R"({"words": "a red cat"})");
+  expect_refused("sdgen.json: key 'words': expected a list of words");
+  write(R"({"words": ["a", 1]})");
+  expect_refused("sdgen.json: key 'words': expected a list of words");
+  write(R"({"steps": 0})");
+  expect_refused("steps and guidance_scale must be sensible");
+  write(R"({"steps": 5, "guidance_scale": 2.5, "words": ["a", "cat"]})");
+  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().steps, 5);
+}
+
 TEST_F(ModelFolderErrors, MissingFolder) {
   fs::remove_all(folder());
   expect_refused("no such model folder");

@@ -65,5 +65,11 @@ TEST(PromptWords, AreFoundByNamePhraseAndNumber) {
   EXPECT_THROW(find_words(words, "pear", "attend"), Error);
 }
 
+TEST(PromptWords, OutsideOfAListAreToldOnceAndWhateverTheirCase) {
+  const auto words = prompt_words("A Lion + a red T-shirt, a lion on <the> Öre!");
+  EXPECT_THAT(words_outside({"a", "red", "t-shirt", "on", "the"}, words), ElementsAre("Lion", "Öre"));
+  EXPECT_THAT(words_outside({"A", "Red", "t-shirt", "on", "the", "lion", "ÖRE"}, words), ElementsAre());
+}
+
 }  // namespace
 }  // namespace sdgen

@@ -1,6 +1,6 @@
 """Draws prompts with build/sd-gen and with diffusers (float32, CPU) and prints how far the pictures are apart, of 255.
 
-    python scripts/shapes/same_picture.py [--model models/shapes] [--steps 30]
+    python scripts/pictograms/same_picture.py [--model models/pictograms] [--steps 30]
 """
 
 import argparse
@@ -15,14 +15,14 @@ from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROMPTS = [
-    "a red circle above a blue square", "green star", "A BROWN cross to the left of a pink heart on a gray background",
+    "a blue tulip to the left of an orange truck", "green star", "FIVE brown cats on a gray background",
     "", "two things: a moon, it's yellow", "\u732b \U0001f431 and a black ring", "word " * 60,
 ]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models" / "shapes")
+    parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models" / "pictograms")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
     options = parser.parse_args()
