@@ -60,7 +60,8 @@ int pixels_near(const Pixels& pixels, std::array<int, 3> colour, int begin_colum
 }
 
 TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
-  const std::vector<std::string> same = {"-p", "a red circle", "--seed", "1", "--dtype", "float32", "-o"};
+  const std::vector<std::string> same = {
+      "-p", "a blue tulip to the left of an orange truck", "--seed", "1", "--dtype", "float32", "-o"};
   const auto drawn = [&](const std::string& name, const std::vector<std::string>& further) {
     std::vector<std::string> arguments = same;
     arguments.push_back(name);
