@@ -184,7 +184,7 @@ def main():
         torch.manual_seed(args.seed * 1_000_003 + step)
         rng = random.Random(args.seed * 1_000_003 + step)
         square = rng.random() >= args.oblong
-        pool = pools["pool"] if square else pools["pool_{}x{}".format(*rng.choice(OBLONG))]
+        pool = pools["pool" if square else rng.choice([name for name in pools if name != "pool"])]
         while pool.made - pool.since < (3000 if square else 400) or not pool.stages or pool.stages[-1] != stage:
             pool.grow(200, stage)
         pool.grow(args.fresh, stage)

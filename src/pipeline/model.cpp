@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "pipeline/families.h"
+#include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
@@ -96,7 +97,7 @@ void read_defaults(const fs::path& path, Model& model) {
   const auto is_text = [](const Json& word) { return word.is_string(); };
   if (!words.is_array() || !std::all_of(words.begin(), words.end(), is_text))
     fail_input(path.string(), ": key 'words': expected a list of words");
-  model.words = words.get<std::set<std::string>>();
+  for (const Json& word : words) model.words.insert(folded_word(word.get<std::string>()));
 }
 
 }  // namespace

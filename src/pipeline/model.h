@@ -45,7 +45,7 @@ struct Model {
   // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
   double guidance_scale = 7.5;
   int steps = 30;
-  std::set<std::string> words;  // all that it was taught; empty: not told
+  std::set<std::string> words;  // all that it was taught, folded; empty: not told
 
   ImageInput image_input() const;
   // Numbers told to the UNet besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.

@@ -48,8 +48,9 @@ void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
 
 // A small model draws something for any word: who reads of it need not wonder.
 void Run::warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words) {
+  if (model.words.empty()) return;
   const std::vector<std::string> outside = words_outside(model.words, words);
-  if (!model.words.empty() && !outside.empty())
+  if (!outside.empty())
     warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
                      " (the words that it knows are in its sdgen.json)"));
 }

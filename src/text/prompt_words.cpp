@@ -40,11 +40,6 @@ PromptWord around(PromptWord::Kind kind, std::size_t place, int first, int end) 
   return word;
 }
 
-// Words as they are compared.
-std::string folded(const std::string& text) {
-  return encode_utf8(to_lower(normalize_nfc(decode_utf8(text))).chars);
-}
-
 // "+", "<": no letter, no digit.
 bool is_sign(const std::string& word) {
   return std::all_of(word.begin(), word.end(), [](unsigned char c) { return c < 0x80 && !std::isalnum(c); });
@@ -68,7 +63,7 @@ Name parse_name(const std::string& name) {
       text.resize(hash);
     }
   }
-  for (const PromptWord& word : prompt_words(text)) parsed.words.push_back(folded(word.text));
+  for (const PromptWord& word : prompt_words(text)) parsed.words.push_back(folded_word(word.text));
   return parsed;
 }
 
@@ -76,12 +71,16 @@ std::string known_words(const std::vector<PromptWord>& words) {
   std::vector<std::string> names;
   std::set<std::string> seen;
   for (const PromptWord& word : words)
-    if (word.kind == PromptWord::Kind::kWord && seen.insert(folded(word.text)).second)
+    if (word.kind == PromptWord::Kind::kWord && seen.insert(folded_word(word.text)).second)
       names.push_back(word.text);
   return names.empty() ? "none" : join(names);
 }
 
 }  // namespace
+
+std::string folded_word(const std::string& word) {
+  return encode_utf8(to_lower(normalize_nfc(decode_utf8(word))).chars);
+}
 
 std::vector<PromptWord> prompt_words(const std::string& text) {
   const Text raw = decode_utf8(text);
@@ -119,14 +118,13 @@ std::vector<PromptWord> prompt_words(const std::string& text, const Tokens& toke
   return words;
 }
 
-std::vector<std::string> words_outside(const std::set<std::string>& listed,
+std::vector<std::string> words_outside(const std::set<std::string>& known,
                                        const std::vector<PromptWord>& words) {
-  std::set<std::string> known, told;
-  for (const std::string& word : listed) known.insert(folded(word));
+  std::set<std::string> told;
   std::vector<std::string> outside;
   for (const PromptWord& word : words) {
     if (word.kind != PromptWord::Kind::kWord || is_sign(word.text)) continue;
-    const std::string name = folded(word.text);
+    const std::string name = folded_word(word.text);
     if (!known.contains(name) && told.insert(name).second) outside.push_back(word.text);
   }
   return outside;
@@ -139,7 +137,7 @@ std::vector<std::vector<std::size_t>> find_words(const std::vector<PromptWord>& 
   for (std::size_t first = 0; !wanted.words.empty() && first + wanted.words.size() <= words.size(); ++first) {
     std::vector<std::size_t> place;
     while (place.size() < wanted.words.size() &&
-           folded(words[first + place.size()].text) == wanted.words[place.size()])
+           folded_word(words[first + place.size()].text) == wanted.words[place.size()])
       place.push_back(first + place.size());
     if (place.size() == wanted.words.size()) places.push_back(place);
   }

@@ -17,9 +17,12 @@ std::vector<PromptWord> prompt_words(const std::string& text);
 // The same with the rows of their tokens, then what stands around the words.
 std::vector<PromptWord> prompt_words(const std::string& text, const Tokens& tokens);
 
-// The words that are not `listed`, whatever their case; each once, in order, as it stands in the prompt. Lone
+// A word as words are compared: in lower case, composed (NFC).
+std::string folded_word(const std::string& word);
+
+// The words that are not among `known` folded words; each once, in order, as it stands in the prompt. Lone
 // ASCII signs are not told.
-std::vector<std::string> words_outside(const std::set<std::string>& listed,
+std::vector<std::string> words_outside(const std::set<std::string>& known,
                                        const std::vector<PromptWord>& words);
 
 // The indexes of the words that `name` means (see WordName), one list a place. Throws Error(kRequest) naming

@@ -53,8 +53,15 @@ TEST_F(ModelFolderErrors, DefaultsOfOurOwnFile) {
   expect_refused("sdgen.json: key 'words': expected a list of words");
   write(R"({"steps": 0})");
   expect_refused("steps and guidance_scale must be sensible");
-  write(R"({"steps": 5, "guidance_scale": 2.5, "words": ["a", "cat"]})");
-  EXPECT_EQ(Generator(folder(), {.device = Device::kCpu}).info().steps, 5);
+  write(R"({"steps": 5, "guidance_scale": 2.5, "words": ["a", "Cat"]})");
+  Generator generator(folder(), {.device = Device::kCpu});
+  EXPECT_EQ(generator.info().steps, 5);
+  std::vector<std::string> warnings;
+  Observer observer;
+  observer.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  ASSERT_TRUE(generator.run({{.prompt = "A cat, a CAT, a dog", .steps = 1, .seed = 1}}, {}, observer));
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("was not taught: dog ("), std::string::npos) << warnings[0];
 }
 
 TEST_F(ModelFolderErrors, MissingFolder) {
