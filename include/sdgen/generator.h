@@ -54,7 +54,7 @@ struct ModelFiles {
   // or single files under original or diffusers' names.
   std::vector<std::filesystem::path> controlnets{};
   // A CLIP that ranks pictures for Request::best_of: a folder of a transformers CLIPModel. Absent: `ranker`
-  // in the model's folder, if there is one.
+  // in the model's folder, or MODEL-ranker beside it, if there is one.
   std::optional<std::filesystem::path> ranker{};
   std::vector<Adapter> loras{};         // merged in this order when weights are read; not into the refiner
   std::vector<Embedding> embeddings{};  // not for the refiner either
@@ -67,8 +67,9 @@ struct ModelInfo {
   int width = 0;       // native size, pixels
   int height = 0;
   std::string sampler;          // the folder's own scheduler as a sampler name; empty if we have none like it
-  double guidance_scale = 7.5;  // the folder's own default
-  int steps = 30;               // the folder's own default
+  double guidance_scale = 7.5;  // the folder's own defaults
+  double guidance_rescale = 0.0;
+  int steps = 30;
   std::string device;           // "cpu", "cuda:0"
   std::string dtype;            // "float32", "bfloat16", "float16"
   std::string quantize;         // "none", "int8"

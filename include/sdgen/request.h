@@ -34,8 +34,9 @@ struct Request {
   // How much the starting picture counts in models that are told to change it (InstructPix2Pix), >= 1; 1.5.
   std::optional<double> image_guidance_scale{};
   // 0 to 1: brings the contrast of guided pictures back to what it is without guidance, for models with a
-  // zero terminal SNR ("Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4).
-  double guidance_rescale = 0.0;
+  // zero terminal SNR ("Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4); the
+  // model's own default, else 0.
+  std::optional<double> guidance_rescale{};
   double eta = 0.0;                       // stochasticity of ddim and tcd, 0 (deterministic) to 1
   std::optional<std::string> schedule{};  // one of schedule_names(), how sigmas are spread; the model's own
   // What a model's scheduler config gets wrong or leaves out; the model's own where absent.

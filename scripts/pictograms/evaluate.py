@@ -5,6 +5,7 @@
   evaluate.py --sd-gen --steps 30 --seeds 4        the built sd-gen and its built-in model (or --folder DIR), in the machine's
                                                    own dtype; flags of its own behind --
   evaluate.py --kinds all --known                  all pictograms; combinations that training did show
+  evaluate.py --language ru                        scenes of the same categories in Russian words
   evaluate.py --write-prompts FILE.txt             the prompts, one a line, category after category, for another program
   evaluate.py --judge DIR                          judge DIR's PNGs, sorted by name, in the prompts' order
 """
@@ -20,6 +21,7 @@ import torch
 from PIL import Image
 
 import captions
+import captions_ru
 import checker
 import world
 from common import WORK, load_checkpoint, log
@@ -27,6 +29,7 @@ from drawing import BUILT_IN, draw_by_sd_gen
 from sprites import ALL, CORE
 
 FIRST_SEED = 1000  # picture i of a category has seed FIRST_SEED + i
+LANGUAGES = {"en": captions.describe, "ru": captions_ru.describe}
 KINDS_OF = {"core": tuple(CORE), "all": tuple(ALL)}
 
 
@@ -88,6 +91,7 @@ def main():
     parser.add_argument("--folder")
     parser.add_argument("--kinds", choices=KINDS_OF, default="core")
     parser.add_argument("--known", action="store_true")
+    parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument("--categories", nargs="+", default=captions.CATEGORIES)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--steps", type=int, nargs="+", default=[30])
@@ -99,7 +103,8 @@ def main():
     parser.add_argument("--judge")
     parser.add_argument("flags", nargs="*", help="sd-gen's, behind --")
     args = parser.parse_args()
-    exams = {c: captions.exam(c, KINDS_OF[args.kinds], not args.known)[:args.count] for c in args.categories}
+    exams = {c: captions.exam(c, KINDS_OF[args.kinds], not args.known, describe=LANGUAGES[args.language])[:args.count]
+             for c in args.categories}
     if args.write_prompts:
         Path(args.write_prompts).write_text("".join(p.text + "\n" for prompts in exams.values() for p in prompts))
         return
@@ -108,7 +113,7 @@ def main():
         asked = exams[category] * (len(pictures) // len(exams[category]))
         result, verdicts = score(pictures, asked)
         framed(pictures[:96], verdicts, WORK / f"exam_{name}_{category}.png")
-        log("evaluate", category=category, kinds=args.kinds, unseen=not args.known, of=len(pictures), **fields, **result)
+        log("evaluate", category=category, language=args.language, kinds=args.kinds, unseen=not args.known, of=len(pictures), **fields, **result)
         if args.failures:
             for caption, verdict in zip(asked, verdicts):
                 if not verdict["all"]:
@@ -140,7 +145,7 @@ def main():
                 pictures += drawn([p.text for p in prompts], steps, FIRST_SEED * (seed + 1))
             rights.append(report(category, pictures, f"{steps}", steps=steps, guidance=args.guidance,
                                  flags=args.flags, s=round(time.time() - began)))
-        log("evaluate", steps=steps, guidance=args.guidance, flags=args.flags, overall=round(sum(rights) / len(rights), 4))
+        log("evaluate", steps=steps, language=args.language, guidance=args.guidance, flags=args.flags, overall=round(sum(rights) / len(rights), 4))
 
 
 if __name__ == "__main__":

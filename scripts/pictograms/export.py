@@ -8,6 +8,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 import captions
+import captions_ru
 from common import MODEL, WORK, load_checkpoint, log
 from train_text import build_text_encoder, load_tokenizer
 from train_unet import build_scheduler, build_unet
@@ -27,9 +28,16 @@ def build_pipeline(shadow):
     return pipeline
 
 
+def taught_words(stage):
+    russian = captions.taught_words(3, describe=captions_ru.describe)  # it has names for CORE only
+    # whoever writes ё and whoever writes е are both right
+    return {*captions.taught_words(stage), *russian, *(word.replace("ё", "е") for word in russian)}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--guidance-scale", type=float, default=3.)
+    parser.add_argument("--guidance-rescale", type=float, default=.7)
     parser.add_argument("--steps", type=int, default=30)
     args = parser.parse_args()
     fresh, old = MODEL.with_name("model.new"), MODEL.with_name("model.old")
@@ -42,8 +50,9 @@ def main():
     index = json.loads((fresh / "model_index.json").read_text())
     index["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]  # transformers 4 knows only this name of the class
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (fresh / "sdgen.json").write_text(json.dumps({"guidance_scale": args.guidance_scale, "steps": args.steps,
-                                                  "words": captions.taught_words(stage)}) + "\n")
+    (fresh / "sdgen.json").write_text(json.dumps({"guidance_scale": args.guidance_scale, "guidance_rescale": args.guidance_rescale,
+                                                  "steps": args.steps,
+                                                  "words": sorted(taught_words(stage))}, ensure_ascii=False) + "\n")
     for file in fresh.rglob("*.safetensors"):
         file.chmod(0o644)
     if MODEL.exists():

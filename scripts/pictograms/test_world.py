@@ -1,11 +1,13 @@
 """python -m unittest test_world: what every stage relies on, in seconds."""
 
+import importlib.util
 import random
 import sys
 import unittest
 
 try:
     import captions
+    import captions_ru
     import checker
     import sprites
     import world
@@ -21,6 +23,19 @@ class World(unittest.TestCase):
         self.assertGreaterEqual(len(ALL), 210)
         self.assertTrue(60 <= len(CORE) <= 80)
         self.assertGreaterEqual(sum(k.tintable for k in KINDS.values()), 60)
+
+    def test_core_has_russian_names(self):
+        self.assertEqual(set(captions_ru.NAMES), set(CORE))
+        names = [name for some in captions_ru.NAMES.values() for name in some]
+        self.assertEqual(len(names), len(set(names)))
+
+    @unittest.skipUnless(importlib.util.find_spec("pymorphy3"), "pymorphy3 is not installed")
+    def test_russian_words_agree(self):
+        forms = {("кошка", 1, "gent"): "красной кошки", ("кошка", 2, "nomn"): "две красные кошки", ("яблоко", 2, "nomn"): "два красных яблока",
+                 ("яблоко", 5, "ablt"): "пятью красными яблоками", ("слон", 1, "accs"): "красного слона", ("дом", 1, "accs"): "красный дом",
+                 ("стул", 5, "nomn"): "пять красных стульев", ("футбольный мяч", 3, "loct"): "трёх красных футбольных мячах"}
+        for (noun, count, case), words in forms.items():
+            self.assertEqual(captions_ru.words_of(noun, ["красный"], count, case), words)
 
     def test_scenes_are_functions_of_seed_and_index(self):
         scene, pixels = world.drawn(3, 17, 4)

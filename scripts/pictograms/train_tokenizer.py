@@ -1,14 +1,18 @@
-"""Trains the SentencePiece tokenizer (case-folding, byte fallback) and writes it in the form diffusers and sd-gen load."""
+"""Trains the SentencePiece tokenizer (case-folding, byte fallback), English first, then Russian, and writes it in the form diffusers and
+sd-gen load."""
 
+import argparse
+import io
 import json
 import random
 import shutil
 import string
-import sys
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 import captions
+import captions_ru
 import world
 from captions import plural
 from common import MAX_TOKENS, WORK, log
@@ -43,32 +47,34 @@ def corpus(count=60000, seed=5):
     return lines
 
 
-def charsmap(model_file):
-    """normalizer_spec.precompiled_charsmap of a spiece.model, read from the protobuf wire format."""
-    def fields(data):
-        at = 0
-        def varint():
-            nonlocal at
-            value = shift = 0
-            while True:
-                byte = data[at]
-                at += 1
-                value |= (byte & 127) << shift
-                shift += 7
-                if byte < 128:
-                    return value
-        while at < len(data):
-            key = varint()
-            if key & 7 == 2:
-                size = varint()
-                yield key >> 3, data[at:at + size]
-                at += size
-            elif key & 7 == 0:
-                varint()
-            else:
-                at += 4 if key & 7 == 5 else 8
-    normalizer = next(value for number, value in fields(model_file.read_bytes()) if number == 3)
-    return next(value for number, value in fields(normalizer) if number == 2)
+def read_model(folder):
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString((folder / "spiece.model").read_bytes())
+    return model
+
+
+SHARED = {"normalization_rule_name": "nmt_nfkc_cf", "model_type": "unigram", "character_coverage": 1., "hard_vocab_limit": False,
+          "num_threads": 1, "minloglevel": 2}
+
+
+def add_russian(folder, count=40000, pieces=768):
+    """Appends the pieces of a Russian unigram model of its own: how English splits, and every id it has, stays."""
+    rng = random.Random(7)
+    lines = [captions_ru.describe(world.training_scene(rng, 3), rng).text for _ in range(count)]
+    for names in captions_ru.NAMES.values():  # the rare cases, too
+        for noun in names:
+            lines += [captions_ru.words_of(noun, [colour], number, case) for number in (1, 2, 5) for case in ("nomn", "gent", "ablt", "loct")
+                      for colour in ["синий", "красный"]]
+    lines += list("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=written, vocab_size=pieces, **SHARED)
+    russian = sentencepiece_model_pb2.ModelProto()
+    russian.ParseFromString(written.getvalue())
+    model = read_model(folder)
+    known = {piece.piece for piece in model.pieces}
+    model.pieces.extend(piece for piece in russian.pieces if piece.type == piece.NORMAL and piece.piece not in known)
+    model.trainer_spec.vocab_size = len(model.pieces)
+    (folder / "spiece.model").write_bytes(model.SerializeToString())
 
 
 def write_fast(folder):
@@ -78,7 +84,7 @@ def write_fast(folder):
     pieces = [(plain.id_to_piece(i), plain.get_score(i)) for i in range(plain.get_piece_size())]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=plain.unk_id(), byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([
-        normalizers.Precompiled(charsmap(folder / "spiece.model")), normalizers.Replace(Regex("[ ▁]+"), " "),
+        normalizers.Precompiled(read_model(folder).normalizer_spec.precompiled_charsmap), normalizers.Replace(Regex("[ ▁]+"), " "),
         normalizers.Strip()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
@@ -88,16 +94,16 @@ def write_fast(folder):
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def token_lengths(plain, count=4000):
+def token_lengths(plain, language, stage, count=4000):
     """The middle, the 99th in a hundred, the longest, in tokens of captions."""
     rng = random.Random(6)
-    lengths = sorted(len(plain.encode(captions.describe(world.training_scene(rng, 4), rng).text)) + 1 for _ in range(count))
+    lengths = sorted(len(plain.encode(language.describe(world.training_scene(rng, stage), rng).text)) + 1 for _ in range(count))
     return lengths[count // 2], lengths[count * 99 // 100], lengths[-1]
 
 
 PROMPTS = ["", " ", "a red circle above a blue square", "a blue tulip to the left of an orange truck", "A RED CIRCLE Above a Blue SQUARE", "a  red   circle", " leading",
            "trailing ", "tab\tand\nnewline", "🙂", "a 🔴 circle", "🏳️‍🌈 flag", "红色圆圈", "赤い丸と青い四角", "빨간 원", "красный круг",
-           "ÉCLAIR café", "e\u0301", "ﬁne ligature", "①②③", "ｆｕｌｌｗｉｄｔｈ", "straße STRASSE", "İstanbul", "don't can't it's",
+           "ÉCLAIR café", "e\u0301", "ﬁne ligature", "①②③", "ｆｕｌｌｗｉｄｔｈ", "straße STRASSE", "İstanbul", "don't can't it's", "Два красных ЯБЛОКА слева от зелёного кота", "желтый шар, черный фон",
            "hello, world!", "a_b_c", "3.14159 and 1,000", "100%", "#hashtag @me", "http://example.org/x?y=1", "<b>bold</b>",
            "a red circle, a blue square.", "(parentheses) [brackets] {braces}", "\"quoted\"", "em—dash – en", "a\u00a0b", "\u200bzero",
            "▁underline", "supercalifragilisticexpialidocious", "x" * 100, "red " * 60, "a star " * 20, "नमस्ते", "مرحبا", "שלום",
@@ -121,24 +127,33 @@ def check(folder):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep-english", action="store_true", help="add the Russian pieces to the tokenizer that is there")
+    args = parser.parse_args()
     folder = WORK / "tokenizer"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus()), model_prefix=str(folder / "spiece"), model_type="unigram", vocab_size=1536,
-        normalization_rule_name="nmt_nfkc_cf", byte_fallback=True, character_coverage=1., pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
-        pad_piece="<pad>", eos_piece="</s>", unk_piece="<unk>", hard_vocab_limit=False, num_threads=1, minloglevel=2)
-    (folder / "spiece.vocab").unlink()
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "pad_token": "<pad>", "eos_token": "</s>",
-                "unk_token": "<unk>", "padding_side": "right",
-                "clean_up_tokenization_spaces": False}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-
+    if not args.keep_english:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(corpus()), model_prefix=str(folder / "spiece"), vocab_size=1536, byte_fallback=True, pad_id=0, eos_id=1,
+            unk_id=2, bos_id=-1, pad_piece="<pad>", eos_piece="</s>", unk_piece="<unk>", **SHARED)
+        (folder / "spiece.vocab").unlink()
+        settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "pad_token": "<pad>", "eos_token": "</s>",
+                    "unk_token": "<unk>", "padding_side": "right", "clean_up_tokenization_spaces": False}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    english = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    add_russian(folder)
     write_fast(folder)
     plain = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
-    log("tokenizer", pieces=plain.get_piece_size(), same_ids=check(folder),
-        example=plain.encode("A blue tulip to the left of an orange truck on a yellow background", out_type=str),
-        longest=sorted((len(plain.encode(n)), n) for n in KINDS)[-5:], tokens_of_captions=token_lengths(plain))
+    rng = random.Random(8)
+    for _ in range(2000):
+        text = captions.describe(world.training_scene(rng, 4), rng).text
+        assert plain.encode(text) == english.encode(text), text
+    log("tokenizer", pieces=plain.get_piece_size(), of_english=english.get_piece_size(), same_ids=check(folder),
+        examples=[plain.encode(text, out_type=str) for text in ("A blue tulip to the left of an orange truck on a yellow background",
+                                                                "Синий тюльпан слева от оранжевого грузовика на жёлтом фоне")],
+        longest=sorted((len(plain.encode(n)), n) for n in KINDS)[-5:], tokens_of_captions=token_lengths(plain, captions, 4),
+        of_russian_ones=token_lengths(plain, captions_ru, 3))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
-"""Trains the UNet on latents of drawn scenes, by a curriculum; the text encoder stays as it is or follows slowly.
+"""Trains the UNet on latents of drawn scenes, by a curriculum; of the text encoder only the Russian pieces' embeddings follow.
 
-SIGTERM saves and ends; the same command goes on.
+SIGTERM saves and ends; the same command goes on. `torchrun --nproc-per-node 2 train_unet.py ...` shares every step between two processes
+of one thread each, which on two cores is faster than one of two threads; --batch is each one's.
 """
 
 import argparse
+import os
 import random
 import signal
 import time
 
 import numpy as np
 import torch
+import torch.distributed
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 import captions
+import captions_ru
 import world
 from common import (Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, save_checkpoint)
 from train_text import WIDTH, build_text_encoder, load_tokenizer, tokenize
@@ -100,6 +104,16 @@ def some_timesteps(count):
     return torch.where(torch.rand(count) < .5, middle, torch.randint(1000, (count,))).clamp(0, 999)
 
 
+def caption_of(scene, rng, russian):
+    language = captions_ru if rng.random() < russian and captions_ru.speaks_of(scene) else captions
+    return language.describe(scene, rng)
+
+
+def is_russian(tokenizer):
+    """[pieces] 1. where a piece has a Cyrillic letter, else 0."""
+    return torch.tensor([float(any("а" <= c <= "я" or c == "ё" for c in tokenizer.convert_ids_to_tokens(i))) for i in range(len(tokenizer))])
+
+
 def v_loss(unet, scheduler, latents, noise, t, context):
     noisy = scheduler.add_noise(latents, noise, t).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
@@ -122,6 +136,16 @@ def alarms(unet, text, tokenizer, scheduler, vae, stage, count=96):
     return scores
 
 
+def summed(parameters, stopped):
+    """Makes every process's gradients their mean; whether any process was told to stop."""
+    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped)])])
+    torch.distributed.all_reduce(flat)
+    parts = flat[:-1].div_(torch.distributed.get_world_size()).split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts):
+        parameter.grad.copy_(part.view_as(parameter))
+    return bool(flat[-1] > 0)
+
+
 def stage_at(samples, starts):
     """starts: the number of samples at which stage 2, 3, 4 begin."""
     return 1 + sum(samples >= start for start in starts)
@@ -133,7 +157,8 @@ def main():
     parser.add_argument("--stages", type=int, nargs="+", default=[20_000, 250_000, 900_000], help="samples at which stages 2, 3, 4 begin")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=7e-4)
-    parser.add_argument("--text-lr", type=float, default=0., help="0 keeps the pre-trained text encoder as it is")
+    parser.add_argument("--russian", type=float, default=.12, help="part of the captions, where there are words for the scene")
+    parser.add_argument("--rows-lr", type=float, default=3e-4, help="of the text encoder's rows for Russian pieces; the rest of it stays")
     parser.add_argument("--decay-from", type=float, default=.85)
     parser.add_argument("--average", type=float, default=.999)
     parser.add_argument("--fresh", type=int, default=4, help="new scenes a step")
@@ -142,32 +167,46 @@ def main():
     parser.add_argument("--judge-every", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=3)
     args = parser.parse_args()
+    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if processes > 1:
+        torch.distributed.init_process_group("gloo")
     tokenizer, scheduler, vae = load_tokenizer(), build_scheduler(), trained_vae()
     vae = vae.to(memory_format=torch.channels_last)
     torch.manual_seed(args.seed)
     unet, text = build_unet().to(memory_format=torch.channels_last), pretrained_text(tokenizer)
     unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
-    text.requires_grad_(args.text_lr > 0)
+    text.requires_grad_(False)
+    rows = text.get_input_embeddings().weight
+    rows.requires_grad_(args.russian > 0)
+    if args.russian > 0:
+        of_russian = is_russian(tokenizer)[:, None]
+        rows.register_hook(lambda gradient: gradient * of_russian)
     both = nn.ModuleDict({"unet": unet, "text": text})
     optimizer = torch.optim.AdamW([{"params": list(unet.parameters()), "peak": args.lr},
-                                   {"params": list(text.parameters()), "peak": args.text_lr}],
+                                   {"params": list(text.parameters()), "peak": args.rows_lr}],
                                   lr=args.lr, betas=(.9, .99), weight_decay=.01, fused=True)
     average = Average(both, args.average)
-    pools = {"pool": Pool(vae, args.seed)}
-    for i, (width, height) in enumerate(OBLONG):
-        pools[f"pool_{width}x{height}"] = Pool(vae, args.seed + 100 * (i + 1), 20_000, width, height)
-    step, samples, seconds = 0, 0, 0.
+    step, samples, seconds, warm_from = 0, 0, 0., 0
     state = load_checkpoint("unet")
+    # only the first process's pools are kept: another's begin with scenes that it has not drawn before
+    own_seed = args.seed + rank * (1000 + (state["step"] if state else 0))
+    pools = {"pool": Pool(vae, own_seed)}
+    for i, (width, height) in enumerate(OBLONG):
+        pools[f"pool_{width}x{height}"] = Pool(vae, own_seed + 100 * (i + 1), 20_000, width, height)
     if state:
         both.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        for group, peak in zip(optimizer.param_groups, (args.lr, args.text_lr)):
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(optimizer.param_groups, (args.lr, args.rows_lr)):
             group["peak"], group["fused"] = peak, True
         average.load(state["average"])
         step, samples, seconds = state["step"], state["samples"], state["seconds"]
-        for name, pool in pools.items():
+        warm_from = state["warm_from"] if "optimizer" in state else step
+        for name, pool in pools.items() if rank == 0 else ():
             pool.load(load_checkpoint(name))
-    log("unet", event="start", step=step, samples=samples, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
+    optimizer.param_groups[1]["weight_decay"] = 0.  # English rows have no gradient and must not shrink
+    told = log if rank == 0 else lambda *_, **__: None
+    told("unet", event="start", processes=processes, step=step, samples=samples, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
     began, began_step, threads, losses = time.time(), step, Threads(), []
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
@@ -176,50 +215,57 @@ def main():
         for name, pool in pools.items():
             save_checkpoint(name, **pool.state())
         save_checkpoint("unet", model=both.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
-                        samples=samples, seconds=seconds + time.time() - began)
+                        samples=samples, warm_from=warm_from, seconds=seconds + time.time() - began)
 
     lately, lately_step = time.time(), step
+    trained = [p for p in both.parameters() if p.requires_grad]
     while samples < args.samples and not stopped:
         stage = stage_at(samples, args.stages)
-        torch.manual_seed(args.seed * 1_000_003 + step)
-        rng = random.Random(args.seed * 1_000_003 + step)
-        square = rng.random() >= args.oblong
-        pool = pools["pool" if square else rng.choice([name for name in pools if name != "pool"])]
+        torch.manual_seed(own_seed * 1_000_003 + step)
+        rng = random.Random(own_seed * 1_000_003 + step)
+        of_all = random.Random(args.seed * 1_000_003 + step)  # one size in all processes: the largest would keep the others waiting
+        square = of_all.random() >= args.oblong
+        pool = pools["pool" if square else of_all.choice([name for name in pools if name != "pool"])]
         while pool.made - pool.since < (3000 if square else 400) or not pool.stages or pool.stages[-1] != stage:
             pool.grow(200, stage)
         pool.grow(args.fresh, stage)
         latents, scenes = zip(*[pool.pick(rng) for _ in range(args.batch)])
         latents = torch.stack(latents).float()
-        words = ["" if rng.random() < .1 else captions.describe(scene, rng).text for scene in scenes]
-        with torch.set_grad_enabled(args.text_lr > 0), torch.autocast("cpu", torch.bfloat16):
+        words = ["" if rng.random() < .1 else caption_of(scene, rng, args.russian).text for scene in scenes]
+        with torch.autocast("cpu", torch.bfloat16):
             context = text(tokenize(tokenizer, words)).last_hidden_state
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, args.samples // args.batch, group["peak"], warm=200, decay_from=args.decay_from)
+            group["lr"] = (min((step - warm_from + 1) / 200, 1)
+                           * learning_rate(samples, args.samples, group["peak"], warm=0, decay_from=args.decay_from))
         loss = v_loss(unet, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch), context)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.)
+        if processes > 1 and summed(trained, bool(stopped)):
+            stopped.append(True)
+        torch.nn.utils.clip_grad_norm_(trained, 1.)
         if step == began_step + 100:
             assert_all_gradients(both, "unet")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        average.update()
+        if rank == 0:
+            average.update()
         step += 1
-        samples += args.batch
+        samples += args.batch * processes
         threads.step()
         losses.append(loss.item())
         if step % 50 == 0:
-            log("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pools["pool"].made,
-                threads=torch.get_num_threads(), samples_per_s=round((step - lately_step) * args.batch / (time.time() - lately), 1))
+            told("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pools["pool"].made,
+                threads=torch.get_num_threads(), samples_per_s=round((step - lately_step) * args.batch * processes / (time.time() - lately), 1))
             losses, lately, lately_step = [], time.time(), step
-        if step % args.alarm_every == 0:
+        if step % args.alarm_every == 0 and rank == 0:
             log("unet", step=step, samples=samples, at_950=alarms(unet, text, tokenizer, scheduler, vae, stage))
-        if step % args.judge_every == 0:
+        if step % args.judge_every == 0 and rank == 0:
             save()
             from evaluate import quick_look
             log("unet", step=step, samples=samples, quick=quick_look(average.shadow, stage))
             torch.set_grad_enabled(True)
-    save()
-    log("unet", event="end", step=step, samples=samples, seconds=round(seconds + time.time() - began))
+    if rank == 0:
+        save()
+    told("unet", event="end", step=step, samples=samples, seconds=round(seconds + time.time() - began))
 
 
 if __name__ == "__main__":

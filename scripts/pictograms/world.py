@@ -30,8 +30,8 @@ HELD_OUT_FILE = Path(__file__).parent / "held_out.json"
 STAGES = {
     1: {"kinds": CORE, "layouts": {"one": 1}, "many": 0},
     2: {"kinds": CORE, "layouts": {"one": .4, "row": .35, "column": .25}, "many": 0},
-    3: {"kinds": CORE, "layouts": {"one": .38, "row": .22, "column": .18, "row3": .06, "column3": .03, "on": .07, "inside": .06},
-        "many": .5},
+    3: {"kinds": CORE, "layouts": {"one": .5, "row": .19, "column": .13, "row3": .04, "column3": .03, "on": .06, "inside": .05},
+        "many": .45},
     4: {"kinds": ALL, "layouts": {"one": .38, "row": .22, "column": .18, "row3": .06, "column3": .03, "on": .07, "inside": .06},
         "many": .5},
 }
@@ -113,7 +113,7 @@ def _random_group(rng, kinds):
     return Group(name, rng.choice(colours_of(name)))
 
 
-def random_scene(rng, stage=4, kinds=None, layout=None, p_usual=.5):
+def random_scene(rng, stage=4, kinds=None, layout=None):
     """Any scene of the stage, held out or not."""
     rule = STAGES[stage]
     kinds = kinds or rule["kinds"]
@@ -134,6 +134,7 @@ def random_scene(rng, stage=4, kinds=None, layout=None, p_usual=.5):
         usual = usual_background(scene)
         if not usual:
             continue
+        p_usual = .3 if layout == "one" and groups[0].count == 1 else .5
         scene = replace(scene, background=usual if rng.random() < p_usual else rng.choice(BACKGROUND_NAMES))
         if fits(scene):
             return scene

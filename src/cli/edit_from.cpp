@@ -40,7 +40,7 @@ void take_all(Job& job, const Request& earlier) {
   take(job.timestep_spacing, earlier.timestep_spacing);
   take(job.zero_snr, earlier.zero_snr);
   take(job.guidance_scale, earlier.guidance_scale);
-  if (job.guidance_rescale == 0.0) job.guidance_rescale = earlier.guidance_rescale;
+  take(job.guidance_rescale, earlier.guidance_rescale);
   take(job.image_guidance_scale, earlier.image_guidance_scale);
   take(job.init_image, earlier.init_image);
   take(job.mask, earlier.mask);

@@ -50,7 +50,8 @@ std::string repeat_command(const Job& job, std::uint64_t seed, const ModelInfo& 
   if (job.zero_snr) add("zero-snr", *job.zero_snr ? "true" : "false");
   add("width", std::to_string(*job.width));
   add("height", std::to_string(*job.height));
-  if (job.guidance_rescale > 0) add("guidance-rescale", number_text(job.guidance_rescale));
+  if (*job.guidance_rescale > 0 || model.guidance_rescale > 0)
+    add("guidance-rescale", number_text(*job.guidance_rescale));
   add("init-image", job.init_image.value_or(""));
   add("mask", job.mask.value_or(""));
   if (job.strength) add("strength", number_text(*job.strength));

@@ -110,7 +110,7 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& 
   const Request& settings = rows.front().request;
   Conditioning conditioning;
   conditioning.guidance_scale = *settings.guidance_scale;
-  conditioning.guidance_rescale = settings.guidance_rescale;
+  conditioning.guidance_rescale = *settings.guidance_rescale;
   if (model.image_input() == ImageInput::kPicture)
     conditioning.image_guidance_scale = settings.image_guidance_scale;
   std::vector<Tensor> words, without, pooled, pooled_without;

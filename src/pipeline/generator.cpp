@@ -75,11 +75,15 @@ void check_refiner(const Model& base, const Model& refiner) {
                "; it cannot go on from them");
 }
 
-// The one named, or the model's own.
+// The one named, or the model's own: in its folder, or beside it.
 std::optional<std::filesystem::path> ranker_folder(const ModelFiles& files) {
   if (files.ranker) return files.ranker;
-  const std::filesystem::path own = files.model / "ranker";
-  return std::filesystem::is_directory(own) ? std::optional(own) : std::nullopt;
+  std::filesystem::path folder = files.model.lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();  // "model/"
+  for (const std::filesystem::path& own :
+       {folder / "ranker", std::filesystem::path(folder.string() + "-ranker")})
+    if (std::filesystem::is_directory(own)) return own;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -107,6 +111,7 @@ struct Generator::Impl {
             model.native_height(),
             own ? own->name : "",
             model.guidance_scale,
+            model.guidance_rescale,
             model.steps,
             device_name(compute),
             dtype_name(compute.dtype),

@@ -44,6 +44,7 @@ struct Model {
   std::vector<ControlNetModel> controlnets;  // that steer the UNet
   // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
   double guidance_scale = 7.5;
+  double guidance_rescale = 0.0;
   int steps = 30;
   std::set<std::string> words;  // all that it was taught, folded; empty: not told
 

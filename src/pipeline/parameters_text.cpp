@@ -167,7 +167,8 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   if (request.prediction_type) text << ", Prediction type: " << *request.prediction_type;
   if (request.timestep_spacing) text << ", Timestep spacing: " << *request.timestep_spacing;
   if (request.zero_snr) text << ", Zero SNR: " << (*request.zero_snr ? "true" : "false");
-  if (request.guidance_rescale > 0) text << ", CFG rescale: " << number_text(request.guidance_rescale);
+  if (const double rescale = request.guidance_rescale.value_or(0.0); rescale > 0)
+    text << ", CFG rescale: " << number_text(rescale);
   if (request.strength) text << ", Denoising strength: " << number_text(*request.strength);
   if (request.init_image) text << ", Init image: " << quoted(*request.init_image);
   if (request.mask) text << ", Mask: " << quoted(*request.mask);

@@ -105,6 +105,8 @@ Json parameters(const ReportPicture& of, const ModelInfo& model) {
                  {"Seed", std::to_string(of.picture.seed)},
                  {"Size", std::to_string(*request.width) + " x " + std::to_string(*request.height)},
                  {"Model", model.name}};
+  if (const double rescale = request.guidance_rescale.value_or(0.0); rescale > 0)
+    pairs.emplace_back("Guidance rescale", number_text(rescale));
   if (request.eta > 0) pairs.emplace_back("Eta", number_text(request.eta));
   if (!request.attend.empty()) pairs.emplace_back("Attend", attend_text(request.attend));
   if (!request.focus.empty()) pairs.emplace_back("Focus", focus_text(request.focus));

@@ -160,8 +160,9 @@ Request complete_request(const Request& request, const Model& model) {
   complete.image_guidance_scale = request.image_guidance_scale.value_or(1.5);
   if (!std::isfinite(*complete.image_guidance_scale))
     fail_request("image-guidance-scale: expected a finite number");
-  if (!(complete.guidance_rescale >= 0.0 && complete.guidance_rescale <= 1.0))
-    fail_request("guidance-rescale ", complete.guidance_rescale, ": expected 0 to 1");
+  complete.guidance_rescale = request.guidance_rescale.value_or(model.guidance_rescale);
+  if (!(*complete.guidance_rescale >= 0.0 && *complete.guidance_rescale <= 1.0))
+    fail_request("guidance-rescale ", *complete.guidance_rescale, ": expected 0 to 1");
   if (!(complete.eta >= 0.0 && complete.eta <= 1.0)) fail_request("eta ", complete.eta, ": expected 0 to 1");
   const Sampler& sampler = find_sampler(*complete.sampler);
   overridden(model.scheduler, complete);  // refuses unknown names
@@ -180,7 +181,7 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   const auto settings = [](const Request& request) {
     return std::tuple(*request.steps, *request.sampler, request.eta, request.schedule,
                       request.prediction_type, request.timestep_spacing, request.zero_snr,
-                      *request.guidance_scale, *request.image_guidance_scale, request.guidance_rescale,
+                      *request.guidance_scale, *request.image_guidance_scale, *request.guidance_rescale,
                       *request.width, *request.height, request.edit_from, request.init_image,
                       request.strength, request.mask, request.refiner_start, request.control_image,
                       request.control_scale, request.control_start, request.control_end);

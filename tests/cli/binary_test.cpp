@@ -106,7 +106,9 @@ TEST_F(Binary, LittleMemoryDrawsTheSamePictureAndTellsItsPlan) {
 }
 
 TEST_F(Binary, TheBestOfSeveralIsOneOfThem) {
-  expect_one_line_error(sd_gen({"-p", "x", "--best-of", "2", "-o", "none.png"}), 2, "has no ranker");
+  expect_one_line_error(sd_gen({"-p", "x", "--best-of", "2", "-o", "none.png", "--model",
+                                (kGolden / "pipelines/sd15-tiny").string()}),
+                        2, "has no ranker");
   const ProcessResult result =
       sd_gen({"-p", "a red circle", "--seed", "1", "--steps", "2", "--best-of", "3", "--ranker",
               (kGolden / "ranker/clip").string(), "--json", "-o", "best.png"});

@@ -52,10 +52,14 @@ TEST_F(ModelFolderErrors, DefaultsOfOurOwnFile) {
   write(R"({"words": ["a", 1]})");
   expect_refused("sdgen.json: key 'words': expected a list of words");
   write(R"({"steps": 0})");
-  expect_refused("steps and guidance_scale must be sensible");
-  write(R"({"steps": 5, "guidance_scale": 2.5, "words": ["a", "Cat"]})");
+  expect_refused("steps, guidance_scale and guidance_rescale must be sensible");
+  write(R"({"guidance_rescale": 1.5})");
+  expect_refused("steps, guidance_scale and guidance_rescale must be sensible");
+  write(R"({"steps": 5, "guidance_scale": 2.5, "guidance_rescale": 0.5, "words": ["a", "Cat"]})");
   Generator generator(folder(), {.device = Device::kCpu});
   EXPECT_EQ(generator.info().steps, 5);
+  EXPECT_EQ(generator.complete({.prompt = "x"}).guidance_rescale, 0.5);
+  EXPECT_EQ(generator.complete({.prompt = "x", .guidance_rescale = 0.0}).guidance_rescale, 0.0);
   std::vector<std::string> warnings;
   Observer observer;
   observer.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };

@@ -130,6 +130,8 @@ TEST_F(BestOf, TheModelsOwnRankerIsFound) {
   testing::TemporaryFolder temporary;
   const fs::path model = temporary.path() / "model";
   fs::copy(testing::golden_path("pipelines/sd15-tiny"), model, fs::copy_options::recursive);
+  fs::copy(kClip, temporary.path() / "model-ranker", fs::copy_options::recursive);
+  EXPECT_EQ(Generator(model / "", {.device = Device::kCpu}).info().ranker, "model-ranker");
   fs::copy(kClip, model / "ranker", fs::copy_options::recursive);
   EXPECT_EQ(Generator(model, {.device = Device::kCpu}).info().ranker, "ranker");
 }
