@@ -70,12 +70,12 @@ struct ModelInfo {
   double guidance_scale = 7.5;  // the folder's own defaults
   double guidance_rescale = 0.0;
   int steps = 30;
-  std::string device;           // "cpu", "cuda:0"
-  std::string dtype;            // "float32", "bfloat16", "float16"
-  std::string quantize;         // "none", "int8"
-  int threads = 0;              // CPU threads in use
-  std::string refiner;          // the refiner's name; empty: none
-  bool takes_picture = false;   // it changes an init_image as the prompt says (InstructPix2Pix)
+  std::string device;                      // "cpu", "cuda:0"
+  std::string dtype;                       // "float32", "bfloat16", "float16"
+  std::string quantize;                    // "none", "int8"
+  int threads = 0;                         // CPU threads in use
+  std::string refiner;                     // the refiner's name; empty: none
+  bool takes_picture = false;              // it changes an init_image as the prompt says (InstructPix2Pix)
   std::vector<std::string> controlnets{};  // their names
   std::vector<std::string> loras{};        // "name:scale" of each
   std::vector<std::string> embeddings{};   // their tokens

@@ -238,7 +238,6 @@ CATEGORIES = ["one", "two", "counting", "colours", "position", "attribution"]
 
 def _exam_scene(category, kinds, unseen, rng):
     """(scene, relation) of one prompt; unseen: with a held-out combination, else with none."""
-    lists = world.held_out()
     name = rng.choice(kinds)
     colour = rng.choice(colours_of(name))
     if category == "one":

@@ -15,7 +15,6 @@ from scipy import ndimage
 
 import captions
 import world
-from captions import OPPOSITE
 from sprites import ALL, BACKGROUNDS, colours_of, goes_with, sprite
 
 MIN_CONTRAST = 42  # of a pixel with the ground, Euclidean RGB

@@ -19,6 +19,7 @@ ROOT = _root()
 WORK = Path(os.environ.get("PICTOGRAMS_WORK", ROOT / ".train" / "pictograms"))
 MODEL = WORK / "model"
 MAX_TOKENS = 32
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def log(name, **fields):
@@ -71,7 +72,8 @@ class Average:
         return {"shadow": self.shadow, "steps": self.steps}
 
     def load(self, state):
-        self.shadow, self.steps = state["shadow"], state["steps"]
+        self.shadow = {key: value.to(self.shadow[key].device) for key, value in state["shadow"].items()}
+        self.steps = state["steps"]
 
 
 def learning_rate(step, total, peak, warm=200, decay_from=.7):
@@ -92,8 +94,13 @@ def assert_all_gradients(module, name):
 
 
 def pixels_to_tensor(pixels):
-    """uint8 [N, H, W, 3] -> float [N, 3, H, W] in -1..1."""
+    """uint8 [N, H, W, 3] -> float [N, 3, H, W] in -1..1, on the CPU."""
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def bfloat16():
+    """Products in bfloat16, on the device that trains."""
+    return torch.autocast(DEVICE.type, torch.bfloat16)
 
 
 class Threads:

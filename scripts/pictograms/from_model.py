@@ -4,6 +4,7 @@ The optimizer starts anew, and what only training needs (the image tower, the re
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ def main():
     save_checkpoint("vae_frozen", average=average(vae), step=0)
     save_checkpoint("vae_norm", mean=channels, std=channels + 1, step=0)  # the published one is centred already
     save_checkpoint("text", average=average(text), step=0)
+    shutil.copytree(args.folder / "tokenizer", WORK / "tokenizer", dirs_exist_ok=True)
     save_checkpoint("unet", model=unet | text, average=average(unet | text), step=args.samples // args.batch, samples=args.samples, seconds=0.)
 
 

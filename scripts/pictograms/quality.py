@@ -1,12 +1,12 @@
 """How near pictures of a model are to real scenes, how different from each other, and what the VAE alone costs.
 
   quality.py --vae                              PSNR and SSIM of reconstructions of fresh scenes
-  quality.py                                    the checkpoint's averaged weights on captions of fresh scenes
-  quality.py --folder DIR                       an exported folder
+  quality.py                                    the built sd-gen and its built-in model (--folder DIR: another) on captions of
+                                                fresh scenes
   quality.py --write-prompts FILE.txt           the captions, one a line, for another program
   quality.py --pictures DIR                     that program's PNGs, sorted by name, in the captions' order
 
-Features are the mean tokens of the text encoder's image tower, so that every family of generators is measured alike.
+Features are the mean tokens of the ranker's picture tower (--features), so that every family of generators is measured alike.
   kid        squared maximum mean discrepancy with the kernel (x.y/d + 1)^3, unbiased ("Demystifying MMD GANs", section 4);
              0 where both come from one distribution
   precision  share of the pictures that lie among the real scenes, recall the other way round, by the third neighbour
@@ -27,9 +27,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import captions
 import world
-from common import log, pixels_to_tensor
-from evaluate import draw, pipeline_of
-from train_text import load_tokenizer, trained_towers
+from common import ROOT, log, pixels_to_tensor
+from drawing import BUILT_IN, draw_by_sd_gen
 
 NEIGHBOUR, SUBSETS, SUBSET = 3, 20, 100
 FIXED_PROMPTS, PICTURES_A_PROMPT = 8, 8
@@ -43,10 +42,17 @@ def real_scenes(seed, count, stage):
     return scenes, [world.draw_scene(s, rng) for s in scenes], said
 
 
+def picture_tower(folder):
+    """Of a folder of transformers' CLIPModel."""
+    from transformers import CLIPVisionModel
+    return CLIPVisionModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
 @torch.no_grad()
 def features_of(tower, pictures):
     """float64 [N, D]"""
-    parts = [tower(pixels_to_tensor(np.stack(pictures[i:i + 64])))[0].mean(1) for i in range(0, len(pictures), 64)]
+    parts = [tower(pixel_values=pixels_to_tensor(np.stack(pictures[i:i + 64]))).last_hidden_state.mean(1)
+             for i in range(0, len(pictures), 64)]
     return torch.cat(parts).double()
 
 
@@ -116,7 +122,8 @@ def vae_quality(count, stage):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder")
+    parser.add_argument("--folder", default=BUILT_IN)
+    parser.add_argument("--features", default=ROOT / "models" / "pictograms-ranker")
     parser.add_argument("--pictures")
     parser.add_argument("--write-prompts")
     parser.add_argument("--vae", action="store_true")
@@ -132,7 +139,7 @@ def main():
     if args.write_prompts:
         Path(args.write_prompts).write_text("".join(text + "\n" for text in said))
         return
-    tower = trained_towers(load_tokenizer()).image
+    tower = picture_tower(args.features)
     # not the captions' own scenes: pairs that belong together would be nearer than one distribution makes them
     other = real_scenes(98765, args.count, args.stage)[1]
     log("quality", what="real scenes", of=args.count, stage=args.stage, **compare(tower, real, other))
@@ -141,9 +148,9 @@ def main():
         assert len(files) == len(said), f"{args.pictures} holds {len(files)} pictures, the list has {len(said)} captions"
         log("quality", what=args.pictures, **compare(tower, [np.asarray(Image.open(f).convert("RGB")) for f in files], other))
         return
-    pipeline = pipeline_of(args.folder)
-    drawing = lambda prompts, seed: draw(pipeline, prompts, args.steps, args.guidance, seed)
-    log("quality", what=args.folder or "checkpoint", of=args.count, stage=args.stage, steps=args.steps, guidance=args.guidance,
+    flags = ["--steps", args.steps, "--guidance-scale", args.guidance]
+    drawing = lambda prompts, seed: draw_by_sd_gen(prompts, range(seed, seed + len(prompts)), flags, args.folder)
+    log("quality", what=str(args.folder), of=args.count, stage=args.stage, steps=args.steps, guidance=args.guidance,
         **compare(tower, drawing(said, 50_000), other), variety=variety(tower, drawing, args.stage))
 
 

@@ -25,7 +25,8 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 
 import captions
 import world
-from common import WORK, Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, resumed, save_checkpoint
+from common import (DEVICE, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
+                    resumed, save_checkpoint)
 from sprites import colours_of
 from train_text import EMBEDDING, Reader, answers_of, ground_of, load_tokenizer, reading_loss, tokenize
 from train_text import WIDTH as TEXT_WIDTH
@@ -62,7 +63,7 @@ class Ranker(nn.Module):
 
     def of_words(self, tokenizer, texts):
         """Unit embeddings [N, E]; the texts are cut to the longest of their third: attention is causal, pads come last."""
-        ids = tokenize(tokenizer, texts)
+        ids = tokenize(tokenizer, texts).to(self.log_scale.device)
         lengths = (ids == tokenizer.eos_token_id).int().argmax(1) + 1
         order = lengths.argsort()
         parts = [self.project(self.text(ids[rows, :int(lengths[rows].max())]).pooler_output) for rows in order.chunk(3)]
@@ -97,34 +98,34 @@ def through_vae(vae, seed, count, unseen=False):
     rng = random.Random(seed)
     mixing = torch.Generator().manual_seed(seed)
     scenes = some_scenes(rng, count, unseen)
-    encode = lambda some: vae.encode(pixels_to_tensor(np.stack(some))).latent_dist.mode()
-    decode = lambda latents: ((vae.decode(latents).sample.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    encode = lambda some: vae.encode(pixels_to_tensor(np.stack(some)).to(DEVICE)).latent_dist.mode()
+    decode = lambda latents: ((vae.decode(latents).sample.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
     parts = []
     for at in range(0, count, 20):
         some = scenes[at:at + 20]
-        with torch.autocast("cpu", torch.bfloat16):
+        with bfloat16():
             latents = encode([world.draw_scene(s, rng) for s in some])
             other = encode([world.draw_scene(retinted(s, rng) if rng.random() < .5 else s, rng) for s in some])
-            mask = torch.randn(len(some), 1, *latents.shape[2:], generator=mixing)
+            mask = torch.randn(len(some), 1, *latents.shape[2:], generator=mixing).to(DEVICE)
             for _ in range(2):
                 mask = F.avg_pool2d(F.pad(mask, (2,) * 4, mode="replicate"), 5, 1)
             # here one drawing, there the other, both in between
             mask = .15 + .7 * torch.sigmoid(6 * (mask - mask.mean((2, 3), keepdim=True)) / mask.std((2, 3), keepdim=True))
-            apart = ((latents - other).abs().amax(1) > 1).flatten(1).sum(1) > 6
+            apart = (((latents - other).abs().amax(1) > 1).flatten(1).sum(1) > 6).cpu()
             parts.append((decode(latents), decode(latents + mask * (other - latents)), apart))
     return scenes, *map(torch.cat, zip(*parts))
 
 
 def to_floats(pictures):
-    return pictures.float().div_(127.5).sub_(1)
+    return pictures.to(DEVICE).float().div_(127.5).sub_(1)
 
 
 def contrast(images, words, wrong_words, same, spoilt, apart, scale):
     """images, words [N, E]; wrong_words [N, K, E], of which same [N, K] are no negatives by chance; spoilt [M, E], of which apart [M] are."""
     every = images @ words.T
-    own = torch.einsum("ne,nke->nk", images, wrong_words).masked_fill(same, -10.)
-    ghosts = (words @ spoilt.T).masked_fill(~apart, -10.)
-    goal = torch.arange(len(images))
+    own = torch.einsum("ne,nke->nk", images, wrong_words).masked_fill(same.to(DEVICE), -10.)
+    ghosts = (words @ spoilt.T).masked_fill(~apart.to(DEVICE), -10.)
+    goal = torch.arange(len(images), device=DEVICE)
     return (F.cross_entropy(scale * torch.cat([every, own], 1), goal) + F.cross_entropy(scale * torch.cat([every.T, ghosts], 1), goal)) / 2
 
 
@@ -135,6 +136,7 @@ def examine(ranker, tokenizer, vae, unseen, count=300):
     said, wrong, same = some_captions(scenes, random.Random(78), 1)
     embed = lambda images: torch.cat([ranker.of_pictures(to_floats(part))[1] for part in images.split(50)])
     images, ghosts, words, others = embed(pictures), embed(spoilt), ranker.of_words(tokenizer, said), ranker.of_words(tokenizer, wrong)
+    images, ghosts, words, others = (x.cpu() for x in (images, ghosts, words, others))
     similar, goal, own = images @ words.T, torch.arange(count), (images * words).sum(1)
     part = lambda hits: round(float(hits.float().mean()), 4)
     return {"hard_negatives": part((own > (images * others).sum(1))[~same[:, 0]]), "spoilt": part((own > (ghosts * words).sum(1))[apart]),
@@ -164,9 +166,9 @@ def export(folder, shadow, tokenizer):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--through-vae", type=int, default=4000, help="scenes that pass the VAE, once, before training begins")
+    parser.add_argument("--through-vae", type=int, default=3000, help="scenes that pass the VAE, once, before training begins")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--text-lr", type=float, default=2e-4)
     parser.add_argument("--save-every", type=int, default=500)
@@ -178,14 +180,14 @@ def main():
     if args.export:
         export(args.export, load_checkpoint("ranker")["average"]["shadow"], tokenizer)
         return
-    ranker = Ranker(pretrained_text(tokenizer))
+    ranker = Ranker(pretrained_text(tokenizer)).to(DEVICE)
     groups = [{"params": [p for n, p in ranker.named_parameters() if n.startswith("text.") == of_text], "peak": peak}
               for of_text, peak in ((False, args.lr), (True, args.text_lr))]
     optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(.9, .98), weight_decay=.01, fused=True)
     average = Average(ranker, .995)
     step, seconds = resumed("ranker", ranker, optimizer, average)
     log("ranker", event="start", step=step, parameters=sum(p.numel() for p in ranker.vision.parameters()), args=vars(args))
-    vae = trained_vae()
+    vae = trained_vae().to(DEVICE)
     bank, bank_pictures, bank_spoilt, bank_apart = through_vae(vae, args.seed, args.through_vae)
     log("ranker", event="scenes through the VAE", count=len(bank), spoilt=int(bank_apart.sum()))
     began, began_step, lately, threads = time.time(), step, time.time(), Threads()
@@ -194,15 +196,16 @@ def main():
         rows = rng.sample(range(len(bank)), args.batch // 2)
         drawn = some_scenes(rng, args.batch - len(rows), False)
         scenes = [bank[i] for i in rows] + drawn
-        pixels = torch.cat([to_floats(bank_pictures[rows]), pixels_to_tensor(np.stack([world.draw_scene(s, rng) for s in drawn]))])
+        fresh = pixels_to_tensor(np.stack([world.draw_scene(s, rng) for s in drawn])).to(DEVICE)
+        pixels = torch.cat([to_floats(bank_pictures[rows]), fresh])
         said, wrong, same = some_captions(scenes, rng, NEGATIVES)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, group["peak"], warm=200, decay_from=.5)
-        with torch.autocast("cpu", torch.bfloat16):
+        with bfloat16():
             words = ranker.of_words(tokenizer, said + wrong)
             tokens, images = ranker.of_pictures(torch.cat([pixels, to_floats(bank_spoilt[rows])]))
-            watch = reading_loss(ranker.watcher(tokens[:args.batch]), torch.tensor([answers_of(s.groups, s.layout) for s in scenes]),
-                                 ground_of(scenes))
+            answers = torch.tensor([answers_of(s.groups, s.layout) for s in scenes], device=DEVICE)
+            watch = reading_loss(ranker.watcher(tokens[:args.batch]), answers, ground_of(scenes).to(DEVICE))
         loss = contrast(images[:args.batch], words[:args.batch], words[args.batch:].view(args.batch, NEGATIVES, -1), same,
                         images[args.batch:], bank_apart[rows], ranker.log_scale.exp().clamp(max=100))
         (loss + .5 * watch).backward()
@@ -221,7 +224,7 @@ def main():
         if step % args.save_every == 0 or step == args.steps:
             save_checkpoint("ranker", model=ranker.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
                             seconds=seconds + time.time() - began)
-            now = Ranker(pretrained_text(tokenizer))
+            now = Ranker(pretrained_text(tokenizer)).to(DEVICE)
             now.load_state_dict(average.shadow)
             now.eval()
             log("ranker", step=step, known=examine(now, tokenizer, vae, False), unseen=examine(now, tokenizer, vae, True))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 import captions
 import captions_ru
 import world
-from common import Average, learning_rate, load_checkpoint, log, save_checkpoint
+from common import Average, bfloat16, learning_rate, load_checkpoint, log, save_checkpoint
 from train_text import OPEN, WIDTH, Reader, answers_of, build_text_encoder, ground_of, load_tokenizer, reading_loss, tokenize
 
 STAGE = 3
@@ -111,7 +111,7 @@ def main():
 
     def hidden_of(said):
         ids = tokenize(tokenizer, [c.text for c in said])
-        with torch.autocast("cpu", torch.bfloat16):
+        with bfloat16():
             out = text(ids)
         return out.last_hidden_state.float(), ids
 

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 
 import captions
 import world
-from common import (MAX_TOKENS, WORK, Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log,
+from common import (DEVICE, MAX_TOKENS, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, log,
                     pixels_to_tensor, resumed, save_checkpoint)
 from sprites import ALL, BACKGROUND_NAMES, COLOUR_NAMES
 
@@ -141,7 +141,7 @@ def reading_loss(reading, answers, background):
     (told, ground), loss = reading, 0
     for k, out in enumerate(told):
         out, goal = out.float().flatten(0, 1), answers[..., k].flatten()
-        weight = torch.ones(out.shape[1])
+        weight = torch.ones(out.shape[1], device=out.device)
         if k == 0:
             weight[NONE] = .2
         loss = loss + (1. if k < 2 else .5) * F.cross_entropy(out, goal, weight)
@@ -152,14 +152,14 @@ def batch_of(tokenizer, seed, step, count, unseen=False, shown=None):
     scenes, rng = some_scenes(seed, step, count, unseen)
     said = [captions.describe(s, rng) for s in scenes]
     wrong = [captions.describe(captions.altered(s, rng), rng) for s in scenes]
-    return {
-        "scenes": scenes, "captions": said, "wrong_captions": wrong,
+    tensors = {
         "pixels": pixels_to_tensor(np.stack([world.draw_scene(s, rng) for s in scenes[:shown]])),
         "ids": tokenize(tokenizer, [c.text for c in said]), "wrong": tokenize(tokenizer, [c.text for c in wrong]),
         "told": torch.tensor([answers_of(c.groups, c.layout) for c in said]),
         "wrong_told": torch.tensor([answers_of(c.groups, c.layout) for c in wrong]),
         "seen": torch.tensor([answers_of(s.groups, s.layout) for s in scenes]),
         "said_ground": ground_of(said), "wrong_ground": ground_of(wrong), "ground": ground_of(scenes)}
+    return {"captions": said, "wrong_captions": wrong, **{key: tensor.to(DEVICE) for key, tensor in tensors.items()}}
 
 
 def ground_of(things):
@@ -176,7 +176,7 @@ def loss_of(towers, b):
     for i, (a, w) in enumerate(zip(b["captions"][:shown], b["wrong_captions"])):
         if captions.same_meaning(a, w):
             logits[i, n + i] = -1e4  # by chance no negative
-    goal = torch.arange(shown)
+    goal = torch.arange(shown, device=DEVICE)
     contrast = (F.cross_entropy(logits, goal) + F.cross_entropy(logits[:, :shown].T, goal)) / 2
     return read, watch, contrast
 
@@ -203,18 +203,12 @@ def examine(towers, tokenizer, unseen, count=500):
         images.append(i)
         hiddens.append(hidden.float())
     similar = torch.cat(images) @ torch.cat(words).T
-    goal = torch.arange(len(similar))
+    goal = torch.arange(len(similar), device=DEVICE)
     hidden = torch.cat(hiddens)
     spread = (hidden - hidden.mean(0)).norm(dim=-1).mean() / hidden.norm(dim=-1).mean()
     mean = lambda xs: round(float(sum(xs) / len(xs)), 4)
     return {"read": mean(read_right), "watch": mean(watch_right), "image_to_text": mean((similar.argmax(1) == goal).float()),
             "text_to_image": mean((similar.argmax(0) == goal).float()), "hard_negatives": mean(hits), "spread": round(float(spread), 3)}
-
-
-def trained_towers(tokenizer):
-    towers = Towers(tokenizer)
-    towers.load_state_dict(load_checkpoint("text")["average"]["shadow"])
-    return towers.eval()
 
 
 def main():
@@ -228,7 +222,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     tokenizer = load_tokenizer()
-    towers = Towers(tokenizer)
+    towers = Towers(tokenizer).to(DEVICE)
     optimizer = torch.optim.AdamW(towers.parameters(), lr=args.lr, betas=(.9, .98), weight_decay=.01)
     average = Average(towers, .995)
     step, seconds = resumed("text", towers, optimizer, average)
@@ -239,7 +233,7 @@ def main():
         b = batch_of(tokenizer, args.seed, step, args.batch, shown=args.images)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.lr, warm=200)
-        with torch.autocast("cpu", torch.bfloat16):
+        with bfloat16():
             read, watch, contrast = loss_of(towers, b)
         (read + .5 * watch + contrast).backward()
         torch.nn.utils.clip_grad_norm_(towers.parameters(), 1.)
@@ -258,7 +252,7 @@ def main():
         if step % args.save_every == 0 or step == args.steps:
             save_checkpoint("text", model=towers.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
                             seconds=seconds + time.time() - began)
-            now = Towers(tokenizer)
+            now = Towers(tokenizer).to(DEVICE)
             now.load_state_dict(average.shadow)
             now.eval()
             log("text", step=step, known=examine(now, tokenizer, False), unseen=examine(now, tokenizer, True))

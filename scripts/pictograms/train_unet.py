@@ -21,7 +21,8 @@ from torch import nn
 import captions
 import captions_ru
 import world
-from common import (Average, Threads, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor, save_checkpoint)
+from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
+                    save_checkpoint)
 from train_text import WIDTH, build_text_encoder, load_tokenizer, tokenize
 from train_vae import trained_vae
 
@@ -59,8 +60,9 @@ def pretrained_text(tokenizer):
 
 @torch.no_grad()
 def encode(vae, pictures):
+    """float [N, 4, h, w] on the CPU"""
     pixels = pixels_to_tensor(np.stack(pictures)).contiguous(memory_format=torch.channels_last)
-    return torch.cat([vae.encode(part).latent_dist.mode() for part in pixels.split(16)]) * vae.config.scaling_factor
+    return torch.cat([vae.encode(part.to(DEVICE)).latent_dist.mode() for part in pixels.split(16)]).cpu() * vae.config.scaling_factor
 
 
 class Pool:
@@ -110,13 +112,20 @@ def caption_of(scene, rng, russian):
 
 
 def is_russian(tokenizer):
-    """[pieces] 1. where a piece has a Cyrillic letter, else 0."""
-    return torch.tensor([float(any("а" <= c <= "я" or c == "ё" for c in tokenizer.convert_ids_to_tokens(i))) for i in range(len(tokenizer))])
+    """[pieces, 1] 1. where a piece has a Cyrillic letter, else 0."""
+    return torch.tensor([[float(any("а" <= c <= "я" or c == "ё" for c in piece))]
+                         for piece in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))], device=DEVICE)
+
+
+def context_of(text, tokenizer, words):
+    """[N, 32, 256] on the device."""
+    with bfloat16():
+        return text(tokenize(tokenizer, words).to(DEVICE)).last_hidden_state
 
 
 def v_loss(unet, scheduler, latents, noise, t, context):
     noisy = scheduler.add_noise(latents, noise, t).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with bfloat16():
         out = unet(noisy, t, encoder_hidden_states=context).sample
     return F.mse_loss(out.float(), scheduler.get_velocity(latents, noise, t))
 
@@ -125,20 +134,20 @@ def v_loss(unet, scheduler, latents, noise, t, context):
 def alarms(unet, text, tokenizer, scheduler, vae, stage, count=96):
     """v-loss near pure noise with the right, a shuffled and an empty caption: words must matter there first."""
     some = [world.drawn(4242, i, stage) for i in range(count)]
-    latents = encode(vae, [pixels for _, pixels in some])
+    latents = encode(vae, [pixels for _, pixels in some]).to(DEVICE)
     rng = random.Random(4242)
     words = [captions.describe(scene, rng, plain=True).text for scene, _ in some]
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1)).to(DEVICE)
     scores = {}
     for key, said in {"right": words, "shuffled": words[1:] + words[:1], "empty": [""] * count}.items():
-        context = text(tokenize(tokenizer, said)).last_hidden_state
-        scores[key] = round(float(v_loss(unet, scheduler, latents, noise, torch.full((count,), 950), context)), 4)
+        t = torch.full((count,), 950, device=DEVICE)
+        scores[key] = round(float(v_loss(unet, scheduler, latents, noise, t, context_of(text, tokenizer, said))), 4)
     return scores
 
 
 def summed(parameters, stopped):
     """Makes every process's gradients their mean; whether any process was told to stop."""
-    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped)])])
+    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped)], device=DEVICE)])
     torch.distributed.all_reduce(flat)
     parts = flat[:-1].div_(torch.distributed.get_world_size()).split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts):
@@ -169,17 +178,23 @@ def main():
     args = parser.parse_args()
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if processes > 1:
-        torch.distributed.init_process_group("gloo")
-    tokenizer, scheduler, vae = load_tokenizer(), build_scheduler(), trained_vae()
-    vae = vae.to(memory_format=torch.channels_last)
+        if DEVICE.type == "cuda":
+            torch.cuda.set_device(rank)
+        torch.distributed.init_process_group("nccl" if DEVICE.type == "cuda" else "gloo")
+    tokenizer, scheduler = load_tokenizer(), build_scheduler()
+    vae = trained_vae().to(DEVICE, memory_format=torch.channels_last)
     torch.manual_seed(args.seed)
-    unet, text = build_unet().to(memory_format=torch.channels_last), pretrained_text(tokenizer)
-    unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
+    unet, text = build_unet().to(DEVICE, memory_format=torch.channels_last), pretrained_text(tokenizer).to(DEVICE)
+    called = unet
+    if DEVICE.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
+    else:
+        called = torch.compile(unet)  # not on a CPU: there it once gave wrong gradients and no speed
     text.requires_grad_(False)
     rows = text.get_input_embeddings().weight
     rows.requires_grad_(args.russian > 0)
     if args.russian > 0:
-        of_russian = is_russian(tokenizer)[:, None]
+        of_russian = is_russian(tokenizer)
         rows.register_hook(lambda gradient: gradient * of_russian)
     both = nn.ModuleDict({"unet": unet, "text": text})
     optimizer = torch.optim.AdamW([{"params": list(unet.parameters()), "peak": args.lr},
@@ -230,14 +245,13 @@ def main():
             pool.grow(200, stage)
         pool.grow(args.fresh, stage)
         latents, scenes = zip(*[pool.pick(rng) for _ in range(args.batch)])
-        latents = torch.stack(latents).float()
+        latents = torch.stack(latents).float().to(DEVICE)
         words = ["" if rng.random() < .1 else caption_of(scene, rng, args.russian).text for scene in scenes]
-        with torch.autocast("cpu", torch.bfloat16):
-            context = text(tokenize(tokenizer, words)).last_hidden_state
+        context = context_of(text, tokenizer, words)
         for group in optimizer.param_groups:
             group["lr"] = (min((step - warm_from + 1) / 200, 1)
                            * learning_rate(samples, args.samples, group["peak"], warm=0, decay_from=args.decay_from))
-        loss = v_loss(unet, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch), context)
+        loss = v_loss(called, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch).to(DEVICE), context)
         loss.backward()
         if processes > 1 and summed(trained, bool(stopped)):
             stopped.append(True)

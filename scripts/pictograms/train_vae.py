@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 import world
-from common import (Average, assert_all_gradients, learning_rate, load_checkpoint, log, pixels_to_tensor,
-                    Threads, save_checkpoint)
+from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
+                    save_checkpoint)
 
 CROP_PX = 64
 
@@ -120,7 +120,7 @@ def main():
     if args.decoder_only:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    vae = vae.to(memory_format=torch.channels_last)
+    vae = vae.to(DEVICE, memory_format=torch.channels_last)
     parameters = [p for p in vae.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(.9, .99), weight_decay=1e-4)
     average, step, seconds = Average(vae, .998), 0, 0.
@@ -148,10 +148,10 @@ def main():
         whole = step >= args.whole_from * args.steps
         seed = args.seed + 10 * args.decoder_only
         x = scenes(seed + 1, step, args.batch // 4, args.stage) if whole else crops(seed, step, args.batch, args.stage)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.to(DEVICE).contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.lr, warm=100, decay_from=.5)
-        with torch.autocast("cpu", torch.bfloat16):
+        with bfloat16():
             with torch.set_grad_enabled(not args.decoder_only):
                 posterior = vae.encode(x).latent_dist
             z = posterior.mode() if args.decoder_only else posterior.sample()

@@ -46,7 +46,7 @@ constexpr std::array kFields = {
                  "true: betas rescaled so that the first step begins with pure noise [the model's own]",
                  &Request::zero_snr},
     RequestField{"guidance-rescale", "", "", kHow, "X",
-                 "0 to 1: brings the contrast of guided pictures back, for zero-snr models [the model's own, else 0]",
+                 "0 to 1: brings guided pictures' contrast back, for zero-snr models [the model's own]",
                  &Request::guidance_rescale},
     RequestField{"refiner-start", "", "", kHow, "X",
                  "the part of the noise schedule after which --refiner goes on [0.8]",
