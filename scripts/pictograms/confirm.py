@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws eight prompts with the built sd-gen and its built-in model, and has the checker confirm every picture.
+"""Draws eight prompts, and two in Russian, with the built sd-gen and its built-in model, and has the checker confirm every picture.
 
   confirm.py [SD_GEN] [--keep DIR]
 
@@ -44,6 +44,8 @@ PROMPTS = [
           loose=True),
     asked("two apples", Group("apple", None, 2)),
     asked("a rocket below a sun", Group("sun"), Group("rocket"), layout="column"),
+    asked("Синий тюльпан слева от оранжевого грузовика", Group("tulip", "blue"), Group("truck", "orange"), layout="row"),
+    asked("три жёлтых шарика", Group("balloon", "yellow", 3)),
 ]
 
 

@@ -170,17 +170,17 @@ TEST(Attention, AFocusedWordMayBeginWithoutTokens) {
 
 TEST(Attention, AFocusedWordWeighsWhatAttendSays) {
   Generator generator = open_built_in();
-  Request request{.prompt = "a red circle", .steps = 6, .seed = 1, .focus = {{"red", 0, 0, 1, 1}}};
+  Request request{.prompt = "a red circle", .steps = 6, .seed = 1, .focus = {{"circle", 0, 0, 1, 1}}};
   const auto drawn = [&] { return tensor_of(draw(generator, request, {}).images); };
   const Tensor plain = drawn();
-  request.attend = {{"red", 1.0}};
+  request.attend = {{"circle", 1.0}};
   EXPECT_TRUE(testing::is_same_picture(drawn(), plain));
   const auto apart = [&](const Tensor& a) {
     return (a.to(at::kFloat) - plain.to(at::kFloat)).abs().mean().item<double>();
   };
-  request.attend = {{"red", 0.5}};
+  request.attend = {{"circle", 0.5}};
   const double half = apart(drawn());
-  request.attend = {{"red", 0.0}};
+  request.attend = {{"circle", 0.0}};
   const double none = apart(drawn());
   EXPECT_GT(half, 0.1);
   EXPECT_GT(none, half);
