@@ -51,9 +51,9 @@ def picture_tower(folder):
 @torch.no_grad()
 def features_of(tower, pictures):
     """float64 [N, D]"""
-    parts = [tower(pixel_values=pixels_to_tensor(np.stack(pictures[i:i + 64]))).last_hidden_state.mean(1)
-             for i in range(0, len(pictures), 64)]
-    return torch.cat(parts).double()
+    tokens = torch.cat([tower(pixel_values=pixels_to_tensor(np.stack(pictures[i:i + 64]))).last_hidden_state
+                        for i in range(0, len(pictures), 64)])
+    return torch.nn.functional.layer_norm(tokens, tokens.shape[2:]).mean(1).double()  # as every layer of it reads them
 
 
 def kid(a, b, rng):
