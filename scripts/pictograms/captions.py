@@ -145,18 +145,27 @@ def _with_background(text, colour, rng, plain):
     return f"on {article} {colour} background, {text}"
 
 
+def leaves_colours_open(scene, rng):
+    """Mostly all colours are said, or none; a thing inside must be told from what it is inside of."""
+    p_open = .4 if len(scene.groups) == 1 else .3  # with .18, two tints often ran into one another where none was said
+    return scene.layout != "inside" and rng.random() < p_open
+
+
+def names_background(scene, rng):
+    """Always where it is not the usual one."""
+    return scene.background != world.usual_background(scene) or rng.random() < .2
+
+
 def describe(scene, rng, plain=False, relation=None, colours_open=None, background_said=None):
     """One of many captions of a scene; plain leaves out the rarer turns of phrase."""
-    p_open = .4 if len(scene.groups) == 1 else .3  # with .18, two tints often ran into one another where none was said
     if colours_open is None:
-        # a thing inside must be told from what it is inside of; else mostly all colours are said, or none
-        colours_open = scene.layout != "inside" and rng.random() < p_open
+        colours_open = leaves_colours_open(scene, rng)
     phrases, said = zip(*[_phrase(g, rng, plain, colours_open) for g in scene.groups])
     text, loose = _arranged(scene, phrases, relation, rng)
     if not plain and rng.random() < .06:
         text = rng.choice([f"{text}, {rng.choice(FILLERS)}", f"{rng.choice(FILLERS)} {text}"])
     if background_said is None:
-        background_said = scene.background != world.usual_background(scene) or rng.random() < .2
+        background_said = names_background(scene, rng)
     if background_said:
         text = _with_background(text, scene.background, rng, plain)
     if rng.random() < .25:

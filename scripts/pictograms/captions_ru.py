@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import world
-from captions import Caption
+from captions import OPPOSITE, Caption, leaves_colours_open, names_background
 
 CASES = ["nomn", "gent", "datv", "accs", "ablt", "loct"]  # pymorphy3's names; ablt is the instrumental
 COLOURS = {"red": ["красный"], "orange": ["оранжевый"], "yellow": ["жёлтый"], "green": ["зелёный"], "blue": ["синий"],
@@ -30,7 +30,6 @@ RELATIONS = {  # (words between, case after them)
     "above": [("над", "ablt"), ("над", "ablt"), ("выше", "gent")],
     "below": [("под", "ablt"), ("под", "ablt"), ("ниже", "gent")]}
 SIDES = {"left": ["слева"], "right": ["справа"], "above": ["сверху", "вверху"], "below": ["снизу", "внизу"]}
-OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 GENDERS = {"masc": 0, "neut": 0, "femn": 1}
 
 
@@ -175,15 +174,14 @@ def speaks_of(scene):
 
 
 def describe(scene, rng, plain=False, relation=None, colours_open=None, background_said=None):
-    """One of many Russian captions of a scene; the rules of what is said are those of captions.describe."""
-    p_open = .4 if len(scene.groups) == 1 else .3
+    """One of many Russian captions of a scene."""
     if colours_open is None:
-        colours_open = scene.layout != "inside" and rng.random() < p_open
+        colours_open = leaves_colours_open(scene, rng)
     phrases, said = zip(*[_phrase(g, rng, plain, colours_open) for g in scene.groups])
     opening, case = rng.choice(OPENINGS) if rng.random() < .2 else ("", "nomn")
     text, loose = _arranged(scene, phrases, relation, case, rng)
     if background_said is None:
-        background_said = scene.background != world.usual_background(scene) or rng.random() < .2
+        background_said = names_background(scene, rng)
     if background_said:
         colour = rng.choice(COLOURS[scene.background])
         text += rng.choice([f" на {_inflected(colour, ('loct', 'masc', 'sing'))} фоне"] * 5 + ([] if plain else [

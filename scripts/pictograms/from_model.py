@@ -10,9 +10,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from common import ROOT, WORK, save_checkpoint
-
-BUILT_IN = ROOT / "models" / "pictograms"
+from common import WORK, save_checkpoint
+from drawing import BUILT_IN
 
 
 def main():

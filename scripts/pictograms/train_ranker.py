@@ -71,13 +71,8 @@ class Ranker(nn.Module):
 
 
 def some_scenes(rng, count, unseen):
-    """Scenes of the stage that the UNet was taught, mostly."""
-    found = []
-    while len(found) < count:
-        scene = world.random_scene(rng, 3)
-        if bool(world.held_out_reasons(scene)) == unseen:
-            found.append(scene)
-    return found
+    """Scenes of the stage that the UNet was taught."""
+    return [world.training_scene(rng, 3, unseen) for _ in range(count)]
 
 
 def retinted(scene, rng):

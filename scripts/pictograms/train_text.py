@@ -124,17 +124,8 @@ def answers_of(groups, layout):
 
 def some_scenes(seed, step, count, unseen=False):
     rng = random.Random(seed * 1_000_003 + step)
-    found = []
-    while len(found) < count:
-        if unseen:
-            scene = world.random_scene(rng, 4)
-            if not world.held_out_reasons(scene):
-                continue
-        else:
-            # mostly everything; the plain single pictures too
-            scene = world.training_scene(rng, rng.choice([1, 4, 4, 4, 4]))
-        found.append(scene)
-    return found, rng
+    # mostly everything; the plain single pictures too
+    return [world.training_scene(rng, 4 if unseen else rng.choice([1, 4, 4, 4, 4]), unseen) for _ in range(count)], rng
 
 
 def reading_loss(reading, answers, background):

@@ -140,11 +140,11 @@ def random_scene(rng, stage=4, kinds=None, layout=None):
             return scene
 
 
-def training_scene(rng, stage):
-    """A scene with nothing in it that is held out."""
+def training_scene(rng, stage, unseen=False):
+    """A scene with nothing in it that is held out; unseen, for tests: one with something."""
     while True:
         scene = random_scene(rng, stage)
-        if not held_out_reasons(scene):
+        if bool(held_out_reasons(scene)) == unseen:
             return scene
 
 
