@@ -28,16 +28,18 @@ void follow(const c10::Stream& later, const c10::Stream& earlier) {
 class CudaGraphStream : public GraphStream {
  public:
   explicit CudaGraphStream(const at::Device& device)
-      : cuda_(device.type()),
-        side_(cuda_.getStreamFromGlobalPool(device)),
-        pool_(at::cuda::graph_pool_handle()) {}
+      : cuda_(device.type()), side_(cuda_.getStreamFromGlobalPool(device)) {}
 
   Tensors warm_up(const std::function<Tensors()>& work) override { return beside(work); }
 
   std::function<Tensors()> record(const std::function<Tensors()>& work) override {
+    // Shared by all recordings there are: they are replayed one after the other, and results are copied out.
+    // Once the last is gone libtorch refuses another the same pool.
+    std::shared_ptr<const c10::MempoolId_t> pool = pool_.lock();
+    if (!pool) pool_ = pool = std::make_shared<const c10::MempoolId_t>(at::cuda::graph_pool_handle());
     const auto graph = std::make_shared<at::cuda::CUDAGraph>();
-    const Tensors results = beside([&] { return capture(*graph, work); });
-    return [graph, results] {
+    const Tensors results = beside([&] { return capture(*graph, *pool, work); });
+    return [pool, graph, results] {
       graph->replay();  // on the current stream
       return results;
     };
@@ -60,28 +62,28 @@ class CudaGraphStream : public GraphStream {
     return results;
   }
 
-  // All recordings share their memory: they are replayed one after the other, and results are copied out.
-  Tensors capture(at::cuda::CUDAGraph& graph, const std::function<Tensors()>& work) const {
+  Tensors capture(at::cuda::CUDAGraph& graph, const c10::MempoolId_t& pool,
+                  const std::function<Tensors()>& work) const {
     // Other threads of the process may allocate meanwhile.
-    graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    graph.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
     try {
       Tensors results = work();
       graph.capture_end();
       return results;
     } catch (...) {
-      abandon(graph);
+      abandon(graph, pool);
       throw;
     }
   }
 
   // Ends a recording that failed. The stream must be told; the allocator is not where the stream complains.
-  void abandon(at::cuda::CUDAGraph& graph) const noexcept {
+  void abandon(at::cuda::CUDAGraph& graph, const c10::MempoolId_t& pool) const noexcept {
     try {
       graph.capture_end();
     } catch (...) {
       try {
-        c10::cuda::CUDACachingAllocator::endAllocateToPool(side_.device_index(), pool_);
-        c10::cuda::CUDACachingAllocator::releasePool(side_.device_index(), pool_);
+        c10::cuda::CUDACachingAllocator::endAllocateToPool(side_.device_index(), pool);
+        c10::cuda::CUDACachingAllocator::releasePool(side_.device_index(), pool);
       } catch (...) {  // it was told before
       }
     }
@@ -89,7 +91,7 @@ class CudaGraphStream : public GraphStream {
 
   c10::impl::VirtualGuardImpl cuda_;
   c10::Stream side_;
-  c10::MempoolId_t pool_;
+  std::weak_ptr<const c10::MempoolId_t> pool_;
 };
 
 }  // namespace
