@@ -18,7 +18,9 @@ import world
 from sprites import ALL, BACKGROUNDS, colours_of, goes_with, sprite
 
 MIN_CONTRAST = 42  # of a pixel with the ground, Euclidean RGB
+CLEAR_CONTRAST = 90  # of what nobody overlooks: steam on grey or a beak on yellow may be there or not
 MIN_AREA_PX = 16
+MIN_FAINT_AREA_PX = 64  # of a part that holds nothing clear
 MAX_ERROR = .42  # a part's squared distance to its template over the template's own to the ground
 PATCH_PX = 20
 BANK_CELLS = (40, 64)
@@ -48,9 +50,16 @@ def _patch(image, box):
     return small.ravel(), float(np.log((right - left) / (bottom - top)))
 
 
+def _contrast(image, ground):
+    return np.linalg.norm(image - ground, axis=2)
+
+
 @lru_cache(maxsize=None)
-def _bank(background, cell):
-    """Every pictogram that stands out from the background: keys, patches [N, P], log aspects, squared contrast."""
+def _bank(background, cell, least):
+    """Every pictogram that stands out from the background, cut to what has at least this contrast with it.
+
+    Keys, patches [N, P], log aspects, squared contrasts, squared norms.
+    """
     ground = np.array(BACKGROUNDS[background], np.float32)
     keys, patches, aspects = [], [], []
     for name in ALL:
@@ -59,7 +68,10 @@ def _bank(background, cell):
                 continue
             ink, alpha = sprite(name, colour, cell)
             image = np.pad(ink + (1 - alpha) * ground - ground, ((2, 2), (2, 2), (0, 0))) + ground
-            vector, aspect = _patch(image, _tight(np.linalg.norm(image - ground, axis=2) > MIN_CONTRAST))
+            box = _tight(_contrast(image, ground) > least)
+            if box is None:
+                continue
+            vector, aspect = _patch(image, box)
             keys.append((name, colour))
             patches.append(vector)
             aspects.append(aspect)
@@ -69,9 +81,22 @@ def _bank(background, cell):
 
 
 def _recognise(image, box, background):
-    """(name, colour, error) of the nearest template; the error is relative to the template's contrast."""
+    """(name, colour, error) of the nearest template, with what is faint or without; the error is relative to the template's contrast."""
+    return min((_nearest(image, part, background, least) for part, least in _cuts(image, box, background)), key=lambda told: told[2])
+
+
+def _cuts(image, box, background):
+    """(box, least contrast): all of it, and what is clear of it."""
+    yield box, MIN_CONTRAST
+    top, left, bottom, right = box
+    clear = _tight(_contrast(image[top:bottom, left:right], np.array(BACKGROUNDS[background], np.float32)) > CLEAR_CONTRAST)
+    if clear:
+        yield (top + clear[0], left + clear[1], top + clear[2], left + clear[3]), CLEAR_CONTRAST
+
+
+def _nearest(image, box, background, least):
     cell = min(BANK_CELLS, key=lambda c: abs(c - 6 - max(box[2] - box[0], box[3] - box[1])))
-    keys, patches, aspects, contrast, norms = _bank(background, cell)
+    keys, patches, aspects, contrast, norms = _bank(background, cell, least)
     vector, aspect = _patch(image, box)
     distance = (norms - 2 * patches @ vector + vector @ vector) / vector.size + ASPECT_WEIGHT * (aspects - aspect) ** 2
     best = int(distance.argmin())
@@ -82,14 +107,15 @@ def nearest_background(rgb):
     return min(BACKGROUNDS, key=lambda name: np.linalg.norm(rgb - np.array(BACKGROUNDS[name], np.float32)))
 
 
-def _parts(mask):
-    """Boxes of the connected parts; pieces up to four pixels apart are one."""
+def _parts(contrast):
+    """(box, mask) of the connected parts; pieces up to four pixels apart are one."""
+    mask = contrast > MIN_CONTRAST
     joined = ndimage.binary_dilation(mask, np.ones((5, 5)))
     labels, count = ndimage.label(joined, np.ones((3, 3)))
     boxes = []
     for i in range(1, count + 1):
         part = mask & (labels == i)
-        if part.sum() >= MIN_AREA_PX:
+        if part.sum() >= (MIN_AREA_PX if (contrast[part] > CLEAR_CONTRAST).any() else MIN_FAINT_AREA_PX):
             boxes.append((_tight(part), part))
     return boxes
 
@@ -106,8 +132,8 @@ def look(pixels):
     rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     background = nearest_background(np.median(rim, 0))
     # differences are from the colour that is there, comparisons are with the colour that has the name
-    mask = np.linalg.norm(image - np.median(rim, 0), axis=2) > MIN_CONTRAST
-    return background, [_found(image, box, background) for box, _ in _parts(mask)], mask
+    contrast = _contrast(image, np.median(rim, 0))
+    return background, [_found(image, box, background) for box, _ in _parts(contrast)], contrast > MIN_CONTRAST
 
 
 def look_on(pixels):
@@ -149,9 +175,8 @@ def look_inside(pixels):
     flat = image.copy()
     flat[core] = colour
     outer = _found(flat, boxes[0], background)
-    inside = core & (np.linalg.norm(image - colour, axis=2) > MIN_CONTRAST)
     ground = nearest_background(colour)
-    inner = [_found(image, box, ground) for box, _ in _parts(inside)]
+    inner = [_found(image, box, ground) for box, _ in _parts(_contrast(image, colour) * core)]
     return [inner[0], outer] if len(inner) == 1 else []
 
 

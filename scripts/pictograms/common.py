@@ -20,6 +20,19 @@ WORK = Path(os.environ.get("PICTOGRAMS_WORK", ROOT / ".train" / "pictograms"))
 MODEL = WORK / "model"
 MAX_TOKENS = 32
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cuda":
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+
+
+def load_tokenizer():
+    from transformers import AutoTokenizer
+    return AutoTokenizer.from_pretrained(WORK / "tokenizer")
+
+
+def tokenize(tokenizer, texts):
+    """int64 [N, 32]"""
+    return tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt").input_ids
 
 
 def log(name, **fields):
@@ -33,6 +46,7 @@ def log(name, **fields):
 def save_checkpoint(name, **state):
     """Written beside and renamed, so that a kill never leaves half a file."""
     path = WORK / f"{name}.pt"
+    WORK.mkdir(parents=True, exist_ok=True)
     torch.save(state, path.with_suffix(".tmp"))
     path.with_suffix(".tmp").rename(path)
 
@@ -59,14 +73,13 @@ class Average:
     def __init__(self, module, decay):
         self.module, self.decay, self.steps = module, decay, 0
         self.shadow = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        self.moving = {k: v for k, v in module.state_dict().items() if v.dtype.is_floating_point}  # changed in place by training
 
     @torch.no_grad()
     def update(self):
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for key, value in self.module.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.shadow[key].lerp_(value, 1 - decay)
+        torch._foreach_lerp_([self.shadow[key] for key in self.moving], list(self.moving.values()), 1 - decay)
 
     def state(self):
         return {"shadow": self.shadow, "steps": self.steps}
@@ -94,8 +107,8 @@ def assert_all_gradients(module, name):
 
 
 def pixels_to_tensor(pixels):
-    """uint8 [N, H, W, 3] -> float [N, 3, H, W] in -1..1, on the CPU."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    """uint8 [N, H, W, 3], an array or a tensor -> float [N, 3, H, W] in -1..1, where the pixels are."""
+    return torch.as_tensor(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def bfloat16():

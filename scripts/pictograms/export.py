@@ -1,4 +1,7 @@
-"""Writes the checkpoints as a diffusers folder in fp16, beside the old one, then swaps the two."""
+"""Writes the checkpoints as a diffusers folder in fp16, beside the old one, then swaps the two.
+
+--fast: the four-step UNet of train_fast.py in the place of the one it was taught by, as model-fast.
+"""
 
 import argparse
 import json
@@ -9,8 +12,9 @@ from diffusers import StableDiffusionPipeline
 
 import captions
 import captions_ru
-from common import MODEL, WORK, load_checkpoint, log
-from train_text import build_text_encoder, load_tokenizer
+from common import MODEL, WORK, load_checkpoint, load_tokenizer, log
+from train_fast import GUIDANCE, RESCALE, STEPS
+from train_text import build_text_encoder
 from train_unet import build_scheduler, build_unet
 from train_vae import trained_vae
 
@@ -35,31 +39,35 @@ def taught_words(stage):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--guidance-scale", type=float, default=3.)
-    parser.add_argument("--guidance-rescale", type=float, default=.7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--guidance-scale", type=float, default=GUIDANCE)
+    parser.add_argument("--guidance-rescale", type=float, default=RESCALE)
     parser.add_argument("--steps", type=int, default=30)
     args = parser.parse_args()
-    fresh, old = MODEL.with_name("model.new"), MODEL.with_name("model.old")
+    model = MODEL.with_name("model-fast") if args.fast else MODEL
+    fresh, old = model.with_name("model.new"), model.with_name("model.old")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
-    state, stage = load_checkpoint("unet"), load_checkpoint("pool")["stages"][-1]
-    build_pipeline(state["average"]["shadow"]).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
+    state, wishes = load_checkpoint("unet"), {"guidance_scale": args.guidance_scale, "guidance_rescale": args.guidance_rescale, "steps": args.steps}
+    shadow, stage = state["average"]["shadow"], state["stage"]
+    if args.fast:
+        state, wishes = load_checkpoint("fast"), {"guidance_scale": 1., "steps": STEPS}
+        shadow = shadow | {f"unet.{k}": v for k, v in state["average"]["shadow"].items()}
+    build_pipeline(shadow).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
     shutil.rmtree(fresh / "tokenizer")
     shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
     index = json.loads((fresh / "model_index.json").read_text())
     index["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]  # transformers 4 knows only this name of the class
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (fresh / "sdgen.json").write_text(json.dumps({"guidance_scale": args.guidance_scale, "guidance_rescale": args.guidance_rescale,
-                                                  "steps": args.steps,
-                                                  "words": sorted(taught_words(stage))}, ensure_ascii=False) + "\n")
+    (fresh / "sdgen.json").write_text(json.dumps({**wishes, "words": sorted(taught_words(stage))}, ensure_ascii=False) + "\n")
     for file in fresh.rglob("*.safetensors"):
         file.chmod(0o644)
-    if MODEL.exists():
-        MODEL.rename(old)
-    fresh.rename(MODEL)
+    if model.exists():
+        model.rename(old)
+    fresh.rename(model)
     shutil.rmtree(old, ignore_errors=True)
-    size = sum(f.stat().st_size for f in MODEL.rglob("*") if f.is_file())
+    size = sum(f.stat().st_size for f in model.rglob("*") if f.is_file())
     log("export", step=state["step"], samples=state["samples"], hours=round(state["seconds"] / 3600, 2), megabytes=round(size / 1e6, 2))
 
 

@@ -25,12 +25,13 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 
 import captions
 import world
-from common import (DEVICE, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
-                    resumed, save_checkpoint)
+from common import (DEVICE, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
+                    pixels_to_tensor, resumed, save_checkpoint, tokenize)
 from sprites import colours_of
-from train_text import EMBEDDING, Reader, answers_of, ground_of, load_tokenizer, reading_loss, tokenize
+from stream import caption_of
+from train_text import EMBEDDING, Reader, answers_of, ground_of, reading_loss
 from train_text import WIDTH as TEXT_WIDTH
-from train_unet import caption_of, pretrained_text
+from train_unet import pretrained_text
 from train_vae import trained_vae
 
 SIDE, PATCH, WIDTH, LAYERS = world.SIDE_PX, 16, 192, 4

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 import captions
 import captions_ru
 import world
-from common import Average, bfloat16, learning_rate, load_checkpoint, log, save_checkpoint
-from train_text import OPEN, WIDTH, Reader, answers_of, build_text_encoder, ground_of, load_tokenizer, reading_loss, tokenize
+from common import Average, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log, save_checkpoint, tokenize
+from train_text import OPEN, WIDTH, Reader, answers_of, build_text_encoder, ground_of, reading_loss
 
 STAGE = 3
 

@@ -13,26 +13,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel
 
 import captions
 import world
-from common import (DEVICE, MAX_TOKENS, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, log,
-                    pixels_to_tensor, resumed, save_checkpoint)
+from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_tokenizer, log,
+                    pixels_to_tensor, resumed, save_checkpoint, tokenize)
 from sprites import ALL, BACKGROUND_NAMES, COLOUR_NAMES
 
 WIDTH, EMBEDDING = 256, 192
 SLOTS = sorted({slot for slots in world.SLOTS.values() for slot in slots})
 NONE, OPEN = 0, -100  # nothing stands there; the words leave it open
 QUESTIONS = {"name": 1 + len(ALL), "colour": 2 + len(COLOUR_NAMES), "count": 6, "size": 4}
-
-
-def load_tokenizer():
-    return AutoTokenizer.from_pretrained(WORK / "tokenizer")
-
-
-def tokenize(tokenizer, texts):
-    return tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt").input_ids
 
 
 def build_text_encoder(tokenizer):

@@ -1,7 +1,7 @@
 """Trains the UNet on latents of drawn scenes, by a curriculum; of the text encoder only the Russian pieces' embeddings follow.
 
 SIGTERM saves and ends; the same command goes on. `torchrun --nproc-per-node 2 train_unet.py ...` shares every step between two processes
-of one thread each, which on two cores is faster than one of two threads; --batch is each one's.
+of one thread each, which on two cores is faster than one of two threads; --batch is each one's. On a GPU: --batch 256 --workers 10.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 import captions
-import captions_ru
 import world
-from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
-                    save_checkpoint)
-from train_text import WIDTH, build_text_encoder, load_tokenizer, tokenize
+from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
+                    pixels_to_tensor, save_checkpoint, tokenize)
+from stream import CHUNK, Scenes, stream
+from train_text import WIDTH, build_text_encoder
 from train_vae import trained_vae
 
 LATENT_SIDE = world.SIDE_PX // 8
@@ -59,56 +59,53 @@ def pretrained_text(tokenizer):
 
 
 @torch.no_grad()
-def encode(vae, pictures):
-    """float [N, 4, h, w] on the CPU"""
-    pixels = pixels_to_tensor(np.stack(pictures)).contiguous(memory_format=torch.channels_last)
-    return torch.cat([vae.encode(part.to(DEVICE)).latent_dist.mode() for part in pixels.split(16)]).cpu() * vae.config.scaling_factor
+def encode(vae, pixels):
+    """float [N, 4, h, w] of uint8 [N, H, W, 3], both on the device."""
+    parts = pixels_to_tensor(pixels).contiguous(memory_format=torch.channels_last).split(16 if DEVICE.type == "cpu" else 256)
+    return torch.cat([vae.encode(part).latent_dist.mode() for part in parts]) * vae.config.scaling_factor
 
 
 class Pool:
-    """Latents of scenes, encoded as training goes on; each is met several times, always under another caption."""
+    """Latents of scenes and several captions of each, encoded as training goes on; each is met several times, mostly under another caption."""
 
-    def __init__(self, vae, seed, capacity=150_000, width=world.SIDE_PX, height=world.SIDE_PX):
-        self.vae, self.seed, self.capacity, self.size = vae, seed, capacity, (width, height)
-        self.stages, self.latents, self.made, self.since = [], torch.empty(capacity, 4, height // 8, width // 8, dtype=torch.half), 0, 0
+    CAPTIONS = 8
 
-    def grow(self, count, stage):
-        if self.stages and self.stages[-1] != stage:
-            self.since = self.made  # the newest stage is drawn from most
-        pictures = []
-        for index in range(self.made, self.made + count):
-            pictures.append(world.drawn(self.seed, index, stage, *self.size)[1])
-            self.stages.append(stage)
-        latents = encode(self.vae, pictures)
-        for at, latent in enumerate(latents, self.made):
-            self.latents[at % self.capacity] = latent
-        self.made += count
+    def __init__(self, vae, seed, workers, russian, made=0, capacity=150_000, size=(world.SIDE_PX, world.SIDE_PX)):
+        self.vae, self.seed, self.workers, self.russian, self.size = vae, seed, workers, russian, size
+        self.capacity, self.first, self.made, self.since, self.stage = capacity, made, made, made, None
+        self.latents = torch.empty(capacity, 4, size[1] // 8, size[0] // 8, dtype=torch.half, device=DEVICE)
+        self.ids = torch.empty(capacity, self.CAPTIONS, MAX_TOKENS, dtype=torch.int16, device=DEVICE)
 
-    def pick(self, rng):
-        """(latent, scene): two in three from the present stage."""
-        oldest = max(self.made - self.capacity, 0)
-        index = rng.randrange(max(self.since, oldest) if rng.random() < .67 else oldest, self.made)
-        return self.latents[index % self.capacity], world.training_scene(world.scene_rng(self.seed, index), self.stages[index])
+    def enter(self, stage, least):
+        """From now on the scenes are of this stage, which is drawn from most; at least so many of it are there at once."""
+        if stage != self.stage:
+            self.stage, self.since = stage, self.made
+            self.stream = stream(Scenes(self.seed, stage, self.made, self.size, self.CAPTIONS, self.russian), self.workers)
+        while self.made - self.since < least:
+            self.grow()
 
-    def state(self):
-        return {"stages": self.stages, "latents": self.latents[:min(self.made, self.capacity)], "made": self.made, "since": self.since}
+    def grow(self):
+        pixels, ids = next(self.stream)
+        rows = torch.arange(self.made, self.made + len(pixels), device=DEVICE) % self.capacity
+        self.latents[rows] = encode(self.vae, pixels.to(DEVICE)).half()
+        self.ids[rows] = ids.to(DEVICE)
+        self.made += len(pixels)
 
-    def load(self, state):
-        if not state:
-            return
-        self.stages, self.made, self.since = state["stages"], state["made"], state["since"]
-        self.latents[:len(state["latents"])] = state["latents"]
+    def pick(self, count):
+        """(latents [N, 4, h, w], token ids [N, 32]): two in three from the present stage."""
+        oldest = max(self.made - self.capacity, self.first)
+        newest = max(self.since, oldest)
+        from_ = torch.where(torch.rand(count, device=DEVICE) < .67, newest, oldest)
+        rows = (from_ + torch.rand(count, device=DEVICE) * (self.made - from_)).long().clamp(max=self.made - 1) % self.capacity
+        said = torch.randint(self.CAPTIONS, (count,), device=DEVICE)
+        return self.latents[rows].float(), self.ids[rows, said].long()
 
 
 def some_timesteps(count):
     """Half uniform, half bunched in the middle, where shapes are decided."""
-    middle = (torch.sigmoid(torch.randn(count) * .8) * 1000).long()
-    return torch.where(torch.rand(count) < .5, middle, torch.randint(1000, (count,))).clamp(0, 999)
-
-
-def caption_of(scene, rng, russian):
-    language = captions_ru if rng.random() < russian and captions_ru.speaks_of(scene) else captions
-    return language.describe(scene, rng)
+    middle = (torch.sigmoid(torch.randn(count, device=DEVICE) * .8) * 1000).long()
+    anywhere = torch.randint(1000, (count,), device=DEVICE)
+    return torch.where(torch.rand(count, device=DEVICE) < .5, middle, anywhere).clamp(0, 999)
 
 
 def is_russian(tokenizer):
@@ -117,10 +114,10 @@ def is_russian(tokenizer):
                          for piece in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))], device=DEVICE)
 
 
-def context_of(text, tokenizer, words):
-    """[N, 32, 256] on the device."""
+def context_of(text, ids):
+    """[N, 32, 256] of token ids [N, 32]."""
     with bfloat16():
-        return text(tokenize(tokenizer, words).to(DEVICE)).last_hidden_state
+        return text(ids).last_hidden_state
 
 
 def v_loss(unet, scheduler, latents, noise, t, context):
@@ -134,19 +131,19 @@ def v_loss(unet, scheduler, latents, noise, t, context):
 def alarms(unet, text, tokenizer, scheduler, vae, stage, count=96):
     """v-loss near pure noise with the right, a shuffled and an empty caption: words must matter there first."""
     some = [world.drawn(4242, i, stage) for i in range(count)]
-    latents = encode(vae, [pixels for _, pixels in some]).to(DEVICE)
+    latents = encode(vae, torch.as_tensor(np.stack([pixels for _, pixels in some])).to(DEVICE))
     rng = random.Random(4242)
     words = [captions.describe(scene, rng, plain=True).text for scene, _ in some]
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1)).to(DEVICE)
     scores = {}
     for key, said in {"right": words, "shuffled": words[1:] + words[:1], "empty": [""] * count}.items():
         t = torch.full((count,), 950, device=DEVICE)
-        scores[key] = round(float(v_loss(unet, scheduler, latents, noise, t, context_of(text, tokenizer, said))), 4)
+        scores[key] = round(float(v_loss(unet, scheduler, latents, noise, t, context_of(text, tokenize(tokenizer, said).to(DEVICE)))), 4)
     return scores
 
 
 def summed(parameters, stopped):
-    """Makes every process's gradients their mean; whether any process was told to stop."""
+    """Makes every process's gradients their mean; whether any process is to stop."""
     flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped)], device=DEVICE)])
     torch.distributed.all_reduce(flat)
     parts = flat[:-1].div_(torch.distributed.get_world_size()).split([p.numel() for p in parameters])
@@ -160,17 +157,28 @@ def stage_at(samples, starts):
     return 1 + sum(samples >= start for start in starts)
 
 
+def placed(unet):
+    """(the UNet on the device; the same to be called: compiled where that pays, not on a CPU, where it once gave wrong gradients)."""
+    unet = unet.to(DEVICE, memory_format=torch.channels_last)
+    if DEVICE.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
+        return unet, unet
+    return unet, torch.compile(unet, dynamic=False)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=2_000_000, help="seen in all sessions together; the rate decays towards it")
+    parser.add_argument("--minutes", type=float, help="of this run: the rate decays towards its end, should that come first")
     parser.add_argument("--stages", type=int, nargs="+", default=[20_000, 250_000, 900_000], help="samples at which stages 2, 3, 4 begin")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=7e-4)
     parser.add_argument("--russian", type=float, default=.12, help="part of the captions, where there are words for the scene")
-    parser.add_argument("--rows-lr", type=float, default=3e-4, help="of the text encoder's rows for Russian pieces; the rest of it stays")
+    parser.add_argument("--rows-lr", type=float, default=3e-4, help="of the text encoder's rows for Russian pieces (0: they stay, too)")
     parser.add_argument("--decay-from", type=float, default=.85)
     parser.add_argument("--average", type=float, default=.999)
     parser.add_argument("--fresh", type=int, default=4, help="new scenes a step")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw them; 0: the training itself, between steps")
     parser.add_argument("--oblong", type=float, default=.08, help="part of the batches that are 192x128 or 128x192")
     parser.add_argument("--alarm-every", type=int, default=250)
     parser.add_argument("--judge-every", type=int, default=1000)
@@ -182,18 +190,14 @@ def main():
             torch.cuda.set_device(rank)
         torch.distributed.init_process_group("nccl" if DEVICE.type == "cuda" else "gloo")
     tokenizer, scheduler = load_tokenizer(), build_scheduler()
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.to(DEVICE)
     vae = trained_vae().to(DEVICE, memory_format=torch.channels_last)
     torch.manual_seed(args.seed)
-    unet, text = build_unet().to(DEVICE, memory_format=torch.channels_last), pretrained_text(tokenizer).to(DEVICE)
-    called = unet
-    if DEVICE.type == "cpu":
-        unet.set_attn_processor(AttnProcessor())  # two products and a softmax: the CPU's fused attention has a slow backward pass
-    else:
-        called = torch.compile(unet)  # not on a CPU: there it once gave wrong gradients and no speed
+    (unet, called), text = placed(build_unet()), pretrained_text(tokenizer).to(DEVICE)
     text.requires_grad_(False)
     rows = text.get_input_embeddings().weight
-    rows.requires_grad_(args.russian > 0)
-    if args.russian > 0:
+    rows.requires_grad_(args.russian > 0 and args.rows_lr > 0)
+    if rows.requires_grad:
         of_russian = is_russian(tokenizer)
         rows.register_hook(lambda gradient: gradient * of_russian)
     both = nn.ModuleDict({"unet": unet, "text": text})
@@ -201,13 +205,8 @@ def main():
                                    {"params": list(text.parameters()), "peak": args.rows_lr}],
                                   lr=args.lr, betas=(.9, .99), weight_decay=.01, fused=True)
     average = Average(both, args.average)
-    step, samples, seconds, warm_from = 0, 0, 0., 0
+    step, samples, seconds, warm_from, made = 0, 0, 0., 0, 0
     state = load_checkpoint("unet")
-    # only the first process's pools are kept: another's begin with scenes that it has not drawn before
-    own_seed = args.seed + rank * (1000 + (state["step"] if state else 0))
-    pools = {"pool": Pool(vae, own_seed)}
-    for i, (width, height) in enumerate(OBLONG):
-        pools[f"pool_{width}x{height}"] = Pool(vae, own_seed + 100 * (i + 1), 20_000, width, height)
     if state:
         both.load_state_dict(state["model"])
         if "optimizer" in state:
@@ -215,46 +214,46 @@ def main():
         for group, peak in zip(optimizer.param_groups, (args.lr, args.rows_lr)):
             group["peak"], group["fused"] = peak, True
         average.load(state["average"])
-        step, samples, seconds = state["step"], state["samples"], state["seconds"]
+        step, samples, seconds, made = state["step"], state["samples"], state["seconds"], state.get("made", 0)
         warm_from = state["warm_from"] if "optimizer" in state else step
-        for name, pool in pools.items() if rank == 0 else ():
-            pool.load(load_checkpoint(name))
     optimizer.param_groups[1]["weight_decay"] = 0.  # English rows have no gradient and must not shrink
+    own_seed = args.seed + 1000 * rank
+    pools = {"square": Pool(vae, own_seed, args.workers, args.russian, made)}
+    for i, size in enumerate(OBLONG):
+        pools[size] = Pool(vae, own_seed + 100 * (i + 1), min(args.workers, 1), args.russian, made, 20_000, size)
     told = log if rank == 0 else lambda *_, **__: None
     told("unet", event="start", processes=processes, step=step, samples=samples, parameters=sum(p.numel() for p in unet.parameters()), args=vars(args))
-    began, began_step, threads, losses = time.time(), step, Threads(), []
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
     def save():
-        for name, pool in pools.items():
-            save_checkpoint(name, **pool.state())
-        save_checkpoint("unet", model=both.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
-                        samples=samples, warm_from=warm_from, seconds=seconds + time.time() - began)
+        save_checkpoint("unet", model=both.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step, stage=stage,
+                        samples=samples, warm_from=warm_from, made=pools["square"].made, seconds=seconds + time.time() - began)
 
-    lately, lately_step = time.time(), step
+    empty = tokenize(tokenizer, [""]).to(DEVICE)
     trained = [p for p in both.parameters() if p.requires_grad]
-    while samples < args.samples and not stopped:
+    began, began_step, threads, losses, owed = time.time(), step, Threads(), [], dict.fromkeys(pools, 0)
+    lately, lately_step, part, ended = began, step, samples / args.samples, False
+    while samples < args.samples and not ended:
         stage = stage_at(samples, args.stages)
         torch.manual_seed(own_seed * 1_000_003 + step)
-        rng = random.Random(own_seed * 1_000_003 + step)
         of_all = random.Random(args.seed * 1_000_003 + step)  # one size in all processes: the largest would keep the others waiting
-        square = of_all.random() >= args.oblong
-        pool = pools["pool" if square else of_all.choice([name for name in pools if name != "pool"])]
-        while pool.made - pool.since < (3000 if square else 400) or not pool.stages or pool.stages[-1] != stage:
-            pool.grow(200, stage)
-        pool.grow(args.fresh, stage)
-        latents, scenes = zip(*[pool.pick(rng) for _ in range(args.batch)])
-        latents = torch.stack(latents).float().to(DEVICE)
-        words = ["" if rng.random() < .1 else caption_of(scene, rng, args.russian).text for scene in scenes]
-        context = context_of(text, tokenizer, words)
+        size = "square" if of_all.random() >= args.oblong else of_all.choice(OBLONG)
+        pool = pools[size]
+        pool.enter(stage, 3000 if size == "square" else 400)
+        owed[size] += args.fresh
+        while owed[size] >= CHUNK:
+            pool.grow()
+            owed[size] -= CHUNK
+        latents, ids = pool.pick(args.batch)
+        context = context_of(text, torch.where(torch.rand(args.batch, 1, device=DEVICE) < .1, empty, ids))
         for group in optimizer.param_groups:
-            group["lr"] = (min((step - warm_from + 1) / 200, 1)
-                           * learning_rate(samples, args.samples, group["peak"], warm=0, decay_from=args.decay_from))
-        loss = v_loss(called, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch).to(DEVICE), context)
+            group["lr"] = min((step - warm_from + 1) / 200, 1) * learning_rate(part, 1, group["peak"], warm=0, decay_from=args.decay_from)
+        loss = v_loss(called if size == "square" else unet, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch), context)
         loss.backward()
-        if processes > 1 and summed(trained, bool(stopped)):
-            stopped.append(True)
+        ended = bool(stopped) or bool(args.minutes) and time.time() - began > 60 * args.minutes
+        if processes > 1:
+            ended = summed(trained, ended)
         torch.nn.utils.clip_grad_norm_(trained, 1.)
         if step == began_step + 100:
             assert_all_gradients(both, "unet")
@@ -264,10 +263,11 @@ def main():
             average.update()
         step += 1
         samples += args.batch * processes
+        part = max(samples / args.samples, (time.time() - began) / 60 / args.minutes if args.minutes else 0)
         threads.step()
-        losses.append(loss.item())
+        losses.append(loss.detach())
         if step % 50 == 0:
-            told("unet", step=step, samples=samples, stage=stage, loss=round(sum(losses) / len(losses), 4), pool=pools["pool"].made,
+            told("unet", step=step, samples=samples, stage=stage, loss=round(float(sum(losses) / len(losses)), 4), pool=pools["square"].made,
                 threads=torch.get_num_threads(), samples_per_s=round((step - lately_step) * args.batch * processes / (time.time() - lately), 1))
             losses, lately, lately_step = [], time.time(), step
         if step % args.alarm_every == 0 and rank == 0:

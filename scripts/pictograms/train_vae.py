@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL
 import world
 from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
                     save_checkpoint)
+from stream import Scenes, stream
 
 CROP_PX = 64
 
@@ -52,6 +53,13 @@ def crops(seed, step, count, stage=4):
     return pixels_to_tensor(np.stack(out))
 
 
+def whole_pictures(seed, stage, count, first, workers):
+    """Endlessly float [count, 3, H, W] on the device."""
+    for pixels, _ in stream(Scenes(seed, stage, first, captions=0), workers):
+        for part in pixels.split(count):
+            yield pixels_to_tensor(part.to(DEVICE))
+
+
 def edges(x):
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
@@ -63,7 +71,7 @@ def reconstruction_loss(out, x):
 
 @torch.no_grad()
 def psnr(vae, stage=4, count=128):
-    x = scenes(999, 0, count, stage)
+    x = scenes(999, 0, count, stage).to(DEVICE)
     out = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(16)])
     mse = ((out.clamp(-1, 1) - x) / 2).pow(2).mean((1, 2, 3))
     return float((-10 * mse.log10()).mean())
@@ -104,11 +112,13 @@ def trained_vae():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, help="of this run: the rate decays towards its end, should that come first")
     parser.add_argument("--whole-from", type=float, default=.8, help="part of the steps after which pictures are whole")
     parser.add_argument("--batch", type=int, default=16, help="crops; a quarter as many whole pictures")
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--kl", type=float, default=2e-4)
     parser.add_argument("--latent-noise", type=float, default=.05, help="of the latents' own deviation")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw whole pictures; 0: the training itself")
     parser.add_argument("--save-every", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--decoder-only", action="store_true")
@@ -121,13 +131,16 @@ def main():
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     vae = vae.to(DEVICE, memory_format=torch.channels_last)
+    if DEVICE.type == "cuda" and args.decoder_only:
+        vae.decoder.compile(dynamic=False)
     parameters = [p for p in vae.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(.9, .99), weight_decay=1e-4)
     average, step, seconds = Average(vae, .998), 0, 0.
     state = load_checkpoint(name)
     if state:
         vae.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
         step, seconds = state["step"], state["seconds"]
     log(name, event="start", step=step, parameters=sum(p.numel() for p in vae.parameters()), args=vars(args))
@@ -136,21 +149,23 @@ def main():
     def save():
         vae_now = build_vae()
         vae_now.load_state_dict(average.shadow)
-        vae_now.eval()
+        vae_now.to(DEVICE).eval()
         with torch.no_grad():
-            latents = torch.cat([vae_now.encode(part).latent_dist.mode() for part in scenes(998, 0, 128).split(16)])
+            latents = torch.cat([vae_now.encode(part.to(DEVICE)).latent_dist.mode() for part in scenes(998, 0, 128).split(16)])
         save_checkpoint(name, model=vae.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
                         seconds=seconds + time.time() - began, scaling_factor=float(1 / latents.std()))
         log(name, step=step, psnr=psnr(vae_now, args.stage), latent_std=float(latents.std()),
             channel_mean=latents.mean((0, 2, 3)).tolist(), seconds=seconds + time.time() - began)
 
-    while step < args.steps:
-        whole = step >= args.whole_from * args.steps
-        seed = args.seed + 10 * args.decoder_only
-        x = scenes(seed + 1, step, args.batch // 4, args.stage) if whole else crops(seed, step, args.batch, args.stage)
-        x = x.to(DEVICE).contiguous(memory_format=torch.channels_last)
+    seed = args.seed + 10 * args.decoder_only
+    pictures = whole_pictures(seed + 1, args.stage, args.batch // 4, step * args.batch // 4, args.workers)
+    part = step / args.steps
+    while part < 1:
+        whole = part >= args.whole_from
+        x = next(pictures) if whole else crops(seed, step, args.batch, args.stage).to(DEVICE)
+        x = x.contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, args.steps, args.lr, warm=100, decay_from=.5)
+            group["lr"] = min((step - began_step + 1) / 100, 1) * learning_rate(part, 1, args.lr, warm=0, decay_from=.5)
         with bfloat16():
             with torch.set_grad_enabled(not args.decoder_only):
                 posterior = vae.encode(x).latent_dist
@@ -168,13 +183,14 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         average.update()
         step += 1
+        part = max(step / args.steps, (time.time() - began) / 60 / args.minutes if args.minutes else 0)
         lately_pictures += len(x)
         threads.step()
         if step % 50 == 0:
-            log(name, step=step, loss=loss.item(), kl=kl.item(), per_s=round(lately_pictures / (time.time() - lately), 1), whole=whole,
+            log(name, step=step, loss=round(loss.item(), 4), kl=round(kl.item(), 4), per_s=round(lately_pictures / (time.time() - lately), 1), whole=whole,
                 threads=torch.get_num_threads())
             lately, lately_pictures = time.time(), 0
-        if step % args.save_every == 0 or step == args.steps:
+        if step % args.save_every == 0 or part >= 1:
             save()
 
 

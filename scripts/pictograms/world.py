@@ -26,14 +26,14 @@ SIZES = ["normal", "small", "big"]
 USUAL_BACKGROUNDS = ["white", "blue", "yellow", "pink", "green", "gray", "black", "orange", "purple", "brown", "red"]
 HELD_OUT_FILE = Path(__file__).parent / "held_out.json"
 
-# What each stage of the curriculum adds: weights of the layouts, of counts above one, and which kinds.
+# What each stage of the curriculum adds: weights of the layouts, of counts above one, and which kinds; "core": in what part
+# of the scenes only CORE.
+EVERY_LAYOUT = {"one": .5, "row": .19, "column": .13, "row3": .04, "column3": .03, "on": .06, "inside": .05}
 STAGES = {
     1: {"kinds": CORE, "layouts": {"one": 1}, "many": 0},
     2: {"kinds": CORE, "layouts": {"one": .4, "row": .35, "column": .25}, "many": 0},
-    3: {"kinds": CORE, "layouts": {"one": .5, "row": .19, "column": .13, "row3": .04, "column3": .03, "on": .06, "inside": .05},
-        "many": .45},
-    4: {"kinds": ALL, "layouts": {"one": .38, "row": .22, "column": .18, "row3": .06, "column3": .03, "on": .07, "inside": .06},
-        "many": .5},
+    3: {"kinds": CORE, "layouts": EVERY_LAYOUT, "many": .45},
+    4: {"kinds": ALL, "core": .3, "layouts": EVERY_LAYOUT, "many": .45},
 }
 
 
@@ -116,7 +116,7 @@ def _random_group(rng, kinds):
 def random_scene(rng, stage=4, kinds=None, layout=None):
     """Any scene of the stage, held out or not."""
     rule = STAGES[stage]
-    kinds = kinds or rule["kinds"]
+    kinds = kinds or (CORE if rng.random() < rule.get("core", 0) else rule["kinds"])
     layout = layout or rng.choices(list(rule["layouts"]), rule["layouts"].values())[0]
     while True:
         groups = [_random_group(rng, kinds) for _ in SLOTS[layout]]
@@ -134,7 +134,8 @@ def random_scene(rng, stage=4, kinds=None, layout=None):
         usual = usual_background(scene)
         if not usual:
             continue
-        p_usual = .3 if layout == "one" and groups[0].count == 1 else .5
+        # what never stands on white was drawn on white beside another thing, where that is the usual
+        p_usual = .3 if layout == "one" and groups[0].count == 1 else .5 if usual == "white" else .75
         scene = replace(scene, background=usual if rng.random() < p_usual else rng.choice(BACKGROUND_NAMES))
         if fits(scene):
             return scene
