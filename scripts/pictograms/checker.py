@@ -18,7 +18,8 @@ import world
 from sprites import ALL, BACKGROUNDS, colours_of, goes_with, sprite
 
 MIN_CONTRAST = 42  # of a pixel with the ground, Euclidean RGB
-CLEAR_CONTRAST = 90  # of what nobody overlooks: steam on grey or a beak on yellow may be there or not
+CLEAR_CONTRAST = 90  # what is fainter may be missing at the rim of a thing, as steam on grey or a beak on yellow
+MAX_FAINT_PART = .06  # of a thing's pixels; more is something else that has run into it
 MIN_AREA_PX = 16
 MIN_FAINT_AREA_PX = 64  # of a part that holds nothing clear
 MAX_ERROR = .42  # a part's squared distance to its template over the template's own to the ground
@@ -86,11 +87,12 @@ def _recognise(image, box, background):
 
 
 def _cuts(image, box, background):
-    """(box, least contrast): all of it, and what is clear of it."""
+    """(box, least contrast): all of it, and what is clear of it, if that leaves out little."""
     yield box, MIN_CONTRAST
     top, left, bottom, right = box
-    clear = _tight(_contrast(image[top:bottom, left:right], np.array(BACKGROUNDS[background], np.float32)) > CLEAR_CONTRAST)
-    if clear:
+    contrast = _contrast(image[top:bottom, left:right], np.array(BACKGROUNDS[background], np.float32))
+    clear, seen = _tight(contrast > CLEAR_CONTRAST), contrast > MIN_CONTRAST
+    if clear and seen[clear[0]:clear[2], clear[1]:clear[3]].sum() >= (1 - MAX_FAINT_PART) * seen.sum():
         yield (top + clear[0], left + clear[1], top + clear[2], left + clear[3]), CLEAR_CONTRAST
 
 

@@ -96,7 +96,7 @@ def learning_rate(step, total, peak, warm=200, decay_from=.7):
         return peak * (step + 1) / warm
     if step < decay_from * total:
         return peak
-    part = min((step - decay_from * total) / max((1 - decay_from) * total, 1), 1)
+    part = min((step - decay_from * total) / ((1 - decay_from) * total), 1) if decay_from < 1 else 0
     return peak * (.02 + .98 * .5 * (1 + math.cos(math.pi * part)))
 
 

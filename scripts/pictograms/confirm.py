@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws eight prompts, and two in Russian, with the built sd-gen and its built-in model, and has the checker confirm every picture.
 
-  confirm.py [SD_GEN] [--keep DIR]
+  confirm.py [SD_GEN] [--model models/pictograms-fast] [--keep DIR]
 
 Each picture must be what was asked for, and must not be what the prompt before asks for. Exit code 1 where one is not, 77 where
 Python lacks a package.
@@ -19,7 +19,7 @@ try:
 
     import checker
     from captions import Caption
-    from drawing import PROGRAM, draw_by_sd_gen
+    from drawing import BUILT_IN, PROGRAM, draw_by_sd_gen
     from sprites import skip_without_font
     from world import Group
 except ImportError as error:
@@ -52,6 +52,7 @@ PROMPTS = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sd_gen", nargs="?", default=PROGRAM)
+    parser.add_argument("--model", default=BUILT_IN)
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the pictures in DIR")
     args = parser.parse_args()
     skip_without_font()
@@ -60,7 +61,7 @@ def main():
     seeds = range(FIRST_SEED, FIRST_SEED + len(PROMPTS))
     try:
         pictures = draw_by_sd_gen([p.text for p in PROMPTS], seeds, ["--dtype", "float32", "--device", "cpu"],
-                                  program=args.sd_gen)
+                                  args.model, args.sd_gen)
     except subprocess.CalledProcessError:
         sys.exit("sd-gen failed; its message is above")
     wrong = 0

@@ -14,17 +14,14 @@ import captions
 import captions_ru
 from common import MODEL, WORK, load_checkpoint, load_tokenizer, log
 from train_fast import GUIDANCE, RESCALE, STEPS
-from train_text import build_text_encoder
-from train_unet import build_scheduler, build_unet
+from train_unet import build_scheduler, models_of
 from train_vae import trained_vae
 
 
 def build_pipeline(shadow):
     """The pipeline of a UNet checkpoint's averaged weights, in float32."""
     tokenizer = load_tokenizer()
-    unet, text = build_unet(), build_text_encoder(tokenizer)
-    for name, part in {"unet.": unet, "text.": text}.items():
-        part.load_state_dict({k.removeprefix(name): v for k, v in shadow.items() if k.startswith(name)})
+    unet, text = models_of(shadow, tokenizer)
     pipeline = StableDiffusionPipeline(
         vae=trained_vae(), text_encoder=text.eval(), tokenizer=tokenizer, unet=unet.eval(), scheduler=build_scheduler(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False)
@@ -41,26 +38,20 @@ def taught_words(stage):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fast", action="store_true")
-    parser.add_argument("--guidance-scale", type=float, default=GUIDANCE)
-    parser.add_argument("--guidance-rescale", type=float, default=RESCALE)
-    parser.add_argument("--steps", type=int, default=30)
     args = parser.parse_args()
     model = MODEL.with_name("model-fast") if args.fast else MODEL
     fresh, old = model.with_name("model.new"), model.with_name("model.old")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
-    state, wishes = load_checkpoint("unet"), {"guidance_scale": args.guidance_scale, "guidance_rescale": args.guidance_rescale, "steps": args.steps}
-    shadow, stage = state["average"]["shadow"], state["stage"]
-    if args.fast:
-        state, wishes = load_checkpoint("fast"), {"guidance_scale": 1., "steps": STEPS}
-        shadow = shadow | {f"unet.{k}": v for k, v in state["average"]["shadow"].items()}
-    build_pipeline(shadow).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
+    state = load_checkpoint("fast" if args.fast else "unet")
+    wishes = {"guidance_scale": 1., "steps": STEPS} if args.fast else {"guidance_scale": GUIDANCE, "guidance_rescale": RESCALE, "steps": 30}
+    build_pipeline(state["shadow"] if args.fast else state["average"]["shadow"]).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
     shutil.rmtree(fresh / "tokenizer")
     shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
     index = json.loads((fresh / "model_index.json").read_text())
     index["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]  # transformers 4 knows only this name of the class
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (fresh / "sdgen.json").write_text(json.dumps({**wishes, "words": sorted(taught_words(stage))}, ensure_ascii=False) + "\n")
+    (fresh / "sdgen.json").write_text(json.dumps({**wishes, "words": sorted(taught_words(state["stage"]))}, ensure_ascii=False) + "\n")
     for file in fresh.rglob("*.safetensors"):
         file.chmod(0o644)
     if model.exists():

@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=BUILT_IN)
     parser.add_argument("--samples", type=int, required=True, help="how many the UNet has seen (models/README.md)")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--stage", type=int, default=4, help="of the curriculum, that it was taught last")
+    parser.add_argument("--stage", type=int, required=True, help="of the curriculum, that it was taught last (models/README.md)")
     args = parser.parse_args()
     taken = [name for name in ("vae", "text", "unet") if (WORK / f"{name}.pt").exists()]
     assert not taken, f"{WORK} holds checkpoints of {taken}: move them away first"
@@ -34,7 +34,8 @@ def main():
     save_checkpoint("vae_norm", mean=channels, std=channels + 1, step=0)  # the published one is centred already
     save_checkpoint("text", average=average(text), step=0)
     shutil.copytree(args.folder / "tokenizer", WORK / "tokenizer", dirs_exist_ok=True)
-    save_checkpoint("unet", model=unet | text, average=average(unet | text), step=args.samples // args.batch, samples=args.samples, stage=args.stage, seconds=0.)
+    save_checkpoint("unet", model=unet | text, average=average(unet | text), step=args.samples // args.batch, samples=args.samples,
+                    stage=args.stage, seconds=0.)
 
 
 if __name__ == "__main__":

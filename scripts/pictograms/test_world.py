@@ -18,6 +18,34 @@ except ImportError as error:
 sprites.skip_without_font()
 
 
+class Checker(unittest.TestCase):
+    def test_what_is_faint_may_be_missing(self):
+        """Grey steam on grey was lost between pixels and latents, and the cup taken for a coat."""
+        scene = world.Scene((world.Group("cup", "red"),), "one", "gray")
+        pixels = world.draw_scene(scene, random.Random(1))
+        ground = sprites.BACKGROUNDS["gray"]
+        faint = ((pixels.astype(float) - ground) ** 2).sum(2) < checker.CLEAR_CONTRAST ** 2
+        pixels[faint] = ground
+        said = lambda name: captions.Caption("", (world.Group(name, "red"),), "one", False, "gray")
+        self.assertTrue(checker.judge(pixels, said("cup"))["strict"])
+        self.assertFalse(checker.judge(pixels, said("coat"))["all"])
+
+    def test_a_pale_thing_that_has_run_into_another_is_seen(self):
+        backpack = world.Scene((world.Group("backpack", "red"),), "one", "white")
+        pixels = world.draw_scene(backpack, random.Random(1)).astype(float)
+        ghost = world.draw_scene(world.Scene((world.Group("teddy bear"),), "one", "white"), random.Random(2)).astype(float)
+        shift = 24
+        ghost[:, :-shift] = ghost[:, shift:].copy()
+        clean = pixels.round().astype("uint8")
+        pale = 255 - (255 - ghost) * 45 / (255 - ghost).max()
+        spoilt = clean.copy()
+        empty = (pixels == 255).all(2)
+        spoilt[empty] = pale[empty].round().astype("uint8")
+        caption = captions.Caption("", backpack.groups, "one", False, "white")
+        self.assertTrue(checker.judge(clean, caption)["strict"])
+        self.assertFalse(checker.judge(spoilt, caption)["strict"])
+
+
 class World(unittest.TestCase):
     def test_has_enough(self):
         self.assertGreaterEqual(len(ALL), 210)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
                     save_checkpoint, tokenize)
 from stream import Scenes, stream
-from train_unet import LATENT_SIDE, OBLONG, build_scheduler, build_unet, context_of, placed, pretrained_text
+from train_unet import LATENT_SIDE, OBLONG, build_scheduler, build_unet, context_of, models_of, placed
 
 STEPS = 4
 GUIDANCE, RESCALE = 3., .7
@@ -80,7 +80,6 @@ def lessons(teacher, student, context, empty, size, substeps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, required=True, help="of this run: the rate decays towards its end")
-    parser.add_argument("--stage", type=int, default=4)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--substeps", type=int, default=5)
     parser.add_argument("--passes", type=int, default=2, help="how often each lesson is learnt from")
@@ -92,11 +91,8 @@ def main():
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--seed", type=int, default=8)
     args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    tokenizer, teacher, student = load_tokenizer(), build_unet(), build_unet()
-    teacher_shadow, text = load_checkpoint("unet")["average"]["shadow"], pretrained_text(tokenizer)
-    for name, part in {"unet.": teacher, "text.": text}.items():
-        part.load_state_dict({k.removeprefix(name): v for k, v in teacher_shadow.items() if k.startswith(name)})
+    tokenizer, taught = load_tokenizer(), load_checkpoint("unet")
+    (teacher, text), student = models_of(taught["average"]["shadow"], tokenizer), build_unet()
     student.load_state_dict(teacher.state_dict())
     (teacher, called_teacher), (student, called_student) = placed(teacher), placed(student)
     teacher.requires_grad_(False)
@@ -111,17 +107,20 @@ def main():
         average.load(state["average"])
         step, seconds, samples = state["step"], state["seconds"], state["samples"]
     log("fast", event="start", step=step, samples=samples, args=vars(args))
-    scenes = stream(Scenes(args.seed, args.stage, samples, captions=1, russian=args.russian, pictures=False), args.workers)
+    scenes = stream(Scenes(args.seed, taught["stage"], samples, captions=1, russian=args.russian, pictures=False), args.workers)
     empty = context_of(text, tokenize(tokenizer, [""] * args.batch).to(DEVICE))
     waiting = torch.empty(0, empty.shape[1], dtype=torch.long, device=DEVICE)
-    began, began_step, lately, lately_step, losses, threads, stopped = time.time(), step, time.time(), step, [], Threads(), []
+    began, began_step, losses, threads, stopped = time.time(), step, [], Threads(), []
+    lately, lately_step, saved = began, step, began
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
     def save():
-        save_checkpoint("fast", model=student.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), step=step,
-                        samples=samples, seconds=seconds + time.time() - began)
+        shadow = {f"unet.{k}": v for k, v in average.shadow.items()} | {f"text.{k}": v for k, v in text.state_dict().items()}
+        save_checkpoint("fast", model=student.state_dict(), optimizer=optimizer.state_dict(), average=average.state(), shadow=shadow,
+                        stage=taught["stage"], step=step, samples=samples, seconds=seconds + time.time() - began)
 
-    while (part := (time.time() - began) / 60 / args.minutes) < 1 and not stopped:
+    while (progress := (time.time() - began) / 60 / args.minutes) < 1 and not stopped:
+        torch.manual_seed(args.seed * 1_000_003 + step)
         while len(waiting) < args.batch:
             waiting = torch.cat([waiting, next(scenes)[1][:, 0].long().to(DEVICE)])
         context, waiting = context_of(text, waiting[:args.batch]), waiting[args.batch:]
@@ -134,7 +133,7 @@ def main():
         for _ in range(args.passes):
             for rows in torch.randperm(len(x), device=DEVICE).split(args.batch):
                 for group in optimizer.param_groups:
-                    group["lr"] = min((step - began_step + 1) / 100, 1) * learning_rate(part, 1, args.lr, warm=0, decay_from=args.decay_from)
+                    group["lr"] = min((step - began_step + 1) / 100, 1) * learning_rate(progress, 1, args.lr, warm=0, decay_from=args.decay_from)
                 loss = F.mse_loss(velocity(of_shape[1], x[rows], t[rows], context[rows]), v[rows])
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(student.parameters(), 1.)
@@ -151,6 +150,9 @@ def main():
             log("fast", step=step, samples=samples, loss=round(float(sum(losses) / len(losses)), 4), threads=torch.get_num_threads(),
                 samples_per_s=round((step - lately_step) * args.batch / (time.time() - lately), 1))
             losses, lately, lately_step = [], time.time(), step
+        if time.time() - saved > 300:
+            save()
+            saved = time.time()
     save()
     log("fast", event="end", step=step, samples=samples, seconds=round(seconds + time.time() - began))
 

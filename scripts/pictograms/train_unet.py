@@ -58,6 +58,14 @@ def pretrained_text(tokenizer):
     return text
 
 
+def models_of(shadow, tokenizer):
+    """(UNet, text encoder) of a checkpoint's averaged weights."""
+    models = {"unet.": build_unet(), "text.": build_text_encoder(tokenizer)}
+    for name, model in models.items():
+        model.load_state_dict({k.removeprefix(name): v for k, v in shadow.items() if k.startswith(name)})
+    return tuple(models.values())
+
+
 @torch.no_grad()
 def encode(vae, pixels):
     """float [N, 4, h, w] of uint8 [N, H, W, 3], both on the device."""
@@ -142,14 +150,15 @@ def alarms(unet, text, tokenizer, scheduler, vae, stage, count=96):
     return scores
 
 
-def summed(parameters, stopped):
-    """Makes every process's gradients their mean; whether any process is to stop."""
-    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped)], device=DEVICE)])
+def shared(parameters, stopped, progress):
+    """Makes every process's gradients their mean. (Whether any process is to stop, the mean of their progress.)"""
+    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(stopped), progress], device=DEVICE)])
     torch.distributed.all_reduce(flat)
-    parts = flat[:-1].div_(torch.distributed.get_world_size()).split([p.numel() for p in parameters])
+    flat /= torch.distributed.get_world_size()
+    parts = flat[:-2].split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts):
         parameter.grad.copy_(part.view_as(parameter))
-    return bool(flat[-1] > 0)
+    return bool(flat[-2] > 0), float(flat[-1])
 
 
 def stage_at(samples, starts):
@@ -177,13 +186,14 @@ def main():
     parser.add_argument("--rows-lr", type=float, default=3e-4, help="of the text encoder's rows for Russian pieces (0: they stay, too)")
     parser.add_argument("--decay-from", type=float, default=.85)
     parser.add_argument("--average", type=float, default=.999)
-    parser.add_argument("--fresh", type=int, default=4, help="new scenes a step")
+    parser.add_argument("--fresh", type=int, help="new scenes a step; without it an eighth of the batch: each is met eight times")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw them; 0: the training itself, between steps")
     parser.add_argument("--oblong", type=float, default=.08, help="part of the batches that are 192x128 or 128x192")
     parser.add_argument("--alarm-every", type=int, default=250)
     parser.add_argument("--judge-every", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=3)
     args = parser.parse_args()
+    args.fresh = args.fresh or max(args.batch // 8, 1)
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if processes > 1:
         if DEVICE.type == "cuda":
@@ -233,7 +243,7 @@ def main():
     empty = tokenize(tokenizer, [""]).to(DEVICE)
     trained = [p for p in both.parameters() if p.requires_grad]
     began, began_step, threads, losses, owed = time.time(), step, Threads(), [], dict.fromkeys(pools, 0)
-    lately, lately_step, part, ended = began, step, samples / args.samples, False
+    lately, lately_step, stage, progress, ended = began, step, stage_at(samples, args.stages), samples / args.samples, False
     while samples < args.samples and not ended:
         stage = stage_at(samples, args.stages)
         torch.manual_seed(own_seed * 1_000_003 + step)
@@ -248,12 +258,14 @@ def main():
         latents, ids = pool.pick(args.batch)
         context = context_of(text, torch.where(torch.rand(args.batch, 1, device=DEVICE) < .1, empty, ids))
         for group in optimizer.param_groups:
-            group["lr"] = min((step - warm_from + 1) / 200, 1) * learning_rate(part, 1, group["peak"], warm=0, decay_from=args.decay_from)
+            group["lr"] = min((step - warm_from + 1) / 200, 1) * learning_rate(progress, 1, group["peak"], warm=0, decay_from=args.decay_from)
         loss = v_loss(called if size == "square" else unet, scheduler, latents, torch.randn_like(latents), some_timesteps(args.batch), context)
         loss.backward()
-        ended = bool(stopped) or bool(args.minutes) and time.time() - began > 60 * args.minutes
+        minutes = (time.time() - began) / 60
+        ended = bool(stopped) or bool(args.minutes) and minutes > args.minutes
+        progress = max((samples + args.batch * processes) / args.samples, minutes / args.minutes if args.minutes else 0)
         if processes > 1:
-            ended = summed(trained, ended)
+            ended, progress = shared(trained, ended, progress)
         torch.nn.utils.clip_grad_norm_(trained, 1.)
         if step == began_step + 100:
             assert_all_gradients(both, "unet")
@@ -263,7 +275,6 @@ def main():
             average.update()
         step += 1
         samples += args.batch * processes
-        part = max(samples / args.samples, (time.time() - began) / 60 / args.minutes if args.minutes else 0)
         threads.step()
         losses.append(loss.detach())
         if step % 50 == 0:

@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--save-every", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--decoder-only", action="store_true")
-    parser.add_argument("--stage", type=int, default=4, help="the decoder alone may be fitted to what the UNet was taught: 3")
+    parser.add_argument("--stage", type=int, default=4, help="of the curriculum; the decoder alone may be fitted to what the UNet was taught")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     name = "vae_decoder" if args.decoder_only else "vae"
@@ -159,13 +159,13 @@ def main():
 
     seed = args.seed + 10 * args.decoder_only
     pictures = whole_pictures(seed + 1, args.stage, args.batch // 4, step * args.batch // 4, args.workers)
-    part = step / args.steps
-    while part < 1:
-        whole = part >= args.whole_from
+    progress = step / args.steps
+    while progress < 1:
+        whole = progress >= args.whole_from
         x = next(pictures) if whole else crops(seed, step, args.batch, args.stage).to(DEVICE)
         x = x.contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
-            group["lr"] = min((step - began_step + 1) / 100, 1) * learning_rate(part, 1, args.lr, warm=0, decay_from=.5)
+            group["lr"] = min((step - began_step + 1) / 100, 1) * learning_rate(progress, 1, args.lr, warm=0, decay_from=.5)
         with bfloat16():
             with torch.set_grad_enabled(not args.decoder_only):
                 posterior = vae.encode(x).latent_dist
@@ -183,14 +183,14 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         average.update()
         step += 1
-        part = max(step / args.steps, (time.time() - began) / 60 / args.minutes if args.minutes else 0)
+        progress = max(step / args.steps, (time.time() - began) / 60 / args.minutes if args.minutes else 0)
         lately_pictures += len(x)
         threads.step()
         if step % 50 == 0:
             log(name, step=step, loss=round(loss.item(), 4), kl=round(kl.item(), 4), per_s=round(lately_pictures / (time.time() - lately), 1), whole=whole,
                 threads=torch.get_num_threads())
             lately, lately_pictures = time.time(), 0
-        if step % args.save_every == 0 or part >= 1:
+        if step % args.save_every == 0 or progress >= 1:
             save()
 
 

@@ -1,6 +1,6 @@
 """Scenes of the pictogram world: what stands where, how it is drawn, what is held out of training.
 
-A scene is a function of (seed, index, stage), so only these are kept. Everything stands on the latent grid (multiples of
+A scene is a function of (seed, index, stage), so nothing of it need be kept. Everything stands on the latent grid (multiples of
 8 pixels) in few sizes: the same pictogram then gives the same latents wherever it stands.
 """
 
@@ -116,7 +116,7 @@ def _random_group(rng, kinds):
 def random_scene(rng, stage=4, kinds=None, layout=None):
     """Any scene of the stage, held out or not."""
     rule = STAGES[stage]
-    kinds = kinds or (CORE if rng.random() < rule.get("core", 0) else rule["kinds"])
+    kinds = kinds or (CORE if "core" in rule and rng.random() < rule["core"] else rule["kinds"])
     layout = layout or rng.choices(list(rule["layouts"]), rule["layouts"].values())[0]
     while True:
         groups = [_random_group(rng, kinds) for _ in SLOTS[layout]]
