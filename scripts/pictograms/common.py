@@ -89,17 +89,6 @@ class Average:
         self.steps = state["steps"]
 
 
-def learning_rate(step, total, peak, warm=200, decay_from=.7):
-    """Linear warm-up, plateau, cosine decay to a fiftieth over the last part."""
-    import math
-    if step < warm:
-        return peak * (step + 1) / warm
-    if step < decay_from * total:
-        return peak
-    part = min((step - decay_from * total) / ((1 - decay_from) * total), 1) if decay_from < 1 else 0
-    return peak * (.02 + .98 * .5 * (1 + math.cos(math.pi * part)))
-
-
 def assert_all_gradients(module, name):
     """torch.compile once gave exact zeros in whole blocks while the loss fell; this would notice."""
     dead = [k for k, p in module.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().max() > 0)]

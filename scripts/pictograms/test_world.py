@@ -9,6 +9,7 @@ try:
     import captions
     import captions_ru
     import checker
+    import schedule
     import sprites
     import world
     from sprites import ALL, CORE, KINDS, colours_of
@@ -44,6 +45,14 @@ class Checker(unittest.TestCase):
         caption = captions.Caption("", backpack.groups, "one", False, "white")
         self.assertTrue(checker.judge(clean, caption)["strict"])
         self.assertFalse(checker.judge(spoilt, caption)["strict"])
+
+
+class LearningRate(unittest.TestCase):
+    def test_falls_to_its_fiftieth_however_progress_is_counted(self):
+        for total in (1, 1000):
+            rate = [schedule.learning_rate(part * total, total, 1., warm=0, decay_from=.5) for part in (0, .5, .75, 1)]
+            for have, want in zip(rate, (1, 1, .51, .02)):
+                self.assertAlmostEqual(have, want)
 
 
 class World(unittest.TestCase):

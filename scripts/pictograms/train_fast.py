@@ -15,8 +15,9 @@ import time
 import torch
 import torch.nn.functional as F
 
-from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
+from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, load_checkpoint, load_tokenizer, log,
                     save_checkpoint, tokenize)
+from schedule import learning_rate
 from stream import Scenes, stream
 from train_unet import LATENT_SIDE, OBLONG, build_scheduler, build_unet, context_of, models_of, placed
 

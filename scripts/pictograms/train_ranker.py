@@ -25,8 +25,9 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 
 import captions
 import world
-from common import (DEVICE, WORK, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
+from common import (DEVICE, WORK, Average, Threads, assert_all_gradients, bfloat16, load_checkpoint, load_tokenizer, log,
                     pixels_to_tensor, resumed, save_checkpoint, tokenize)
+from schedule import learning_rate
 from sprites import colours_of
 from stream import caption_of
 from train_text import EMBEDDING, Reader, answers_of, ground_of, reading_loss

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 import captions
 import captions_ru
 import world
-from common import Average, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log, save_checkpoint, tokenize
+from common import Average, bfloat16, load_checkpoint, load_tokenizer, log, save_checkpoint, tokenize
+from schedule import learning_rate
 from train_text import OPEN, WIDTH, Reader, answers_of, build_text_encoder, ground_of, reading_loss
 
 STAGE = 3

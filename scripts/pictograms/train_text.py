@@ -17,8 +17,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 import captions
 import world
-from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_tokenizer, log,
+from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, load_tokenizer, log,
                     pixels_to_tensor, resumed, save_checkpoint, tokenize)
+from schedule import learning_rate
 from sprites import ALL, BACKGROUND_NAMES, COLOUR_NAMES
 
 WIDTH, EMBEDDING = 256, 192

@@ -20,8 +20,9 @@ from torch import nn
 
 import captions
 import world
-from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, load_tokenizer, log,
+from common import (DEVICE, MAX_TOKENS, Average, Threads, assert_all_gradients, bfloat16, load_checkpoint, load_tokenizer, log,
                     pixels_to_tensor, save_checkpoint, tokenize)
+from schedule import learning_rate
 from stream import CHUNK, Scenes, stream
 from train_text import WIDTH, build_text_encoder
 from train_vae import trained_vae

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 import world
-from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, learning_rate, load_checkpoint, log, pixels_to_tensor,
+from common import (DEVICE, Average, Threads, assert_all_gradients, bfloat16, load_checkpoint, log, pixels_to_tensor,
                     save_checkpoint)
+from schedule import learning_rate
 from stream import Scenes, stream
 
 CROP_PX = 64
