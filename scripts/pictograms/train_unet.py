@@ -269,7 +269,7 @@ def main():
             ended, progress = shared(trained, ended, progress)
         torch.nn.utils.clip_grad_norm_(trained, 1.)
         if step == began_step + 100:
-            assert_all_gradients(both, "unet")
+            assert_all_gradients(unet, "unet")  # a batch may hold no Russian
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if rank == 0:

@@ -210,13 +210,16 @@ TEST(Attention, AnEditStaysNearerToItsPictureThanAPictureOfItsOwn) {
     const Request request{.prompt = prompt, .steps = 10, .seed = seed, .edit_from = std::move(from)};
     return tensor_of(draw(generator, request, {.batch_size = 4}).images).to(at::kFloat);
   };
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  double all_edited = 0, all_own = 0;  // one seed's pictures may be alike by themselves
+  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
     const Tensor base = picture("a red circle", seed, {});
     const auto distance = [&](const Tensor& other) { return (other - base).abs().mean().item<double>(); };
     const double edited = distance(picture("a green heart", seed, "a red circle"));
-    EXPECT_LT(edited, distance(picture("a green heart", seed, {})));
     EXPECT_GT(edited, 10.0);  // it is changed, though
+    all_edited += edited;
+    all_own += distance(picture("a green heart", seed, {}));
   }
+  EXPECT_LT(all_edited, 0.97 * all_own);
 }
 
 TEST(Attention, PreviewsComeEveryFewStepsAndNotAtTheEnd) {
