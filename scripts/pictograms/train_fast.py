@@ -11,6 +11,7 @@ import argparse
 import random
 import signal
 import time
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -25,14 +26,12 @@ STEPS = 4
 GUIDANCE, RESCALE = 3., .7
 
 
-class Schedule:
-    """alphas_cumprod at the places of `count` trailing steps, and 1 at the end."""
-
-    def __init__(self, count):
-        scheduler = build_scheduler()
-        scheduler.set_timesteps(count)
-        self.timesteps = scheduler.timesteps.tolist()
-        self.alphas = [*scheduler.alphas_cumprod[scheduler.timesteps].tolist(), 1.]
+@lru_cache(maxsize=None)
+def schedule(count):
+    """(timesteps, alphas_cumprod there and 1 at the end) of `count` trailing steps."""
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(count)
+    return scheduler.timesteps.tolist(), [*scheduler.alphas_cumprod[scheduler.timesteps].tolist(), 1.]
 
 
 def ddim(x, v, alpha, alpha_next):
@@ -64,14 +63,14 @@ def guided(unet, x, t, context, empty):
 @torch.no_grad()
 def lessons(teacher, student, context, empty, size, substeps):
     """(x, t, v) of every student's step along len(context) ways from noise to latents."""
-    fine, coarse = Schedule(STEPS * substeps), Schedule(STEPS)
-    assert fine.timesteps[::substeps] == coarse.timesteps
+    (timesteps, alphas), (fine_timesteps, fine_alphas) = schedule(STEPS), schedule(STEPS * substeps)
+    assert fine_timesteps[::substeps] == timesteps
     x, out = torch.randn(len(context), 4, *size, device=DEVICE), []
-    for i, t in enumerate(coarse.timesteps):
+    for i, t in enumerate(timesteps):
         y = x
         for j in range(i * substeps, (i + 1) * substeps):
-            y = ddim(y, guided(teacher, y, fine.timesteps[j], context, empty), fine.alphas[j], fine.alphas[j + 1])
-        alpha, alpha_next = coarse.alphas[i:i + 2]
+            y = ddim(y, guided(teacher, y, fine_timesteps[j], context, empty), fine_alphas[j], fine_alphas[j + 1])
+        alpha, alpha_next = alphas[i:i + 2]
         out.append((x, torch.full((len(x),), t, device=DEVICE), velocity_between(x, y, alpha, alpha_next)))
         own = ddim(x, velocity(student, x, t, context), alpha, alpha_next)
         x = torch.where(torch.rand(len(x), 1, 1, 1, device=DEVICE) < .5, own, y)
