@@ -13,7 +13,9 @@ namespace {
 // This program, then the libraries it runs on.
 int print_versions() {
   for (const auto& [name, version] : sdgen::versions()) std::printf("%s %s\n", name.c_str(), version.c_str());
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  throw sdgen::Error(sdgen::ErrorKind::kWorking,
+                     "standard output cannot be written; free some space or print elsewhere");
 }
 
 }  // namespace

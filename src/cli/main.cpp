@@ -34,14 +34,18 @@ int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments)
   options = sdgen::cli::parse_options(arguments);
   if (options.message.empty()) return sdgen::cli::load_commands()(options);
   std::fputs(options.message.c_str(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  // A stream that has failed to write what it held flushes "successfully" afterwards.
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  return fail(options, 1, "standard output cannot be written; free some space or print elsewhere");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
-  std::signal(SIGPIPE, SIG_IGN);  // a failed write is noticed where it happens
+  // A failed write is noticed where it happens: a closed pipe, a file past the limit of `ulimit -f`.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   sdgen::cli::Options options;
   try {
     return run(options, {argv + 1, argv + argc});

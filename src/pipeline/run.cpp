@@ -59,7 +59,7 @@ bool Run::draw() {
       const auto [end, texts] = next_texts(batches, begin);
       for (Worker& worker : workers_) encode_texts(worker, texts);
       for (; begin < end; ++begin) {
-        if (observer_.should_stop && observer_.should_stop()) throw Stopped{};
+        if (should_stop()) throw Stopped{};
         if (begin + 1 == batches.size()) last_batch_ = true;
         draw_batch(batches[begin]);
       }
@@ -131,7 +131,7 @@ StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t p
     finite_rows.look(last_rows(x, pictures), before + step);
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
-    if (before + step < steps && observer_.should_stop && observer_.should_stop()) throw Stopped{};
+    if (before + step < steps && should_stop()) throw Stopped{};
     clock.begin_step();
   };
 }
@@ -227,6 +227,11 @@ std::vector<Image> Run::decode(const Tensor& latents) {
   DecodedPictures decoded = decode_latents(setting, latents);
   report_stage("decode", decoded.how, stopwatch.seconds() - (load_seconds_ - load_before));
   return std::move(decoded.images);
+}
+
+bool Run::should_stop() {
+  stopped_ = stopped_ || (observer_.should_stop && observer_.should_stop());
+  return stopped_;
 }
 
 void Run::warn_once(const std::string& warning) {

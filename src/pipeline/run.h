@@ -90,6 +90,8 @@ class Run {
                           std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows);
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
+  // What the observer said once stays said, whatever it answers later: what was left out by then is missing.
+  bool should_stop();
   void warn_once(const std::string& warning);
   void warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words);
   std::size_t evaluations(const Request& request) const;  // of the UNets for one picture
@@ -124,6 +126,7 @@ class Run {
   double preview_seconds_ = 0.0;  // within the step in work
   int reported_steps_ = 0;        // of the batch in work
   bool last_batch_ = false;
+  bool stopped_ = false;   // should_stop() was true
   std::size_t done_ = 0;   // picture-steps
   std::size_t total_ = 0;  // picture-steps
 };

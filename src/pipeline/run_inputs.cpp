@@ -40,7 +40,7 @@ void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
     if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
   worker.contexts = std::move(kept);
   for (const std::string& text : texts) {
-    if (observer_.should_stop && observer_.should_stop()) return;  // whoever draws asks again
+    if (should_stop()) return;  // whoever draws asks again
     encode(worker, text);
   }
   worker.components.release_text_encoders();
@@ -64,7 +64,9 @@ void Run::encode(Worker& worker, const std::string& text) {
   const double seconds = stopwatch.seconds();
   report_stage("text_encode", "", seconds);
   if (!is_finite(encoded.hidden) || (encoded.pooled.defined() && !is_finite(encoded.pooled)))
-    fail_working("text encoding is not finite in ", dtype_name(compute_.dtype), "; use --dtype float32");
+    fail_working("the text encoding is not finite (text_encoder, ", dtype_name(compute_.dtype), ")",
+                 compute_.dtype == at::kFloat ? "; the weights of the model's text encoder are unusable"
+                                              : "; use --dtype float32");
   if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
     observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
                                 " tokens; dropped: ", encoded.dropped));
@@ -112,7 +114,7 @@ void Run::encode_pictures() {
   const Worker& base = workers_.front();
   for (const Request& request : requests_) {
     if (!request.init_image || pictures_.contains(picture_key(request))) continue;
-    if (observer_.should_stop && observer_.should_stop()) return;
+    if (should_stop()) return;
     const double load_before = load_seconds_;
     const Stopwatch stopwatch;
     pictures_.emplace(picture_key(request),

@@ -77,10 +77,41 @@ TEST_F(BinaryErrors, AFullDiskFailsWithoutAPartialFile) {
 TEST_F(BinaryErrors, AWriteCutShortLeavesNothingBehind) {
   fs::create_directory(folder() / "_disk");
   const ProcessResult result = testing::run_process(
-      {"bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel,
-       "--width", "64", "--height", "64", "--steps", "2", "-o", (folder() / "_disk/x.png").string()});
-  EXPECT_EQ(result.exit_code, 1) << result.err;
+      {"bash", "-c", "ulimit -f 1; exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width", "64",
+       "--height", "64", "--steps", "2", "-o", (folder() / "_disk/x.png").string()});
+  expect_one_line_error(result, 1, "ulimit -f");
   EXPECT_TRUE(fs::is_empty(folder() / "_disk"));
+}
+
+TEST_F(BinaryErrors, ResultsThatCannotBePrintedAreAnError) {
+  for (const char* const flag : {"--help", "--version"}) {
+    SCOPED_TRACE(flag);
+    expect_one_line_error(
+        testing::run_process({"bash", "-c", "exec \"$@\" >/dev/full", "sh", SDGEN_BINARY, flag}), 1,
+        "standard output cannot be written");
+  }
+}
+
+// Sends SIGHUP once the first of many pictures is there, as a terminal does that is closed.
+ProcessResult hung_up(const std::string& before, const fs::path& out) {
+  const std::string script = before + R"sh("$@" & p=$!
+while ! ls "$OUT"/*.png >/dev/null 2>&1 && kill -0 $p; do sleep 0.05; done
+kill -HUP $p; wait $p)sh";
+  return testing::run_process({"bash", "-c", script, "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width",
+                               "32", "--height", "32", "--steps", "4", "--count", "60", "-o",
+                               out.string() + "/"},
+                              {.environment = {"OUT=" + out.string()}});
+}
+
+TEST_F(BinaryErrors, AClosedTerminalEndsTheRunAfterItsStep) {
+  const ProcessResult result = hung_up("", folder() / "_hung");
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_NE(result.err.find("interrupted: "), std::string::npos) << result.err;
+}
+
+TEST_F(BinaryErrors, ASignalThatTheParentIgnoresStaysIgnored) {
+  const ProcessResult result = hung_up("trap '' HUP; ", folder() / "_nohup");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
 TEST_F(BinaryErrors, ALatentThatTurnsNonFiniteNamesStageAndStep) {

@@ -130,6 +130,21 @@ TEST_F(RunTest, AnInterruptionAfterTheLastStepStillDecodes) {
   EXPECT_EQ(pictures_.size(), 1u);
 }
 
+// Whoever asks to stop and then changes its mind has stopped all the same: what was left out is missing.
+class StopOnce : public RunTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(StopOnce, AnAnswerThatChangesIsTheFirst) {
+  int asked = 0;
+  observer_.should_stop = [&] { return asked++ == GetParam(); };
+  EXPECT_FALSE(generator_.run({request("a", 1, 2), request("b", 1)}, {}, observer_));
+  observer_.should_stop = {};
+  pictures_.clear();
+  EXPECT_TRUE(generator_.run({request("a", 1)}, {}, observer_)) << "the next run knows nothing of it";
+  EXPECT_EQ(pictures_.size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Questions, StopOnce, ::testing::Values(0, 1, 2, 3, 5));
+
 TEST_F(RunTest, WordsThatDoNotFitAreNamed) {
   std::string warning;
   observer_.on_warning = [&](const std::string& text) { warning = text; };
