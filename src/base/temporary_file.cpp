@@ -92,6 +92,13 @@ void TemporaryFile::flush_and_close() {
 }
 
 void TemporaryFile::replace() {
+  // Who may read the file that is replaced may read the new one, and nobody else. Where the rights cannot be set
+  // (FAT has none) the new file is as any other.
+  struct stat old = {};
+  if (::stat(target_.c_str(), &old) == 0 && S_ISREG(old.st_mode) &&
+      ::chmod(path_.c_str(), old.st_mode & 0777) != 0 &&
+      errno != EPERM && errno != ENOTSUP && errno != ENOSYS)
+    fail_write(target_, errno);
   if (::rename(path_.c_str(), target_.c_str()) != 0) fail_write(target_, errno);
   moved_ = true;
 }

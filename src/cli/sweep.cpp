@@ -60,6 +60,18 @@ void refuse_repeated(const std::vector<SweepAxis>& sweep) {
   }
 }
 
+// Each combination is a copy of all options.
+void refuse_too_many(const std::vector<SweepAxis>& sweep) {
+  constexpr std::size_t kMostCombinations = 10'000;
+  std::size_t count = 1;
+  for (const SweepAxis& axis : sweep) {
+    count *= axis.values.size();
+    if (count > kMostCombinations)
+      refuse("--sweep: more than " + std::to_string(kMostCombinations) +
+             " combinations of all values; sweep fewer at a time");
+  }
+}
+
 }  // namespace
 
 SweepAxis parse_sweep(const std::string& shown, const std::string& text) {
@@ -80,6 +92,7 @@ SweepAxis parse_sweep(const std::string& shown, const std::string& text) {
 
 std::vector<Combination> combinations(const Options& options) {
   refuse_repeated(options.sweep);
+  refuse_too_many(options.sweep);
   std::vector<Combination> all = {{options, {}}};
   for (const SweepAxis& axis : options.sweep) {
     std::vector<Combination> longer;

@@ -18,6 +18,9 @@ struct Control {
   std::vector<bool> active;  // in which evaluation of the network, the first to the last
 };
 
+// As many as one evaluation tells apart; guided_denoiser() takes no more.
+inline constexpr std::size_t kMostControlNets = 16;
+
 // What the words say, and what their absence (or the negative prompt) says. float32 or the compute dtype.
 struct Conditioning {
   Tensor words;    // [N, L, D]

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -88,17 +89,34 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) {
   return {text.begin(), text.end()};
 }
 
-// What an earlier run with other words left.
-void remove_earlier(const fs::path& folder) {
+// A name that file_name() could have made: two digits or more, '-', letters and numbers, ".png".
+bool is_word_picture(const std::string& name) {
+  const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+  if (digits < 2 || !name.ends_with(".png") || name.size() < digits + 5 || name[digits] != '-') return false;
+  const std::string word = name.substr(digits + 1, name.size() - digits - 5);
+  const Text text = decode_utf8(word);
+  return text.size() <= kLongestName && std::all_of(text.chars.begin(), text.chars.end(), [](char32_t c) {
+           return is_letter(c) || is_number(c);
+         });
+}
+
+void remove_file(const fs::path& path) {
   std::error_code ignored;
+  if (fs::symlink_status(path, ignored).type() == fs::file_type::regular) fs::remove(path, ignored);
+}
+
+// What an earlier run with other words left. words.json may be anybody's: of the files that it lists only those go
+// whose names are ours.
+void remove_earlier(const fs::path& folder) {
   std::ifstream file(folder / "words.json");
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (json.is_object() && json.contains("words") && json["words"].is_array())
-    for (const auto& word : json["words"])
-      if (const auto name = word.is_object() ? word.value("file", nlohmann::json()) : nlohmann::json();
-          name.is_string() && fs::path(name.get<std::string>()).filename() == name.get<std::string>())
-        fs::remove(folder / name.get<std::string>(), ignored);
-  for (const char* name : {"film.png", "steps.png"}) fs::remove(folder / name, ignored);
+  if (const auto words = json.find("words"); json.is_object() && words != json.end() && words->is_array())
+    for (const auto& word : *words) {
+      if (!word.is_object() || !word.contains("file")) continue;
+      const auto* const name = word["file"].get_ptr<const std::string*>();
+      if (name && is_word_picture(*name)) remove_file(folder / *name);
+    }
+  for (const char* name : {"film.png", "steps.png"}) remove_file(folder / name);
 }
 
 }  // namespace

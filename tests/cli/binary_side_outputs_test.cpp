@@ -56,6 +56,26 @@ TEST_F(Binary, DetailAddsStepsAFilmAndAnAnimation) {
   EXPECT_EQ(header["__metadata__"]["prompt"], "a cat");
 }
 
+TEST_F(Binary, OverwritingMapsRemovesOnlyTheirOwnFiles) {
+  const fs::path maps = folder() / "maps";
+  fs::create_directories(maps / "04-folder.png");
+  for (const char* name : {"thesis.tex", "01-old.png", "02-my cat.png", "photo.png", "1-x.png"})
+    std::ofstream(maps / name) << "x";
+  fs::create_symlink("photo.png", maps / "05-link.png");
+  std::string deep(100'000, '[');
+  deep += std::string(100'000, ']');
+  std::ofstream(maps / "words.json")
+      << R"({"words":[{"file":"thesis.tex"},{"file":"01-old.png"},{"file":"02-my cat.png"},{"file":"photo.png"},)"
+      << R"({"file":"1-x.png"},{"file":"../maps/photo.png"},{"file":"04-folder.png"},{"file":"05-link.png"},)"
+      << R"({"file":)" << deep << "}]}";
+  const ProcessResult result = draw({"-p", "a cat", "--attention-maps", "maps", "-o", "x.png", "--overwrite"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name :
+       {"thesis.tex", "02-my cat.png", "photo.png", "1-x.png", "04-folder.png", "05-link.png"})
+    EXPECT_TRUE(fs::exists(maps / name)) << name;
+  EXPECT_FALSE(fs::exists(maps / "01-old.png")) << "left by an earlier run with other words";
+}
+
 TEST_F(Binary, SeveralPicturesHaveAFolderEachAndNothingIsOverwritten) {
   const std::vector<std::string> arguments = {"-p", "a cat", "--count",          "2",   "--seed", "5",
                                               "-o", "out/",  "--attention-maps", "maps"};

@@ -56,6 +56,15 @@ class ControlNetErrors : public ::testing::Test {
   testing::TemporaryFolder temporary_;
 };
 
+TEST_F(ControlNetErrors, MoreThanOneEvaluationTellsApartAreRefused) {
+  ModelFiles many = files();
+  many.controlnets.assign(17, net());
+  const Generator generator(many, kCpu);
+  Request request{.prompt = "a"};
+  request.control_image.assign(17, picture_);
+  expect_refused("17 ControlNets; at most 16", ErrorKind::kRequest, [&] { generator.complete(request); });
+}
+
 TEST_F(ControlNetErrors, TheUntouchedCopyIsTold) {
   EXPECT_EQ(Generator(files(), kCpu).info().controlnets, std::vector<std::string>{"net"});
 }
