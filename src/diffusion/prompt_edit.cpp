@@ -97,7 +97,9 @@ Tensor PromptEdit::word_weights(const AttentionCall& call) const {
   Tensor weights = at::softmax(attention_scores(call.q, call.k, call.heads), -1);  // [M, heads, L, S]
   const Tensor changed = at::matmul(weights[base_], alignment_.to(weights.device())) +
                          weights[changed_] * own_.to(weights.device());
-  weights[changed_].copy_(changed / changed.sum(-1, /*keepdim=*/true));
+  // Not brought back to a sum of one, as the method's authors leave it: a patch that looked at dropped words alone
+  // has nothing to share out.
+  weights[changed_].copy_(changed);
   return weights;
 }
 

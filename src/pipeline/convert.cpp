@@ -131,6 +131,20 @@ bool is_weights(const fs::path& path) {
          path.extension() == ".ckpt" || path.extension() == ".pt" || path.extension() == ".msgpack";
 }
 
+// Links are followed where a download's cache has them (its files are links to blobs beside it) and a model shares parts
+// with another: component folders that model_index.json names, and files of the kinds that a loader reads. What else
+// a package links to (keys, home folders) is none of the model.
+bool is_part_of_model(const fs::directory_entry& entry, int depth, const Json& index) {
+  std::error_code error;
+  const std::string name = entry.path().filename().string();
+  if (entry.is_directory(error)) return !entry.is_symlink(error) || (depth == 0 && index.contains(name));
+  if (entry.is_symlink(error)) {
+    const std::string kind = entry.path().extension().string();
+    return is_weights(entry.path()) || kind == ".json" || kind == ".txt" || kind == ".model";
+  }
+  return entry.is_regular_file(error);
+}
+
 Converted folder_to_folder(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
   const FolderParts parts = read_folder_parts(from);
   std::error_code error;
@@ -138,15 +152,22 @@ Converted folder_to_folder(const fs::path& from, const fs::path& to, const Conve
       !inside.empty() && *inside.begin() != "..")
     fail_request(to.string(), ": lies in the folder that is to be converted; choose another name");
   NewFolder folder(to, options.overwrite);
-  for (fs::recursive_directory_iterator entry(from, error), end; !error && entry != end;
+  const auto follow = fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator entry(from, follow, error), end; !error && entry != end;
        entry.increment(error)) {
-    const fs::path copy = folder.path() / fs::relative(entry->path(), from, error);
+    if (!is_part_of_model(*entry, entry.depth(), parts.configs.at("model_index"))) {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    // By its name in the folder, never by where a link points: that may lie anywhere.
+    const fs::path copy = folder.path() / entry->path().lexically_relative(from);
     if (entry->is_directory(error))
       fs::create_directories(copy, error);
-    else if (!is_weights(entry->path()))
+    else if (!error && !is_weights(entry->path()))
       fs::copy_file(entry->path(), copy, error);
     if (error) fail_working(entry->path().string(), ": cannot be copied: ", error.message());
   }
+  if (error) fail_working(from.string(), ": cannot be listed: ", error.message());
   Converted converted{to, 0};
   for (const auto& [name, source] : parts.components)
     converted.bytes += write_safetensors(weights_path(folder.path(), name), *source,

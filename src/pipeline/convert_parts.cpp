@@ -1,9 +1,11 @@
 #include "pipeline/convert_parts.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "base/temporary_file.h"
 #include "text/clip_vocabulary.h"
@@ -120,15 +122,34 @@ NewFolder::~NewFolder() {
 }
 
 void NewFolder::finish() {
+  const bool replaces = fs::exists(target_);
+  if (const int failed = replaces ? replace() : create(); failed == EEXIST && !replaces)
+    fail_exists(target_);  // another conversion was quicker
+  else if (failed != 0)
+    fail_write(target_, failed);
+  finished_ = true;
+}
+
+int NewFolder::create() const {
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return errno;
   std::error_code error;
+  fs::rename(path_, target_, error);
+  return error.value();
+}
+
+int NewFolder::replace() const {
+  std::error_code error, ignored;
   fs::path old = path_;
   old += ".old";
-  const bool replaces = fs::exists(target_);
-  if (replaces) fs::rename(target_, old, error);
-  if (!error) fs::rename(path_, target_, error);
-  if (error) fail_write(target_, error.value());
-  finished_ = true;
-  if (replaces) fs::remove_all(old, error);
+  fs::rename(target_, old, error);
+  if (error) return error.value();
+  fs::rename(path_, target_, error);
+  if (error)
+    fs::rename(old, target_, ignored);  // the model that was there stays
+  else
+    fs::remove_all(old, ignored);
+  return error.value();
 }
 
 void write_json(const fs::path& path, const Json& json) {

@@ -35,9 +35,14 @@ class NewFolder {
   NewFolder& operator=(const NewFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  // Gives it its name. Throws Error(kWorking) if that fails, Error(kRequest) if something else has taken the name in the
+  // meantime; what stood there before stays.
   void finish();
 
  private:
+  int create() const;   // 0 or an errno
+  int replace() const;  // 0 or an errno
+
   std::filesystem::path target_, path_;
   bool finished_ = false;
 };

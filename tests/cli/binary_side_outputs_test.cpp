@@ -200,6 +200,31 @@ TEST_F(Binary, EditsAPictureOfItsOwn) {
   EXPECT_THAT(read_text(folder() / "green.png"), HasSubstr("Edit from: a red cat"));
 }
 
+// Prompts with words dropped, added, replaced and in another order, on the models that come with the program.
+class EditedPrompts : public Binary,
+                      public ::testing::WithParamInterface<std::tuple<const char*, const char*>> {};
+
+TEST_P(EditedPrompts, AreDrawn) {
+  const auto& [model, prompt] = GetParam();
+  const std::vector<std::string> common = {"--model", model, "--steps", "4", "--quiet", "--overwrite"};
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), common.begin(), common.end());
+    return sd_gen(arguments);
+  };
+  ASSERT_EQ(run({"-p", "a blue tulip to the left of an orange truck", "--seed", "1", "-o", "a.png"}).exit_code, 0);
+  const ProcessResult edited = run({"-p", prompt, "--edit-from", "a.png", "-o", "b.png"});
+  EXPECT_EQ(edited.exit_code, 0) << edited.err;
+  EXPECT_TRUE(fs::exists(folder() / "b.png"));
+}
+
+INSTANTIATE_TEST_SUITE_P(BuiltIn, EditedPrompts,
+                         ::testing::Combine(::testing::Values("pictograms", "pictograms-fast"),
+                                            ::testing::Values("a blue tulip", "two blue tulips",
+                                                              "a tulip to the left of a truck",
+                                                              "an orange truck to the left of a blue tulip",
+                                                              "a blue tulip to the left of an orange house",
+                                                              "a red tulip to the left of an orange truck above a cat")));
+
 TEST_F(Binary, AnEditsOwnFlagsWinEmptyOnesToo) {
   ASSERT_EQ(
       draw({"-p", "a red cat", "-n", "rain", "-o", "red.png", "--sampler", "ddim", "--eta", "0.5"}).exit_code,

@@ -47,6 +47,19 @@ TEST(PromptEdit, AWordOfSeveralTokensKeepsItsShare) {
   EXPECT_TRUE(testing::is_close(alignment.sum(1), at::ones({5}), 1e-6));  // nothing is lost
 }
 
+TEST(PromptEdit, APatchThatLookedAtDroppedWordsAloneStaysFinite) {
+  const Tensor alignment = align_prompts(letters("a x b", 4), letters("a b", 4), 4);
+  PromptEdit edit(2, 0, 1, alignment);
+  edit.begin_evaluation(0.0);
+  // The only patch of the base row asks for "x", so much that nothing else gets anything.
+  const Tensor k = at::eye(4).unsqueeze(0).expand({2, 4, 4}).contiguous();
+  Tensor q = at::zeros({2, 1, 4});
+  q[0][0][1] = 1e4F;
+  const Tensor weights = edit.word_weights({.q = q, .k = k, .v = k, .heads = 1, .height = 1, .width = 1});
+  EXPECT_TRUE(at::isfinite(weights).all().item<bool>());
+  EXPECT_TRUE(testing::is_close(weights[1].narrow(-1, 0, 3), at::zeros({1, 1, 3}), 1e-6)) << "nobody took its share";
+}
+
 TEST(Focus, ABoxCoversPatchesInPart) {
   const Tensor cover = box_cover({"", 0.0, 0.25, 0.5, 1.0}, 2, 4);
   EXPECT_TRUE(testing::is_close(

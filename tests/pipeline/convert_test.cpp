@@ -216,5 +216,57 @@ TEST_F(Convert, ASingleFileWithoutAVocabularySaysHowToGetOne) {
   }
 }
 
+// A folder as a hub's cache holds it: every file a link to a blob beside the folder.
+TEST_F(Convert, AFolderOfLinksIsConvertedAsTheFilesItStandsFor) {
+  fs::copy(testing::golden_path("pipelines/sd15-tiny"), path("blobs"), fs::copy_options::recursive);
+  for (const auto& entry : fs::recursive_directory_iterator(path("blobs"))) {
+    if (!entry.is_regular_file()) continue;
+    const fs::path link = path("snapshots/revision") / entry.path().lexically_relative(path("blobs"));
+    fs::create_directories(link.parent_path());
+    fs::create_symlink(fs::relative(entry.path(), link.parent_path()), link);
+  }
+  convert_model(path("snapshots/revision"), path("out"), {});
+  convert_model(path("blobs"), path("plain"), {});
+  const auto files = [&](const char* root) {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(path(root))) {
+      found.push_back(entry.path().lexically_relative(path(root)));
+      EXPECT_FALSE(entry.is_symlink()) << entry.path();
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  EXPECT_EQ(files("out"), files("plain"));
+}
+
+TEST_F(Convert, AComponentThatIsALinkToAnotherModelsIsCopied) {
+  fs::create_directories(path("both"));
+  fs::copy(testing::golden_path("pipelines/sd15-tiny"), path("both/one"), fs::copy_options::recursive);
+  fs::copy(path("both/one"), path("both/two"), fs::copy_options::recursive);
+  fs::remove_all(path("both/two/vae"));
+  fs::create_directory_symlink("../one/vae", path("both/two/vae"));
+  convert_model(path("both/two"), path("out"), {});
+  EXPECT_TRUE(fs::exists(path("out/vae/config.json")));
+  EXPECT_FALSE(fs::is_symlink(path("out/vae")));
+}
+
+TEST_F(Convert, WhatAPackageLinksToBesideTheModelStaysWhereItIs) {
+  fs::create_directories(path("package"));
+  fs::copy(testing::golden_path("pipelines/sd15-tiny"), path("package/model"), fs::copy_options::recursive);
+  fs::create_directories(path("package/.ssh"));
+  std::ofstream(path("package/.ssh/keys")) << "secret";
+  fs::create_directory_symlink("../.ssh", path("package/model/d"));
+  fs::create_symlink("../.ssh/keys", path("package/model/k"));
+  fs::create_symlink("../../.ssh/keys", path("package/model/unet/k"));
+  fs::create_directory_symlink("..", path("package/model/unet/loop"));
+  fs::create_directories(path("home"));
+  convert_model(path("package/model"), path("home/out"), {});
+  std::vector<std::string> beside;
+  for (const auto& entry : fs::directory_iterator(path("home"))) beside.push_back(entry.path().filename());
+  EXPECT_EQ(beside, std::vector<std::string>{"out"});
+  for (const char* name : {"d", "k", "unet/k", "unet/loop", "keys"})
+    EXPECT_FALSE(fs::exists(path("home/out") / name)) << name;
+}
+
 }  // namespace
 }  // namespace sdgen
