@@ -1,25 +1,31 @@
 #include "base/json_file.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 namespace sdgen {
 namespace {
 
-// Replaces what Python's json writes for floats that JSON has no word for.
-std::string without_bare_infinities(std::string text) {
+// What Python's json writes for floats that JSON has no word for becomes null.
+std::string without_bare_infinities(const std::string& text) {
+  constexpr std::string_view kWords[] = {"-Infinity", "Infinity", "NaN"};
+  std::string out;
+  out.reserve(text.size());
   bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (in_string && text[at] == '\\') {
-      ++at;
-    } else if (text[at] == '"') {
-      in_string = !in_string;
-    } else if (!in_string) {
-      for (const std::string word : {"-Infinity", "Infinity", "NaN"})
-        if (text.compare(at, word.size(), word) == 0) text.replace(at, word.size(), "null");
+  for (std::size_t at = 0; at < text.size();) {
+    const auto is_here = [&](std::string_view word) { return text.compare(at, word.size(), word) == 0; };
+    const auto* const word = in_string ? std::end(kWords) : std::find_if(std::begin(kWords), std::end(kWords), is_here);
+    if (word != std::end(kWords)) {
+      out += "null";
+      at += word->size();
+      continue;
     }
+    if (text[at] == '"') in_string = !in_string;
+    if (in_string && text[at] == '\\' && at + 1 < text.size()) out += text[at++];
+    out += text[at++];
   }
-  return text;
+  return out;
 }
 
 }  // namespace
@@ -34,14 +40,43 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   std::ostringstream text;
   text << in.rdbuf();
   if (!in) fail_input(path.string(), ": cannot be read");
-  try {
-    return Json::parse(without_bare_infinities(text.str()));
-  } catch (const Json::parse_error& parse_error) {
-    std::string what =
-        parse_error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    const auto where = what.find("parse error");
-    fail_input(path.string(), ": not JSON: ", where == std::string::npos ? what : what.substr(where));
+  return parse_json(without_bare_infinities(text.str()), path.string());
+}
+
+void check_json_depth(std::string_view text, const std::string& where) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_string && c == '\\')
+      ++at;
+    else if (c == '"')
+      in_string = !in_string;
+    else if (!in_string && (c == '[' || c == '{') && ++depth > kMostJsonDepth)
+      fail_input(where, ": its JSON is nested too deeply (limit ", kMostJsonDepth, ")");
+    else if (!in_string && (c == ']' || c == '}'))
+      --depth;
   }
+}
+
+Json parse_json(std::string_view text, const std::string& where) {
+  check_json_depth(text, where);
+  try {
+    return Json::parse(text);
+  } catch (const Json::out_of_range&) {
+    fail_input(where, ": not JSON: a number is out of range");
+  } catch (const Json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    const std::string what = error.what();
+    const auto begin = what.find("parse error");
+    fail_input(where, ": not JSON: ", what.substr(begin == std::string::npos ? 0 : begin).substr(0, 200));
+  }
+}
+
+std::string shown(const Json& value) {
+  if (value.is_array()) return "an array";
+  if (value.is_object()) return "an object";
+  return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 80);
 }
 
 Config Config::read(const std::filesystem::path& path) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +18,19 @@ using Json = nlohmann::json;
 // Bare Infinity, -Infinity and NaN, which Python writes for floats, are read as null.
 // Throws Error(kInput) if `path` is missing, over `max_bytes`, or not JSON (with line and column).
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{64} << 20);
+
+// Deeper nesting serves nobody, and copying or printing it takes a stack that it can overflow.
+inline constexpr int kMostJsonDepth = 64;
+
+// Throws Error(kInput) beginning with `where` if arrays and objects are nested deeper than kMostJsonDepth.
+void check_json_depth(std::string_view text, const std::string& where);
+
+// Throws Error(kInput) beginning with `where` (a file, a key of it) for what is not JSON, too deep, or has a number out
+// of double's range.
+Json parse_json(std::string_view text, const std::string& where);
+
+// A value for a message: short, on one line, in ASCII; containers by their kind.
+std::string shown(const Json& value);
 
 // A JSON object read from a file; what it throws names the file and the key.
 struct Config {
@@ -58,7 +72,7 @@ struct Config {
       return json.at(key).get<T>();
     } catch (const Json::exception&) {
       fail_input(path.string(), ": key '", key, "' has the unusable value ",
-                 json.at(key).dump().substr(0, 80));
+                 shown(json.at(key)));
     }
   }
 };

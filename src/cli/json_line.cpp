@@ -11,18 +11,24 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int kMostDepth = 64;  // of arrays and objects; requests have two
+
 json parse_object(std::string_view text, const PromptLine& line) {
   json object;
   try {
-    object = json::parse(text);
+    object = json::parse(text, [&](int depth, json::parse_event_t, json&) {
+      if (depth > kMostDepth)
+        throw LineError{line.line, 1, "nested too deeply (limit " + std::to_string(kMostDepth) + ")"};
+      return true;
+    });
   } catch (const json::parse_error& error) {
     const std::string message = error.what();  // "[json.exception...] parse error at line 1, column 9: ..."
     const std::size_t cause = message.find(": ");
     const std::size_t offset = error.byte == 0 ? 0 : error.byte - 1;
     throw LineError{line.line, column_of(text, std::min(offset, text.size())),
                     "not JSON: " + (cause == std::string::npos ? message : message.substr(cause + 2))};
-  } catch (const json::exception& error) {  // a number beyond double
-    throw LineError{line.line, 1, std::string("not JSON: ") + error.what()};
+  } catch (const json::exception&) {  // a number beyond double
+    throw LineError{line.line, 1, "not JSON: a number is out of range"};
   }
   if (!object.is_object())
     throw LineError{

@@ -29,7 +29,7 @@ void refuse_unsupported(const Config& config) {
        {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "num_class_embeds",
         "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads"})
     if (config.has(key))
-      fail_input(config.path.string(), ": key '", key, "' is ", config.json.at(key).dump().substr(0, 60),
+      fail_input(config.path.string(), ": key '", key, "' is ", shown(config.json.at(key)),
                  "; only the UNets of Stable Diffusion 1, 2 and XL are supported (null there)");
   for (const std::string key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
     if (config.value(key, false))
@@ -132,7 +132,7 @@ std::vector<std::int64_t> transformer_layers(const Config& config, const std::st
   }
   const auto usable = [](std::int64_t depth) { return depth >= 0 && depth <= kMostTransformerLayers; };
   if (static_cast<std::int64_t>(depths.size()) < layers || !std::all_of(depths.begin(), depths.end(), usable))
-    fail_input(config.path.string(), ": key '", key, "': ", entry.dump().substr(0, 60),
+    fail_input(config.path.string(), ": key '", key, "': ", shown(entry),
                " is neither a depth nor ", layers, " of them");
   return depths;
 }

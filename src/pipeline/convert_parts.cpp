@@ -94,8 +94,8 @@ void require_tellable(const fs::path& folder, const FolderParts& parts, const Te
     const Json wanted = value_of(stored->second, each), found = value_of(told->second, each);
     if (wanted != found)
       fail_input(config_path(folder, each.component).string(), ": key '", each.key, "' is ",
-                 wanted.dump().substr(0, 60), ", which one file cannot tell: it would be read as ",
-                 found.dump().substr(0, 60), "; this model stays a folder");
+                 shown(wanted), ", which one file cannot tell: it would be read as ",
+                 shown(found), "; this model stays a folder");
   }
   const auto wanted = parts.configs.at("model_index").value("_class_name", "");
   if (wanted != read.pipeline_class)

@@ -19,7 +19,7 @@ void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, 
     // Above 2^63 the library holds an unsigned number, which int64 would turn negative: refused either way.
     const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
     if (id < 0 || id >= std::numeric_limits<int>::max())
-      fail_input(path.string(), ": ", key, ": token ", quoted_token(token), ": ", value.dump().substr(0, 80),
+      fail_input(path.string(), ": ", key, ": token ", quoted_token(token), ": ", shown(value),
                  " is not a token id");
     const auto [owner, is_new] = owners.emplace(static_cast<int>(id), token);
     if (!is_new)
@@ -50,7 +50,7 @@ void read_json_merges(const Config& file, const Json& merges, BpeTables& tables)
       tables.merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
     } else {
       fail_input(file.path.string(), ": ", tables.merge_place(i), ": expected two words, got ",
-                 merge.dump().substr(0, 80));
+                 shown(merge));
     }
   }
 }

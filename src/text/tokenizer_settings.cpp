@@ -15,7 +15,7 @@ constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "
 int checked_id(const std::filesystem::path& path, const std::string& key, const Json& value) {
   const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
   if (id < 0 || id >= std::numeric_limits<int>::max())
-    fail_input(path.string(), ": ", key, ": ", value.dump().substr(0, 80), " is not a token id");
+    fail_input(path.string(), ": ", key, ": ", shown(value), " is not a token id");
   return static_cast<int>(id);
 }
 
@@ -35,7 +35,7 @@ AddedToken parse_token(const std::filesystem::path& path, const std::string& key
   const Json* content = value.is_object() && value.contains("content") ? &value["content"] : &value;
   if (!content->is_string())
     fail_input(path.string(), ": ", key, ": expected a token (a string, or an object with a content), got ",
-               value.dump().substr(0, 80));
+               shown(value));
   token.content = content->get<std::string>();
   if (!value.is_object()) return token;
   special = flag(path, key, value, "special", special);

@@ -54,7 +54,7 @@ Json peft_json(const LoraFile& file) {
   const Metadata metadata = file.tensors->metadata();
   const auto found = metadata.find("lora_adapter_metadata");
   if (found == metadata.end()) return Json::object();
-  Json json = Json::parse(found->second, nullptr, false);
+  Json json = parse_json(found->second, concat(file.path, ": metadata 'lora_adapter_metadata'"));
   if (!json.is_object())
     fail_input(file.path, ": metadata 'lora_adapter_metadata': expected a JSON object; the file is damaged");
   return json;
@@ -62,7 +62,7 @@ Json peft_json(const LoraFile& file) {
 
 double finite_alpha(const LoraFile& file, const std::string& key, const Json& value) {
   if (value.is_number() && std::isfinite(value.get<double>())) return value.get<double>();
-  fail_input(file.path, ": metadata '", key, "': expected a finite number, found ", value.dump());
+  fail_input(file.path, ": metadata '", key, "': expected a finite number, found ", shown(value));
 }
 
 PeftSettings peft_settings(const LoraFile& file, const Json& json, const std::string& component) {

@@ -126,6 +126,7 @@ class SafetensorsFile : public TensorSource {
         fail("tensor '", parsed.get<std::string>(), "' is there twice");
       return true;
     };
+    check_json_depth({begin, end}, path_);
     try {
       Json header = Json::parse(begin, end, refuse_twins);
       if (!header.is_object()) fail("its header is not a JSON object");
@@ -165,7 +166,7 @@ class SafetensorsFile : public TensorSource {
     std::vector<std::int64_t> sizes;
     for (const Json& size : shape) {
       if (!size.is_number_unsigned() || size.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max())
-        fail("tensor '", key, "': unusable shape ", shape.dump().substr(0, 80));
+        fail("tensor '", key, "': unusable shape ", shown(shape));
       sizes.push_back(size.get<std::int64_t>());
     }
     return sizes;
