@@ -202,7 +202,7 @@ TEST_F(Binary, EditsAPictureOfItsOwn) {
 
 // Prompts with words dropped, added, replaced and in another order, on the models that come with the program.
 class EditedPrompts : public Binary,
-                      public ::testing::WithParamInterface<std::tuple<const char*, const char*>> {};
+                      public ::testing::WithParamInterface<std::tuple<std::string, std::string>> {};
 
 TEST_P(EditedPrompts, AreDrawn) {
   const auto& [model, prompt] = GetParam();
@@ -218,8 +218,8 @@ TEST_P(EditedPrompts, AreDrawn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BuiltIn, EditedPrompts,
-                         ::testing::Combine(::testing::Values("pictograms", "pictograms-fast"),
-                                            ::testing::Values("a blue tulip", "two blue tulips",
+                         ::testing::Combine(::testing::Values<std::string>("pictograms", "pictograms-fast"),
+                                            ::testing::Values<std::string>("a blue tulip", "two blue tulips",
                                                               "a tulip to the left of a truck",
                                                               "an orange truck to the left of a blue tulip",
                                                               "a blue tulip to the left of an orange house",
