@@ -33,8 +33,8 @@ void write_file_atomically(const std::filesystem::path& path, const std::vector<
                            bool overwrite);
 
 // A picture file, PNG or JPEG, as its viewers show it: turned as a JPEG's EXIF orientation says; an alpha
-// channel is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both, or
-// more than 16384 pixels wide or high.
+// channel is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both,
+// more than 16384 pixels wide or high, or of more than 2^27 pixels (16384x8192).
 Image read_picture(const std::filesystem::path& path);
 
 // The same without the pixels: `rgb` is empty.
@@ -47,7 +47,8 @@ enum class ResizeFilter { kLanczos, kBicubic };
 Image resize(const Image& image, int width, int height, ResizeFilter filter = ResizeFilter::kLanczos);
 
 // The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
-// iTXt uncompressed). Throws Error(kInput) if the file is missing or is no PNG.
+// iTXt uncompressed). Throws Error(kInput) if the file is missing, is no PNG, or has more than 10,000
+// text chunks or 16 MiB of text.
 PngText read_png_text(const std::filesystem::path& path);
 
 // RFC 4648, section 4, with padding: for data URIs and terminals.

@@ -1,5 +1,6 @@
 #include "base/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace sdgen {
@@ -8,6 +9,13 @@ std::string shape_text(at::IntArrayRef shape) {
   std::vector<std::string> sizes;
   for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
   return concat("[", join(sizes), "]");
+}
+
+std::optional<std::uint64_t> stride_bytes(at::IntArrayRef shape, at::ScalarType dtype) {
+  std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(dtype));
+  for (const std::int64_t size : shape)
+    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
 }
 
 void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> shape, const std::string& name) {

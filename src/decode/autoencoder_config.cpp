@@ -1,18 +1,23 @@
 #include "decode/autoencoder_config.h"
 
+#include "base/config_range.h"
+
 namespace sdgen {
 namespace {
 
 constexpr std::size_t kMostTinyLevels = 8;
-constexpr std::int64_t kMostTinyBlocks = 100;
+constexpr std::size_t kMostLevels = 16;
+constexpr Range kTinyBlocks{0, 100};
+constexpr Range kLayers{1, 64};        // of a block
+constexpr Range kChannels{1, 1024};    // of pictures and latents
+constexpr Range kSampleSizes{1, 65536};  // pixels a side
 
 // A number, or [height, width]; diffusers' tiles take the height.
 std::int64_t read_sample_size(const Config& config) {
   const bool is_pair = config.has("sample_size") && config.json.at("sample_size").is_array();
-  const auto sizes = is_pair ? config.at<std::vector<std::int64_t>>("sample_size")
-                             : std::vector{config.value<std::int64_t>("sample_size", 32)};
-  if (sizes.empty() || sizes.front() < 1)
-    fail_input(config.path.string(), ": sample_size must be 1 or more pixels");
+  if (!is_pair) return whole_number(config, "sample_size", kSampleSizes, 32);
+  const std::vector<std::int64_t> sizes = whole_numbers(config, "sample_size", kSampleSizes);
+  if (sizes.empty()) fail_input(config.path.string(), ": key 'sample_size' has no values");
   return sizes.front();
 }
 
@@ -45,17 +50,15 @@ std::vector<std::int64_t> read_tiny_blocks(const Config& config, const std::stri
   using Numbers = std::vector<std::int64_t>;
   const std::string file = config.path.string(), key = "num_" + half + "_blocks",
                     widths_key = half + "_block_out_channels";
-  blocks = config.value<Numbers>(key, blocks);
-  const auto widths = config.value<Numbers>(widths_key, Numbers(blocks.size(), width));
+  if (config.has(key)) blocks = whole_numbers(config, key, kTinyBlocks);
+  const Numbers widths =
+      config.has(widths_key) ? whole_numbers(config, widths_key, kWidths) : Numbers(blocks.size(), width);
   if (blocks.empty() || blocks.size() > kMostTinyLevels || widths.size() != blocks.size())
     fail_input(file, ": ", key, " has ", blocks.size(), " levels, ", widths_key, " ", widths.size(),
                "; expected as many, 1 to ", kMostTinyLevels);
   for (const std::int64_t channels : widths)
-    if (channels < 1 || channels != widths.front())
+    if (channels != widths.front())
       fail_input(file, ": ", widths_key, ": expected the same number for every level");
-  for (const std::int64_t count : blocks)
-    if (count < 0 || count > kMostTinyBlocks)
-      fail_input(file, ": ", key, ": ", count, " is no sensible number");
   width = widths.front();
   return blocks;
 }
@@ -67,8 +70,8 @@ AutoencoderConfig read_tiny(const Config& config) {
   layers.decoder_blocks = read_tiny_blocks(config, "decoder", {3, 3, 3, 1}, layers.decoder_width);
   if (layers.encoder_blocks.size() != layers.decoder_blocks.size())
     fail_input(config.path.string(), ": num_encoder_blocks and num_decoder_blocks differ in levels");
-  vae.in_channels = config.value<std::int64_t>("in_channels", 3);
-  vae.latent_channels = config.value<std::int64_t>("latent_channels", 4);
+  vae.in_channels = whole_number(config, "in_channels", kChannels, 3);
+  vae.latent_channels = whole_number(config, "latent_channels", kChannels, 4);
   vae.block_out_channels.assign(layers.decoder_blocks.size(), layers.decoder_width);
   vae.activation = activation_from_name(config.value<std::string>("act_fn", "relu"), config.path.string());
   vae.scaling_factor = config.value("scaling_factor", 1.0);
@@ -92,12 +95,12 @@ Tensor of_channels(const std::vector<double>& numbers, const Tensor& like) {
 AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   AutoencoderConfig vae;
   if (config.value<std::string>("_class_name", "") == "AutoencoderTiny") return read_tiny(config);
-  vae.in_channels = config.value<std::int64_t>("in_channels", 3);
-  vae.out_channels = config.value<std::int64_t>("out_channels", 3);
-  vae.latent_channels = config.value<std::int64_t>("latent_channels", 4);
-  vae.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
-  vae.layers_per_block = config.value<std::int64_t>("layers_per_block", 1);
-  vae.groups = config.value<std::int64_t>("norm_num_groups", 32);
+  vae.in_channels = whole_number(config, "in_channels", kChannels, 3);
+  vae.out_channels = whole_number(config, "out_channels", kChannels, 3);
+  vae.latent_channels = whole_number(config, "latent_channels", kChannels, 4);
+  vae.block_out_channels = whole_numbers(config, "block_out_channels", kWidths);
+  vae.layers_per_block = whole_number(config, "layers_per_block", kLayers, 1);
+  vae.groups = whole_number(config, "norm_num_groups", kWidths, 32);
   vae.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());
   vae.scaling_factor = config.value("scaling_factor", 0.18215);
   vae.use_quant_conv = config.value("use_quant_conv", true);
@@ -107,12 +110,12 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   vae.latents_mean = config.value<std::vector<double>>("latents_mean", {});
   vae.latents_std = config.value<std::vector<double>>("latents_std", {});
   const std::size_t blocks = vae.block_out_channels.size();
-  if (blocks == 0 || blocks > 16)
-    fail_input(config.path.string(), ": block_out_channels must have 1 to 16 values");
+  if (blocks == 0 || blocks > kMostLevels)
+    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostLevels, " values");
   check_block_types(config, "down_block_types", "DownEncoderBlock2D", blocks);
   check_block_types(config, "up_block_types", "UpDecoderBlock2D", blocks);
   for (const std::int64_t channels : vae.block_out_channels)
-    if (channels < 1 || vae.groups < 1 || channels % vae.groups != 0)
+    if (channels % vae.groups != 0)
       fail_input(config.path.string(), ": block_out_channels ", channels,
                  " does not divide into norm_num_groups ", vae.groups);
   if (vae.out_channels != 3)

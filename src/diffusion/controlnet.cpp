@@ -1,5 +1,7 @@
 #include "diffusion/controlnet.h"
 
+#include "base/config_range.h"
+
 namespace sdgen {
 namespace {
 
@@ -37,7 +39,8 @@ ControlNetConfig ControlNetConfig::read(const Config& config) {
   if (controlnet.trunk.mid_block == UnetConfig::MidBlock::kNone)
     fail_input(config.path.string(), ": key 'mid_block_type' is null; a ControlNet has a mid block");
   const std::string key = "conditioning_embedding_out_channels";
-  controlnet.hint_channels = config.value<std::vector<std::int64_t>>(key, {16, 32, 96, 256});
+  controlnet.hint_channels = {16, 32, 96, 256};
+  if (config.has(key)) controlnet.hint_channels = whole_numbers(config, key, kWidths);
   if (controlnet.hint_channels.empty() || controlnet.hint_channels.size() > kMostHintChannels)
     fail_input(config.path.string(), ": key '", key, "' must have 1 to ", kMostHintChannels, " values");
   const auto order = config.value<std::string>("controlnet_conditioning_channel_order", "rgb");

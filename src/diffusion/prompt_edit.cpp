@@ -13,8 +13,10 @@ constexpr double kSelfUntil = 0.4;
 using Kind = PromptWord::Kind;
 using Pair = std::pair<std::size_t, std::size_t>;
 
+// Words that were dropped from a text that is too long have no tokens, and nothing to be aligned. That also bounds
+// the table below, which has a cell for each pair of words.
 bool is_text(const PromptWord& word) {
-  return word.kind == Kind::kWord || word.kind == Kind::kPunctuation;
+  return (word.kind == Kind::kWord || word.kind == Kind::kPunctuation) && !word.tokens.empty();
 }
 
 std::vector<PromptWord> texts(const std::vector<PromptWord>& words) {

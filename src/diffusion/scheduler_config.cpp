@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <map>
 
+#include "base/config_range.h"
 #include "diffusion/schedule.h"
 #include "sdgen/request.h"
 
 namespace sdgen {
 namespace {
+
+constexpr Range kTimesteps{1, 1'000'000};
 
 template <typename T>
 using Names = std::map<std::string, T>;
@@ -41,6 +44,10 @@ T requested(const std::string& flag, const std::string& name, const Names<T>& va
   fail_request(unknown_name(flag, name, keys(values)));
 }
 
+int count(const Config& config, const std::string& key, Range range, int fallback) {
+  return static_cast<int>(whole_number(config, key, range, fallback));
+}
+
 template <typename T>
 std::optional<T> told(const Config& config, const std::string& key) {
   if (!config.has(key)) return std::nullopt;
@@ -71,7 +78,7 @@ void read_solver(const Config& config, SchedulerConfig& scheduler) {
                                       {"bh1", "bh1"},   {"bh2", "bh2"}};
   scheduler.algorithm_type = config.value<std::string>("algorithm_type", "");
   scheduler.solver_type = named_value(config, "solver_type", "", solvers);
-  scheduler.solver_order = config.value("solver_order", 2);
+  scheduler.solver_order = count(config, "solver_order", {1, 3}, 2);
   scheduler.lower_order_final = told<bool>(config, "lower_order_final");
   scheduler.euler_at_final = config.value("euler_at_final", false);
   scheduler.lambda_min_clipped = told<double>(config, "lambda_min_clipped");
@@ -83,14 +90,10 @@ void read_solver(const Config& config, SchedulerConfig& scheduler) {
 }
 
 void check_ranges(const Config& config, const SchedulerConfig& scheduler) {
-  const auto check = [&](const char* key, int value, int least, int most) {
-    if (value < least || value > most)
-      fail_input(config.path.string(), ": ", key, " ", value, " is out of range");
-  };
-  check("num_train_timesteps", scheduler.num_train_timesteps, 1, 1'000'000);
-  check("steps_offset", scheduler.steps_offset, 0, scheduler.num_train_timesteps - 1);
-  check("solver_order", scheduler.solver_order, 1, 3);
-  check("original_inference_steps", scheduler.original_inference_steps, 1, 1'000'000);
+  if (!scheduler.trained_betas.empty() && scheduler.num_train_timesteps > kTimesteps.most)
+    fail_input(config.path.string(), ": key 'trained_betas' has ", scheduler.trained_betas.size(), " values; expected ",
+               kTimesteps.least, " to ", kTimesteps.most);
+  require_range(config, "steps_offset", scheduler.steps_offset, {0, scheduler.num_train_timesteps - 1});
   std::vector<double> betas = scheduler.trained_betas;
   betas.insert(betas.end(), {scheduler.beta_start.value_or(0.0), scheduler.beta_end.value_or(0.0)});
   for (const double beta : betas)
@@ -103,7 +106,7 @@ void check_ranges(const Config& config, const SchedulerConfig& scheduler) {
 SchedulerConfig SchedulerConfig::read(const Config& config) {
   SchedulerConfig scheduler;
   scheduler.class_name = config.value<std::string>("_class_name", "");
-  scheduler.num_train_timesteps = config.value("num_train_timesteps", 1000);
+  scheduler.num_train_timesteps = count(config, "num_train_timesteps", kTimesteps, 1000);
   scheduler.beta_start = told<double>(config, "beta_start");
   scheduler.beta_end = told<double>(config, "beta_end");
   scheduler.beta_schedule = told<std::string>(config, "beta_schedule");
@@ -111,7 +114,7 @@ SchedulerConfig SchedulerConfig::read(const Config& config) {
   scheduler.prediction_type = named_value(config, "prediction_type", "epsilon", kPredictionTypes);
   if (config.has("timestep_spacing"))
     scheduler.timestep_spacing = named_value(config, "timestep_spacing", "", kSpacings);
-  scheduler.steps_offset = config.value("steps_offset", 0);
+  scheduler.steps_offset = count(config, "steps_offset", {0, kTimesteps.most}, 0);
   scheduler.set_alpha_to_one = told<bool>(config, "set_alpha_to_one");
   scheduler.rescale_betas_zero_snr = config.value("rescale_betas_zero_snr", false);
   scheduler.clip_sample = told<bool>(config, "clip_sample");
@@ -131,7 +134,7 @@ SchedulerConfig SchedulerConfig::read(const Config& config) {
   scheduler.continuous_timesteps =
       named_value<bool>(config, "timestep_type", "discrete", {{"discrete", false}, {"continuous", true}});
   read_solver(config, scheduler);
-  scheduler.original_inference_steps = config.value("original_inference_steps", 50);
+  scheduler.original_inference_steps = count(config, "original_inference_steps", kTimesteps, 50);
   scheduler.timestep_scaling = config.value("timestep_scaling", 10.0);
   if (!scheduler.trained_betas.empty())
     scheduler.num_train_timesteps = static_cast<int>(scheduler.trained_betas.size());

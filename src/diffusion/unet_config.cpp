@@ -1,17 +1,32 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/config_range.h"
 #include "diffusion/unet_config.h"
 
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kMostLatents = 2048;  // a side
+constexpr Range kLatents{1, 2048};  // a side
+constexpr Range kChannels{1, 1024};  // of latents
 constexpr std::size_t kMostBlocks = 16;
-constexpr std::int64_t kMostLayers = 64;  // of a block
+constexpr Range kLayers{1, 64};  // of a block
 constexpr std::int64_t kMostTransformerLayers = 256;
+constexpr Range kKernels{1, 31};
+constexpr Range kPadding{0, 1};
 
 // A key that is one value for all blocks or a list with one a block.
+std::vector<std::int64_t> per_block(const Config& config, const std::string& key, std::size_t blocks, Range range,
+                                    std::int64_t fallback) {
+  if (!config.has(key) || !config.json.at(key).is_array())
+    return std::vector<std::int64_t>(blocks, whole_number(config, key, range, fallback));
+  const std::vector<std::int64_t> values = whole_numbers(config, key, range);
+  if (values.size() != blocks)
+    fail_input(config.path.string(), ": key '", key, "' has ", values.size(), " values for ", blocks,
+               " blocks");
+  return values;
+}
+
 template <typename T>
 std::vector<T> per_block(const Config& config, const std::string& key, std::size_t blocks,
                          const T& fallback) {
@@ -53,31 +68,26 @@ void check_block_types(const Config& config, const std::string& key, const std::
 void check_divisions(const Config& config, const UnetConfig& unet) {
   for (std::size_t i = 0; i < unet.block_out_channels.size(); ++i) {
     const std::int64_t channels = unet.block_out_channels[i];
-    if (channels < 1 || unet.groups < 1 || channels % unet.groups != 0)
+    if (channels % unet.groups != 0)
       fail_input(config.path.string(), ": block_out_channels ", channels,
                  " does not divide into norm_num_groups ", unet.groups);
-    if (unet.heads[i] < 1 || channels % unet.heads[i] != 0)
+    if (channels % unet.heads[i] != 0)
       fail_input(config.path.string(), ": block_out_channels ", channels, " does not divide into ",
                  unet.heads[i], " heads (attention_head_dim)");
-    if (unet.layers_per_block[i] < 1 || unet.layers_per_block[i] > kMostLayers)
-      fail_input(config.path.string(), ": layers_per_block must be 1 to ", kMostLayers);
   }
 }
 
 void read_sample_size(const Config& config, UnetConfig& unet) {
   if (!config.has("sample_size")) return;
   if (config.json.at("sample_size").is_array()) {
-    const auto size = config.at<std::vector<std::int64_t>>("sample_size");
+    const std::vector<std::int64_t> size = whole_numbers(config, "sample_size", kLatents);
     if (size.size() != 2)
       fail_input(config.path.string(), ": sample_size must be a number or [height, width]");
     unet.sample_height = size[0];
     unet.sample_width = size[1];
   } else {
-    unet.sample_height = unet.sample_width = config.at<std::int64_t>("sample_size");
+    unet.sample_height = unet.sample_width = whole_number(config, "sample_size", kLatents);
   }
-  if (std::min(unet.sample_height, unet.sample_width) < 1 ||
-      std::max(unet.sample_height, unet.sample_width) > kMostLatents)
-    fail_input(config.path.string(), ": sample_size must be 1 to ", kMostLatents);
 }
 
 bool is_older_than_0_9(const Config& config) {
@@ -177,15 +187,20 @@ void read_conditions(const Config& config, UnetConfig& unet) {
   if (config.has("addition_embed_type")) {
     if (const auto type = config.at<std::string>("addition_embed_type"); type != "text_time")
       fail_input(config.path.string(), ": addition_embed_type '", type, "' is not supported (text_time is)");
-    unet.added_width = config.at<std::int64_t>("projection_class_embeddings_input_dim");
-    unet.addition_time_embed_dim = config.value<std::int64_t>("addition_time_embed_dim", 256);
-    if (unet.addition_time_embed_dim < 1 || unet.added_width < unet.addition_time_embed_dim)
+    unet.added_width = whole_number(config, "projection_class_embeddings_input_dim", kWidths);
+    unet.addition_time_embed_dim = whole_number(config, "addition_time_embed_dim", kWidths, 256);
+    if (unet.added_width < unet.addition_time_embed_dim)
       fail_input(config.path.string(), ": projection_class_embeddings_input_dim ", unet.added_width,
                  " and addition_time_embed_dim ", unet.addition_time_embed_dim, " do not fit together");
   }
-  unet.time_cond_proj_dim = config.value<std::int64_t>("time_cond_proj_dim", 0);
-  if (unet.time_cond_proj_dim != 0 && unet.time_cond_proj_dim < 4)
-    fail_input(config.path.string(), ": time_cond_proj_dim ", unet.time_cond_proj_dim, " is out of range");
+  unet.time_cond_proj_dim = whole_number(config, "time_cond_proj_dim", {0, kWidths.most}, 0);
+  if (unet.time_cond_proj_dim != 0) require_range(config, "time_cond_proj_dim", unet.time_cond_proj_dim, {4, kWidths.most});
+}
+
+std::int64_t kernel_size(const Config& config, const std::string& key) {
+  const std::int64_t size = whole_number(config, key, kKernels, 3);
+  if (size % 2 == 0) fail_input(config.path.string(), ": key '", key, "' is ", size, "; expected an odd number");
+  return size;
 }
 
 UnetConfig read_config(const Config& config, bool has_way_up) {
@@ -193,16 +208,16 @@ UnetConfig read_config(const Config& config, bool has_way_up) {
   UnetConfig unet;
   read_sample_size(config, unet);
   unet.older_than_0_9 = is_older_than_0_9(config);
-  unet.in_channels = config.value<std::int64_t>("in_channels", 4);
-  unet.out_channels = config.value<std::int64_t>("out_channels", 4);
-  unet.block_out_channels = config.at<std::vector<std::int64_t>>("block_out_channels");
+  unet.in_channels = whole_number(config, "in_channels", kChannels, 4);
+  unet.out_channels = whole_number(config, "out_channels", kChannels, 4);
+  unet.block_out_channels = whole_numbers(config, "block_out_channels", kWidths);
   read_block_types(config, has_way_up, unet);
   const std::size_t blocks = unet.block_out_channels.size();
-  unet.layers_per_block = per_block<std::int64_t>(config, "layers_per_block", blocks, 2);
-  unet.heads = per_block<std::int64_t>(config, "attention_head_dim", blocks, 8);
-  unet.cross_attention_dim = per_block<std::int64_t>(config, "cross_attention_dim", blocks, 1280);
+  unet.layers_per_block = per_block(config, "layers_per_block", blocks, kLayers, 2);
+  unet.heads = per_block(config, "attention_head_dim", blocks, kHeads, 8);
+  unet.cross_attention_dim = per_block(config, "cross_attention_dim", blocks, kWidths, 1280);
   unet.only_cross_attention = per_block<bool>(config, "only_cross_attention", blocks, false);
-  unet.groups = config.value<std::int64_t>("norm_num_groups", 32);
+  unet.groups = whole_number(config, "norm_num_groups", kWidths, 32);
   unet.norm_eps = config.value("norm_eps", 1e-5);
   unet.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());
   unet.linear_projection = config.value("use_linear_projection", false);
@@ -213,11 +228,11 @@ UnetConfig read_config(const Config& config, bool has_way_up) {
     fail_input(config.path.string(), ": resnet_time_scale_shift '", scale_shift,
                "' is not supported (default and scale_shift are)");
   unet.scale_shift = scale_shift == "scale_shift";
-  unet.downsample_padding = config.value<std::int64_t>("downsample_padding", 1);
+  unet.downsample_padding = whole_number(config, "downsample_padding", kPadding, 1);
   unet.mid_block_scale_factor = config.value("mid_block_scale_factor", 1.0);
   unet.center_input_sample = config.value("center_input_sample", false);
-  unet.conv_in_kernel = config.value<std::int64_t>("conv_in_kernel", 3);
-  unet.conv_out_kernel = config.value<std::int64_t>("conv_out_kernel", 3);
+  unet.conv_in_kernel = kernel_size(config, "conv_in_kernel");
+  unet.conv_out_kernel = kernel_size(config, "conv_out_kernel");
   check_divisions(config, unet);
   read_mid_block(config, unet);
   read_transformer_layers(config, has_way_up, unet);

@@ -8,6 +8,7 @@
 #include <jerror.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/errors.h"
 
@@ -33,34 +34,61 @@ void note_missing_data(j_common_ptr decoder, int) {
   if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER) reinterpret_cast<ErrorJump*>(decoder->err)->is_cut_off = true;
 }
 
+// Each scan of a progressive JPEG goes through the whole picture, and may have a few bytes only.
+constexpr int kMaxScans = 100;
+
+void limit_scans(j_common_ptr decoder) {
+  auto* const error = reinterpret_cast<ErrorJump*>(decoder->err);
+  if (reinterpret_cast<j_decompress_ptr>(decoder)->input_scan_number <= kMaxScans) return;
+  std::snprintf(error->message, sizeof error->message, "more than %d scans (the limit)", kMaxScans);
+  std::longjmp(error->jump, 1);
+}
+
+using Bytes = std::span<const std::uint8_t>;
+
 // A number of `size` bytes of a TIFF header at `at`, 0 where there is none.
-unsigned tiff_number(const JOCTET* data, unsigned length, unsigned at, unsigned size, bool big_endian) {
-  if (at > length || length - at < size) return 0;
-  unsigned value = 0;
-  for (unsigned i = 0; i < size; ++i) value |= unsigned{data[at + i]} << 8 * (big_endian ? size - 1 - i : i);
+std::size_t tiff_number(Bytes tiff, std::size_t at, std::size_t size) {
+  if (at > tiff.size() || tiff.size() - at < size) return 0;
+  const bool big_endian = tiff[0] == 'M';
+  std::size_t value = 0;
+  for (std::size_t i = 0; i < size; ++i)
+    value |= std::size_t{tiff[at + i]} << 8 * (big_endian ? size - 1 - i : i);
   return value;
 }
 
-// 1 (upright) to 8; EXIF's tag 0x0112 in the first directory.
-int exif_orientation(jpeg_saved_marker_ptr marker) {
-  constexpr unsigned kExif = 6, kEntry = 12, kOrientation = 0x0112;
-  for (; marker; marker = marker->next) {
-    if (marker->marker != JPEG_APP0 + 1 || marker->data_length < kExif + 8 ||
-        !std::equal(marker->data, marker->data + 4, "Exif"))
-      continue;
-    const JOCTET* const tiff = marker->data + kExif;
-    const unsigned length = marker->data_length - kExif;
-    const bool big = tiff[0] == 'M';
-    const unsigned directory = tiff_number(tiff, length, 4, 4, big);
-    const unsigned entries = tiff_number(tiff, length, directory, 2, big);
-    for (unsigned i = 0; i < entries && directory + 2 + kEntry * (i + 1) <= length; ++i) {
-      const unsigned entry = directory + 2 + kEntry * i;
-      if (tiff_number(tiff, length, entry, 2, big) != kOrientation) continue;
-      const unsigned value = tiff_number(tiff, length, entry + 8, 2, big);
-      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-    }
+// 1 (upright) to 8: EXIF's tag 0x0112 in the first directory.
+int tiff_orientation(Bytes tiff) {
+  constexpr std::size_t kEntry = 12, kOrientation = 0x0112;
+  const std::size_t directory = tiff_number(tiff, 4, 4), entries = tiff_number(tiff, directory, 2);
+  for (std::size_t i = 0; i < entries && directory + 2 + kEntry * (i + 1) <= tiff.size(); ++i) {
+    const std::size_t entry = directory + 2 + kEntry * i;
+    if (tiff_number(tiff, entry, 2) != kOrientation) continue;
+    const std::size_t value = tiff_number(tiff, entry + 8, 2);
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;
+}
+
+// Walks the markers itself, once: libjpeg keeps them in a list that it walks for each new one.
+int exif_orientation(Bytes jpeg) {
+  constexpr std::uint8_t kStartOfScan = 0xDA, kApp1 = 0xE1;
+  constexpr std::size_t kExif = 6;  // "Exif", two zeros
+  for (std::size_t at = 2;;) {  // behind the start of the picture
+    while (at < jpeg.size() && jpeg[at] != 0xFF) ++at;
+    while (at < jpeg.size() && jpeg[at] == 0xFF) ++at;
+    if (at >= jpeg.size() || jpeg.size() - at < 3) return 1;
+    const std::uint8_t marker = jpeg[at];
+    const std::size_t length = std::size_t{jpeg[at + 1]} << 8 | jpeg[at + 2];  // counts itself
+    if (marker == kStartOfScan) return 1;
+    if (marker == 0 || length < 2 || length > jpeg.size() - at - 1) {  // libjpeg says what it thinks of it
+      ++at;
+      continue;
+    }
+    const Bytes data = jpeg.subspan(at + 3, length - 2);
+    if (marker == kApp1 && data.size() >= kExif + 8 && std::equal(data.begin(), data.begin() + 4, "Exif"))
+      return tiff_orientation(data.subspan(kExif));
+    at += 1 + length;
+  }
 }
 
 bool lies_on_its_side(int orientation) {
@@ -90,6 +118,7 @@ Image turned(const Image& image, int orientation) {
 // What is alive while longjmp may come: it runs no destructors, so all of it is made before setjmp.
 struct Decoder {
   jpeg_decompress_struct state{};
+  jpeg_progress_mgr progress{};
   ErrorJump error{};
   Image image;
   int orientation = 1;
@@ -106,10 +135,11 @@ bool decode(Decoder& decoder, const std::vector<std::uint8_t>& bytes, bool with_
   if (setjmp(decoder.error.jump)) return false;
   jpeg_create_decompress(&state);
   jpeg_mem_src(&state, bytes.data(), bytes.size());
-  jpeg_save_markers(&state, JPEG_APP0 + 1, 0xFFFF);
+  state.progress = &decoder.progress;
+  decoder.progress.progress_monitor = limit_scans;
   jpeg_read_header(&state, TRUE);
   state.out_color_space = JCS_RGB;
-  decoder.orientation = exif_orientation(state.marker_list);
+  decoder.orientation = exif_orientation(bytes);
   decoder.image.width = static_cast<int>(state.image_width);
   decoder.image.height = static_cast<int>(state.image_height);
   if (!with_pixels) return true;

@@ -1,7 +1,6 @@
 // Picture files of others -> RGB.
-#include <fstream>
-
 #include "base/errors.h"
+#include "base/input_file.h"
 #include "image/jpeg_read.h"
 #include "image/png_decode.h"
 #include "sdgen/image.h"
@@ -10,18 +9,13 @@ namespace sdgen {
 namespace {
 
 constexpr int kMostPixels = 16384;  // a side
-constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 30;
+// In all, so that a file of a few bytes cannot ask for gigabytes: 16384x8192.
+constexpr std::int64_t kMostPixelsInAll = std::int64_t{1} << 27;
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
 
 std::vector<std::uint8_t> file_bytes(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) fail_input(path.string(), ": cannot be read: ", error.message());
-  if (size > kMostBytes) fail_input(path.string(), ": ", size, " bytes are more than a picture of ours has");
-  std::vector<std::uint8_t> bytes(size);
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size)))
-    fail_input(path.string(), ": cannot be read");
-  return bytes;
+  const std::string bytes = read_input(path, kMostBytes, "a picture");
+  return {bytes.begin(), bytes.end()};
 }
 
 bool starts_with(const std::vector<std::uint8_t>& bytes, std::initializer_list<std::uint8_t> magic) {
@@ -38,6 +32,9 @@ Image read(const std::filesystem::path& path, bool with_pixels) {
   if (size.width < 1 || size.height < 1 || size.width > kMostPixels || size.height > kMostPixels)
     fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected 1 to ", kMostPixels,
                " a side");
+  if (std::int64_t{size.width} * size.height > kMostPixelsInAll)
+    fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected at most ", kMostPixelsInAll,
+               " in all");
   return with_pixels ? decode(bytes, path.string(), true) : size;
 }
 

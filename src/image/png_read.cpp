@@ -1,26 +1,30 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string_view>
 
 #include "base/errors.h"
+#include "base/input_file.h"
 #include "image/png_chunks.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
 namespace {
 
-constexpr std::uint64_t kLongestText = std::uint64_t{16}
-                                       << 20;  // bytes; prompts are a thousand times shorter
+// All text of a picture, in bytes; prompts are a thousand times shorter.
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{16} << 20;
+constexpr std::size_t kMaxTexts = 10'000;  // chunks
+constexpr std::uint64_t kSeekBytes = 4096;  // shorter stretches are read: a seek throws the buffer away
 
 // Reads a PNG chunk by chunk; every length is held against what is left of the file.
 class ChunkReader {
  public:
-  explicit ChunkReader(const std::filesystem::path& path)
-      : path_(path.string()), in_(path, std::ios::binary) {
-    std::error_code error;
-    if (std::filesystem::is_directory(path, error)) fail_input(path_, ": is a folder, not a PNG file");
-    left_ = std::filesystem::file_size(path, error);
-    if (error) fail_input(path_, ": cannot be read: ", error.message());
+  explicit ChunkReader(const std::filesystem::path& path) : path_(path.string()) {
+    const OpenInput input = open_input(path);  // refuses what is no file, before a stream would wait for it
+    ::close(input.descriptor);
+    left_ = input.bytes;
+    in_.open(path, std::ios::binary);
     if (!in_) fail_input(path_, ": cannot be read");
     const bool is_png = left_ >= kPngSignature.size() &&
                         take(kPngSignature.size()) == std::string(kPngSignature.begin(), kPngSignature.end());
@@ -37,19 +41,29 @@ class ChunkReader {
         fail_input(path_, ": damaged PNG: a chunk of ", size, " bytes does not fit into the file");
       if (type == "IEND") return false;
       if (type == "tEXt" || type == "iTXt") {
-        if (size > kLongestText) fail_input(path_, ": a text chunk of ", size, " bytes is too long");
+        text_bytes_ += size;
+        if (text_bytes_ > kMaxTextBytes)
+          fail_input(path_, ": its text chunks have more than ", kMaxTextBytes, " bytes (the limit)");
+        if (++texts_ > kMaxTexts) fail_input(path_, ": it has more than ", kMaxTexts, " text chunks (the limit)");
         data = take(size);
         const std::string crc = take(4);
         if (read_big_endian(reinterpret_cast<const unsigned char*>(crc.data())) != chunk_crc(type + data))
           fail_input(path_, ": damaged PNG: a text chunk has a wrong checksum");
         return true;
       }
-      in_.seekg(static_cast<std::streamoff>(size + 4), std::ios::cur);
-      left_ -= size + 4;
+      pass_over(size + 4);
     }
   }
 
  private:
+  void pass_over(std::uint64_t size) {
+    if (size < kSeekBytes)
+      in_.ignore(static_cast<std::streamsize>(size));
+    else
+      in_.seekg(static_cast<std::streamoff>(size), std::ios::cur);
+    left_ -= size;
+  }
+
   std::string take(std::uint64_t size) {
     std::string bytes(static_cast<std::size_t>(std::min(size, left_)), '\0');
     in_.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -61,6 +75,8 @@ class ChunkReader {
   std::string path_;
   std::ifstream in_;
   std::uint64_t left_ = 0;  // bytes of the file not yet read
+  std::uint64_t text_bytes_ = 0;
+  std::size_t texts_ = 0;
 };
 
 std::string latin1_to_utf8(std::string_view text) {

@@ -1,14 +1,15 @@
 #include "sdgen/inspect.h"
 
 #include <algorithm>
-#include <array>
-#include <fstream>
+#include <string_view>
 
 #include "base/compute.h"
 #include "base/json_file.h"
+#include "base/torch_errors.h"
 #include "pipeline/inspect_parts.h"
 #include "sdgen/generator.h"
 #include "weights/checkpoint.h"
+#include "weights/file_mapping.h"
 #include "weights/model_files.h"
 #include "weights/weights_file.h"
 
@@ -29,10 +30,9 @@ std::uint64_t size_on_disk(const fs::path& path) {
   return bytes;
 }
 
-bool is_png(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, 4> bytes{};
-  return file.read(bytes.data(), bytes.size()) && std::string(bytes.data(), bytes.size()) == "\x89PNG";
+bool starts_with(const fs::path& path, std::string_view magic) {
+  const FileMapping file(path);
+  return std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).starts_with(magic);
 }
 
 void add_fact(Inspection& inspection, const std::string& name, const std::string& value) {
@@ -153,8 +153,7 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
 
 void inspect_file(const fs::path& path, Inspection& inspection) {
   const auto source = open_weights_file(path);
-  std::ifstream file(path, std::ios::binary);
-  inspection.format = file.get() == 'P' && file.get() == 'K' ? "pytorch" : "safetensors";
+  inspection.format = starts_with(path, "PK") ? "pytorch" : "safetensors";
   inspection.metadata = source->metadata();
   if (inspect_lora(*source, inspection)) return;
   if (is_checkpoint(*source)) return inspect_checkpoint(source, inspection);
@@ -184,18 +183,19 @@ InspectedComponent inspected_component(const std::string& name, const std::strin
 }
 
 Inspection inspect(const fs::path& path) {
-  Inspection inspection;
-  inspection.path = path.string();
-  std::error_code error;
-  if (!fs::exists(path, error)) fail_input(path.string(), ": no such file or folder");
-  inspection.bytes = size_on_disk(path);
-  if (fs::is_directory(path, error))
-    inspect_folder(path, inspection);
-  else if (is_png(path))
-    inspect_picture(path, inspection);
-  else
-    inspect_file(path, inspection);
-  return inspection;
+  return with_plain_errors([&] {
+    Inspection inspection;
+    inspection.path = path.string();
+    if (!fs::exists(path)) fail_input(path.string(), ": no such file or folder");
+    inspection.bytes = size_on_disk(path);
+    if (fs::is_directory(path))
+      inspect_folder(path, inspection);
+    else if (starts_with(path, "\x89PNG"))
+      inspect_picture(path, inspection);
+    else
+      inspect_file(path, inspection);
+    return inspection;
+  });
 }
 
 }  // namespace sdgen

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/config_range.h"
 #include "pipeline/families.h"
 #include "text/prompt_words.h"
 
@@ -90,10 +91,10 @@ void read_defaults(const fs::path& path, Model& model) {
   const Config defaults = Config::read(path);
   model.guidance_scale = defaults.value("guidance_scale", model.guidance_scale);
   model.guidance_rescale = defaults.value("guidance_rescale", model.guidance_rescale);
-  model.steps = defaults.value("steps", model.steps);
-  if (model.steps < 1 || !std::isfinite(model.guidance_scale) ||
+  model.steps = static_cast<int>(whole_number(defaults, "steps", {1, kMaxSteps}, model.steps));
+  if (!std::isfinite(model.guidance_scale) ||
       !(model.guidance_rescale >= 0.0 && model.guidance_rescale <= 1.0))
-    fail_input(path.string(), ": steps, guidance_scale and guidance_rescale must be sensible");
+    fail_input(path.string(), ": guidance_scale and guidance_rescale must be sensible");
   if (!defaults.has("words")) return;
   const Json& words = defaults.json.at("words");
   const auto is_text = [](const Json& word) { return word.is_string(); };

@@ -17,6 +17,9 @@
 
 namespace sdgen {
 
+// Of a run. Training has some 1000 timesteps; more steps than that repeat them.
+constexpr int kMaxSteps = 10'000;
+
 struct TextModel {
   std::string encoder;    // component name
   std::string tokenizer;  // component name

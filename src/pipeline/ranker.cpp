@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/config_range.h"
 #include "image/pixels.h"
 #include "nn/streamed.h"
 #include "weights/model_files.h"
@@ -13,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kBicubic = 3;  // Pillow's number
+constexpr Range kSizes{1, 4096};      // pixels a side
 
 // {"shortest_edge": 224}, {"height": 224, "width": 224}, or 224
 std::int64_t size_of(const Config& config, const std::string& key, const std::string& part,
@@ -20,9 +22,7 @@ std::int64_t size_of(const Config& config, const std::string& key, const std::st
   if (!config.has(key)) return fallback;
   const Json& value = config.json.at(key);
   const Config inner{config.path, value.is_object() ? value : Json{{part, value}}};
-  const auto size = inner.at<std::int64_t>(part);
-  if (size < 1 || size > 4096)
-    fail_input(config.path.string(), ": key '", key, "': ", size, " is no sensible size");
+  const std::int64_t size = whole_number(inner, part, kSizes);
   if (inner.has("width") && inner.at<std::int64_t>("width") != size)
     fail_input(config.path.string(), ": key '", key, "' is not square");
   return size;
@@ -87,7 +87,7 @@ Ranker::Ranker(const fs::path& folder, const at::Device& device) : compute_{devi
   const Config config = Config::read(folder / "config.json");
   name_ = fs::weakly_canonical(folder).filename().string();
   text_config_ = ClipTextConfig::read(part_of(config, "text_config"));
-  text_config_.projection_dim = config.value<std::int64_t>("projection_dim", 512);
+  text_config_.projection_dim = whole_number(config, "projection_dim", kWidths, 512);
   image_config_ = ClipImageConfig::read(part_of(config, "vision_config"), text_config_.projection_dim);
   const Config preprocessor = preprocessor_of(folder);
   preprocessing_ = ClipPreprocessing::read(preprocessor);

@@ -1,9 +1,11 @@
 #include "text/clip_image_encoder.h"
 
+#include "base/config_range.h"
+
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kMostSize = 4096;  // pixels
+constexpr Range kSizes{1, 4096};  // pixels a side
 
 std::int64_t patches(const ClipImageConfig& config) {
   const std::int64_t side = config.image_size / config.patch_size;
@@ -15,22 +17,20 @@ std::int64_t patches(const ClipImageConfig& config) {
 ClipImageConfig ClipImageConfig::read(const Config& vision, std::int64_t projection_dim) {
   const std::string file = vision.path.string();
   ClipImageConfig clip;
-  clip.hidden_size = vision.value("hidden_size", clip.hidden_size);
-  clip.intermediate_size = vision.value("intermediate_size", clip.intermediate_size);
-  clip.layers = vision.value("num_hidden_layers", clip.layers);
-  clip.heads = vision.value("num_attention_heads", clip.heads);
-  clip.image_size = vision.value("image_size", clip.image_size);
-  clip.patch_size = vision.value("patch_size", clip.patch_size);
+  clip.hidden_size = whole_number(vision, "hidden_size", kWidths, clip.hidden_size);
+  clip.intermediate_size = whole_number(vision, "intermediate_size", kWidths, clip.intermediate_size);
+  clip.layers = whole_number(vision, "num_hidden_layers", kEncoderLayers, clip.layers);
+  clip.heads = whole_number(vision, "num_attention_heads", kHeads, clip.heads);
+  clip.image_size = whole_number(vision, "image_size", kSizes, clip.image_size);
+  clip.patch_size = whole_number(vision, "patch_size", kSizes, clip.patch_size);
   clip.projection_dim = projection_dim;
   clip.layer_norm_eps = vision.value("layer_norm_eps", clip.layer_norm_eps);
   clip.activation = activation_from_name(vision.value<std::string>("hidden_act", "quick_gelu"), file);
-  if (clip.heads < 1 || clip.hidden_size < 1 || clip.hidden_size % clip.heads != 0)
+  if (clip.hidden_size % clip.heads != 0)
     fail_input(file, ": hidden_size ", clip.hidden_size, " does not divide into num_attention_heads ",
                clip.heads);
-  if (clip.layers < 1) fail_input(file, ": num_hidden_layers ", clip.layers, " is no sensible number");
-  if (clip.patch_size < 1 || clip.image_size < clip.patch_size || clip.image_size > kMostSize)
-    fail_input(file, ": image_size ", clip.image_size, " and patch_size ", clip.patch_size,
-               " are no sensible sizes");
+  if (clip.image_size < clip.patch_size)
+    fail_input(file, ": image_size ", clip.image_size, " is less than patch_size ", clip.patch_size);
   if (vision.value<std::int64_t>("num_channels", 3) != 3) fail_input(file, ": num_channels must be 3 (RGB)");
   return clip;
 }

@@ -1,21 +1,23 @@
 #include "text/clip_text_encoder.h"
 
+#include "base/config_range.h"
+
 namespace sdgen {
 
 ClipTextConfig ClipTextConfig::read(const Config& config, bool with_projection) {
   ClipTextConfig clip;
-  clip.vocab_size = config.at<std::int64_t>("vocab_size");
-  clip.hidden_size = config.at<std::int64_t>("hidden_size");
-  clip.intermediate_size = config.at<std::int64_t>("intermediate_size");
-  clip.layers = config.at<std::int64_t>("num_hidden_layers");
-  clip.heads = config.at<std::int64_t>("num_attention_heads");
-  clip.max_position_embeddings = config.value<std::int64_t>("max_position_embeddings", 77);
+  clip.vocab_size = whole_number(config, "vocab_size", kVocabulary);
+  clip.hidden_size = whole_number(config, "hidden_size", kWidths);
+  clip.intermediate_size = whole_number(config, "intermediate_size", kWidths);
+  clip.layers = whole_number(config, "num_hidden_layers", kEncoderLayers);
+  clip.heads = whole_number(config, "num_attention_heads", kHeads);
+  clip.max_position_embeddings = whole_number(config, "max_position_embeddings", kPositions, 77);
   clip.eos_token_id = config.value<std::int64_t>("eos_token_id", 49407);
-  if (with_projection) clip.projection_dim = config.value<std::int64_t>("projection_dim", 512);
+  if (with_projection) clip.projection_dim = whole_number(config, "projection_dim", kWidths, 512);
   clip.layer_norm_eps = config.value("layer_norm_eps", 1e-5);
   clip.activation =
       activation_from_name(config.value<std::string>("hidden_act", "quick_gelu"), config.path.string());
-  if (clip.heads < 1 || clip.hidden_size < 1 || clip.hidden_size % clip.heads != 0)
+  if (clip.hidden_size % clip.heads != 0)
     fail_input(config.path.string(), ": hidden_size ", clip.hidden_size,
                " does not divide into num_attention_heads ", clip.heads);
   return clip;

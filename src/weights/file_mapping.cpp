@@ -1,27 +1,23 @@
 #include "weights/file_mapping.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/errors.h"
+#include "base/input_file.h"
 
 namespace sdgen {
 
 FileMapping::FileMapping(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail_input(path.string(), ": cannot be opened: ", std::strerror(errno));
-  struct stat status {};
-  const bool is_file = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-  if (!is_file || status.st_size == 0) {
+  const auto [file, bytes] = open_input(path);
+  if (bytes == 0) {
     ::close(file);
-    fail_input(path.string(), is_file ? ": is empty" : ": is not a file");
+    fail_input(path.string(), ": is empty");
   }
-  size_ = static_cast<std::size_t>(status.st_size);
+  size_ = static_cast<std::size_t>(bytes);
   void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   const int error = errno;
   ::close(file);

@@ -219,12 +219,12 @@ class PickleMachine : PickleStack {
       return;
     }
     PickleValue& dict = make(Kind::kDict);
-    if (arguments->items.size() == 1 && arguments->items[0]->is(Kind::kList))
+    if (arguments->items.size() == 1 && arguments->items[0]->is(Kind::kList)) {
+      count_references(2 * arguments->items[0]->items.size());  // looked at, whatever they are
       for (const PickleValue* pair : arguments->items[0]->items)
-        if (pair->is(Kind::kList) && pair->items.size() == 2) {
-          count_references(2);
+        if (pair->is(Kind::kList) && pair->items.size() == 2)
           dict.items.insert(dict.items.end(), pair->items.begin(), pair->items.end());
-        }
+    }
     push(dict);
   }
 

@@ -12,6 +12,8 @@ using Kind = PickleValue::Kind;
 
 constexpr int kMostNesting = 8, kMostUnwrapped = 8;
 constexpr std::size_t kMostEntries = 200'000, kMostMetadata = 1000, kLongestText = 10'000;
+// A tensor's whole name, and all names together: some thousand of a hundred bytes each are usual.
+constexpr std::size_t kLongestName = 1000, kMostNameBytes = std::size_t{32} << 20;
 
 class PickleFile : public TensorSource {
  public:
@@ -79,27 +81,47 @@ class PickleFile : public TensorSource {
   }
 
  private:
+  void count_entry() {
+    if (++entries_ > kMostEntries)
+      fail_input(archive_.path(), ": not a sound checkpoint: more than ", kMostEntries, " entries");
+  }
+
   void add_metadata(const PickleValue& dict) {
     for (std::size_t i = 0; i + 1 < dict.items.size() && metadata_.size() < kMostMetadata; i += 2) {
+      count_entry();
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
       if (!key.is(Kind::kText) || key.text.size() > kLongestText || value.text.size() > kLongestText)
         continue;
-      const std::string name(key.text);
-      if (value.is(Kind::kInteger)) metadata_.emplace(name, std::to_string(value.integer));
-      if (value.is(Kind::kReal)) metadata_.emplace(name, concat(value.real));
-      if (value.is(Kind::kText)) metadata_.emplace(name, std::string(value.text));
+      if (value.is(Kind::kInteger)) metadata_.emplace(key.text, std::to_string(value.integer));
+      if (value.is(Kind::kReal)) metadata_.emplace(key.text, concat(value.real));
+      if (value.is(Kind::kText)) metadata_.emplace(key.text, value.text);
     }
+  }
+
+  // Only what may lead to a tensor gets a name: a file may hold long keys a million times over.
+  std::string name_of(const std::string& prefix, std::string_view key) {
+    const std::size_t bytes = prefix.size() + key.size();
+    if (bytes > kLongestName)
+      fail_input(archive_.path(), ": not a sound checkpoint: a tensor's name of ", bytes, " bytes (limit ", kLongestName,
+                 "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
+    name_bytes_ += bytes;
+    if (name_bytes_ > kMostNameBytes)
+      fail_input(archive_.path(), ": not a sound checkpoint: its tensors' names have more than ", kMostNameBytes,
+                 " bytes");
+    return concat(prefix, key);
   }
 
   void add_tensors(const PickleValue& dict, const std::string& prefix, int nesting) {
     for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
-      if (++entries_ > kMostEntries)
-        fail_input(archive_.path(), ": not a sound checkpoint: more than ", kMostEntries, " entries");
+      count_entry();
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
-      if (!key.is(Kind::kText) || key.text.size() > kLongestText) continue;
-      const std::string name = prefix + std::string(key.text);
-      if (value.is(Kind::kDict) && nesting < kMostNesting) add_tensors(value, name + ".", nesting + 1);
-      if (auto tensor = pickled_tensor(value, name, archive_, storages_)) tensors_[name] = std::move(*tensor);
+      const bool is_dict = value.is(Kind::kDict) && nesting < kMostNesting;
+      if (!key.is(Kind::kText) || (!is_dict && !is_pickled_tensor(value))) continue;
+      const std::string name = name_of(prefix, key.text);
+      if (is_dict)
+        add_tensors(value, name + ".", nesting + 1);
+      else
+        tensors_.insert_or_assign(name, pickled_tensor(value, name, archive_, storages_));
     }
   }
 
@@ -107,7 +129,7 @@ class PickleFile : public TensorSource {
   std::string storages_;
   Metadata metadata_;
   std::map<std::string, PickledTensor> tensors_;
-  std::size_t entries_ = 0;
+  std::size_t entries_ = 0, name_bytes_ = 0;
 };
 
 }  // namespace

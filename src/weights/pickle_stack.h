@@ -102,7 +102,10 @@ class PickleStack {
     if (references_ > kMostReferences) fail("of more than ", kMostReferences, " references");
   }
 
-  void memorize(std::uint64_t index) { memo_[index] = top(); }
+  void memorize(std::uint64_t index) {
+    memo_[index] = top();
+    if (memo_.size() > kMostValues) fail("that memorizes more than ", kMostValues, " values");
+  }
 
   void recall(std::uint64_t index) {
     const auto found = memo_.find(index);
@@ -139,7 +142,10 @@ class PickleStack {
   }
 
   std::size_t at() const { return at_; }
-  void mark() { marks_.push_back(stack_.size()); }
+  void mark() {
+    if (marks_.size() >= kMostMarks) fail("of more than ", kMostMarks, " open marks");
+    marks_.push_back(stack_.size());
+  }
   void push_again(PickleValue* value) {
     stack_.push_back(value);
     count_references(1);
@@ -147,8 +153,9 @@ class PickleStack {
   std::size_t memorized() const { return memo_.size(); }
 
  private:
-  // A checkpoint has some thousand tensors of some twenty values each.
-  static constexpr std::size_t kMostValues = 500'000, kMostReferences = 4'000'000,
+  // A checkpoint has some thousand tensors of some twenty values each, ten thousand with an optimizer's state. Open
+  // marks are as deep as Python's own recursion, 1000.
+  static constexpr std::size_t kMostValues = 500'000, kMostReferences = 4'000'000, kMostMarks = 10'000,
                                kMostBytes = std::size_t{64} << 20;
 
   std::span<const std::uint8_t> bytes_;

@@ -1,6 +1,8 @@
 #include "weights/pickled_tensor.h"
 
 #include <limits>
+#include <map>
+#include <optional>
 
 #include "base/tensor.h"
 
@@ -38,6 +40,21 @@ const std::map<std::string_view, at::ScalarType>& dtypes() {
       {"torch.float8_e4m3fn", at::kFloat8_e4m3fn},
       {"torch.float8_e5m2", at::kFloat8_e5m2}};
   return kTypes;
+}
+
+bool has_version(const PickleValue& value, std::string_view version) {
+  constexpr std::string_view kName = "torch._utils._rebuild_tensor";
+  return value.text.starts_with(kName) && value.text.substr(kName.size()) == version;
+}
+
+bool is_tensor_call(const PickleValue& value) {
+  return value.is(Kind::kObject) && (has_version(value, "") || has_version(value, "_v2") || has_version(value, "_v3"));
+}
+
+// The tensor that a parameter wraps; null for anything else.
+const PickleValue* parameter_data(const PickleValue& value) {
+  const bool is_parameter = value.is(Kind::kObject) && value.text == "torch._utils._rebuild_parameter";
+  return is_parameter && !value.items.empty() && is_tensor_call(*value.items[0]) ? value.items[0] : nullptr;
 }
 
 // The arguments of _rebuild_tensor_v2: storage, offset, size, stride, ...; v3 has a dtype at index 6.
@@ -119,6 +136,7 @@ class Reader {
           (__builtin_mul_overflow(size - 1, stride, &step) || __builtin_add_overflow(last, step, &last)))
         fail("has strides that overflow");
     }
+    if (!stride_bytes(tensor.info.shape, tensor.info.dtype)) fail("has a size that overflows");
     if (offset > numbers || (count > 0 && last >= numbers) || count > numbers)
       fail("of shape ", shape_text(tensor.info.shape), " reaches outside its storage of ", numbers,
            " numbers");
@@ -131,17 +149,14 @@ class Reader {
 
 }  // namespace
 
-std::optional<PickledTensor> pickled_tensor(const PickleValue& value, const std::string& key,
-                                            const ZipArchive& archive, const std::string& storages) {
-  if (!value.is(Kind::kObject)) return std::nullopt;
-  if (value.text == "torch._utils._rebuild_parameter" && !value.items.empty() &&
-      value.items[0]->is(Kind::kObject) && value.items[0]->text.starts_with("torch._utils._rebuild_tensor"))
-    return pickled_tensor(*value.items[0], key, archive, storages);
-  Reader reader(key, archive, storages);
-  if (value.text == "torch._utils._rebuild_tensor_v2" || value.text == "torch._utils._rebuild_tensor")
-    return reader.read(value.items, /*has_dtype=*/false);
-  if (value.text == "torch._utils._rebuild_tensor_v3") return reader.read(value.items, /*has_dtype=*/true);
-  return std::nullopt;
+bool is_pickled_tensor(const PickleValue& value) {
+  return is_tensor_call(value) || parameter_data(value) != nullptr;
+}
+
+PickledTensor pickled_tensor(const PickleValue& value, const std::string& key, const ZipArchive& archive,
+                             const std::string& storages) {
+  if (const PickleValue* const data = parameter_data(value)) return pickled_tensor(*data, key, archive, storages);
+  return Reader(key, archive, storages).read(value.items, /*has_dtype=*/has_version(value, "_v3"));
 }
 
 }  // namespace sdgen

@@ -1,8 +1,6 @@
 // A tensor as a pickle describes it, checked.
 #pragma once
 
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +16,12 @@ struct PickledTensor {
   const std::uint8_t* data = nullptr;
 };
 
-// Nothing if `value` is no tensor. `storages`: where "data/0" stands in the archive, e.g. "archive/". Throws
+// Whether `value` is a call that makes a tensor, or a parameter of one.
+bool is_pickled_tensor(const PickleValue& value);
+
+// The tensor that `value` makes. `storages`: where "data/0" stands in the archive, e.g. "archive/". Throws
 // Error(kInput) naming file and key for one that reaches outside its storage, or whose numbers overlap.
-std::optional<PickledTensor> pickled_tensor(const PickleValue& value, const std::string& key,
-                                            const ZipArchive& archive, const std::string& storages);
+PickledTensor pickled_tensor(const PickleValue& value, const std::string& key, const ZipArchive& archive,
+                             const std::string& storages);
 
 }  // namespace sdgen

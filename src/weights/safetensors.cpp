@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/json_file.h"
+#include "base/tensor.h"
 #include "weights/file_mapping.h"
 #include "weights/weights_file.h"
 
@@ -180,6 +181,8 @@ class SafetensorsFile : public TensorSource {
     for (const std::int64_t size : entry.info.shape)
       if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes))
         fail("tensor '", key, "': its size overflows");
+    if (!stride_bytes(entry.info.shape, entry.info.dtype))
+      fail("tensor '", key, "': its size overflows, shape ", shape_text(entry.info.shape));
     if (bytes != entry.end - entry.begin)
       fail("tensor '", key, "': its shape needs ", bytes, " bytes, its data_offsets hold ",
            entry.end - entry.begin);

@@ -1,10 +1,10 @@
 #include "weights/weights_file.h"
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 
 #include "base/errors.h"
+#include "weights/file_mapping.h"
 #include "weights/pickle_file.h"
 #include "weights/safetensors.h"
 
@@ -15,11 +15,8 @@ namespace {
 const std::string kOldMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", kZip = "PK\x03\x04";
 
 std::string first_bytes(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes(16, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
+  const FileMapping file(path);
+  return {reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(16, file.size())};
 }
 
 // A safetensors file begins with the length of its header, whose upper bytes are zero.

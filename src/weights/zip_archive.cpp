@@ -12,6 +12,8 @@ constexpr std::uint32_t kEntryMark = 0x04034b50, kDirectoryMark = 0x02014b50, kE
                         kWideEndMark = 0x06064b50, kWideLocatorMark = 0x07064b50;
 constexpr std::uint64_t kEndSize = 22, kLocatorSize = 20, kDirectoryEntrySize = 46, kEntrySize = 30;
 constexpr std::uint64_t kLongestComment = 65535;
+// PyTorch writes an entry a storage, some thousand of names as long as its folder's.
+constexpr std::uint64_t kMostEntries = 200'000, kLongestName = 1000, kMostDirectoryBytes = std::uint64_t{64} << 20;
 constexpr std::uint32_t kWide = 0xffffffff;  // the number is in the zip64 field
 
 }  // namespace
@@ -36,7 +38,13 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   std::uint64_t offset = directory.offset;
   if (directory.entries > mapping_->size() / kDirectoryEntrySize)
     fail("a directory of ", directory.entries, " entries");
-  for (std::uint64_t i = 0; i < directory.entries; ++i) offset = read_entry(offset);
+  if (directory.entries > kMostEntries)
+    fail_input(path_, ": a zip file of ", directory.entries, " entries (limit ", kMostEntries, ")");
+  for (std::uint64_t i = 0; i < directory.entries; ++i) {
+    offset = read_entry(offset);
+    if (offset - directory.offset > kMostDirectoryBytes)
+      fail_input(path_, ": a zip file whose directory has more than ", kMostDirectoryBytes, " bytes (the limit)");
+  }
 }
 
 ZipArchive::Directory ZipArchive::find_directory() const {
@@ -78,6 +86,8 @@ std::uint64_t ZipArchive::read_entry(std::uint64_t at) {
                       comment_size = number_at<std::uint16_t>(at + 32);
   const std::uint64_t next = at + kDirectoryEntrySize + name_size + extra_size + comment_size;
   if (next > mapping_->size()) fail("it ends at byte ", mapping_->size());
+  if (name_size > kLongestName)
+    fail_input(path_, ": a zip file with an entry whose name has ", name_size, " bytes (limit ", kLongestName, ")");
   const std::string name(reinterpret_cast<const char*>(mapping_->data()) + at + kDirectoryEntrySize,
                          name_size);
   std::uint64_t stored = number_at<std::uint32_t>(at + 20), size = number_at<std::uint32_t>(at + 24),

@@ -116,7 +116,7 @@ TEST(TinyAutoencoder, ConfigsThatMakeNoSenseAreRefused) {
   const std::vector<std::pair<Json, std::string>> cases = {
       {{{"num_decoder_blocks", {3, 3}}, {"decoder_block_out_channels", {64, 64, 64, 64}}},
        "expected as many"},
-      {{{"num_decoder_blocks", {3, 3, 3, 101}}}, "101 is no sensible number"},
+      {{{"num_decoder_blocks", {3, 3, 3, 101}}}, "key 'num_decoder_blocks' is 101; expected 0 to 100"},
       {{{"num_decoder_blocks", Json::array()}, {"decoder_block_out_channels", Json::array()}}, "1 to 8"},
       {{{"decoder_block_out_channels", {64, 64, 64, 32}}}, "the same number for every level"},
       {{{"num_encoder_blocks", {1}}, {"encoder_block_out_channels", {64}}}, "differ in levels"},

@@ -52,9 +52,11 @@ TEST_F(ModelFolderErrors, DefaultsOfOurOwnFile) {
   write(R"({"words": ["a", 1]})");
   expect_refused("sdgen.json: key 'words': expected a list of words");
   write(R"({"steps": 0})");
-  expect_refused("steps, guidance_scale and guidance_rescale must be sensible");
+  expect_refused("sdgen.json: key 'steps' is 0; expected 1 to 10000");
+  write(R"({"steps": 10001})");
+  expect_refused("sdgen.json: key 'steps' is 10001; expected 1 to 10000");
   write(R"({"guidance_rescale": 1.5})");
-  expect_refused("steps, guidance_scale and guidance_rescale must be sensible");
+  expect_refused("guidance_scale and guidance_rescale must be sensible");
   write(R"({"steps": 5, "guidance_scale": 2.5, "guidance_rescale": 0.5, "words": ["a", "Cat"]})");
   Generator generator(folder(), {.device = Device::kCpu});
   EXPECT_EQ(generator.info().steps, 5);

@@ -1,0 +1,50 @@
+#include "base/input_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/errors.h"
+
+namespace sdgen {
+namespace {
+
+struct Closing {
+  int descriptor;
+  ~Closing() { ::close(descriptor); }
+};
+
+}  // namespace
+
+OpenInput open_input(const std::filesystem::path& path) {
+  // A pipe is opened without waiting for its writer, and then refused.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) fail_input(path.string(), ": cannot be opened: ", std::strerror(errno));
+  struct stat status {};
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode))
+    return {file, static_cast<std::uint64_t>(status.st_size)};
+  ::close(file);
+  fail_input(path.string(), S_ISDIR(status.st_mode) ? ": is a folder, not a file"
+                                                    : ": is not a file, but a pipe, a device or the like");
+}
+
+std::string read_input(const std::filesystem::path& path, std::uint64_t max_bytes, const std::string& what) {
+  const OpenInput input = open_input(path);
+  const Closing closing{input.descriptor};
+  if (input.bytes > max_bytes)
+    fail_input(path.string(), ": ", input.bytes, " bytes are too many for ", what, " (limit ", max_bytes, ")");
+  std::string bytes(input.bytes, '\0');
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t count = ::read(input.descriptor, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_input(path.string(), ": cannot be read: ", std::strerror(errno));
+    if (count == 0) fail_input(path.string(), ": cannot be read: it became shorter meanwhile");
+    done += static_cast<std::size_t>(count);
+  }
+  return bytes;
+}
+
+}  // namespace sdgen
