@@ -2,18 +2,18 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string_view>
 
+#include "cli/input_text.h"
 #include "sdgen/error.h"
 
 namespace sdgen::cli {
 namespace {
 
+constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxEntries = 1000;  // there are some sixty flags
 constexpr auto npos = std::string_view::npos;
 
 std::string_view trimmed(std::string_view text) {
@@ -79,6 +79,7 @@ std::vector<ConfigEntry> parse_config(const std::string& name, std::istream& inp
     if (equals == npos) refuse(place, "expected key = value, got '" + std::string(line) + "'");
     std::string key(trimmed(line.substr(0, equals)));
     std::replace(key.begin(), key.end(), '_', '-');
+    if (entries.size() == kMaxEntries) refuse(place, "more than " + std::to_string(kMaxEntries) + " keys (the limit)");
     for (const ConfigEntry& entry : entries)
       if (entry.key == key)
         refuse(place, key + " is given twice, first on line " + std::to_string(entry.line));
@@ -88,13 +89,8 @@ std::vector<ConfigEntry> parse_config(const std::string& name, std::istream& inp
 }
 
 std::vector<ConfigEntry> read_config(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    throw Error(ErrorKind::kInput, "config file " + path + " is a folder");
-  std::ifstream file(path);
-  if (!file)
-    throw Error(ErrorKind::kInput, "config file " + path + " cannot be opened: " + std::strerror(errno));
-  return parse_config(path, file);
+  std::istringstream text(read_text(path, "config file " + path, kMaxBytes));
+  return parse_config(path, text);
 }
 
 }  // namespace sdgen::cli

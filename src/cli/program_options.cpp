@@ -14,15 +14,20 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+// Past these a number is a slip of the finger.
+constexpr int kMaxDevice = 127, kMaxBatch = 4096, kMaxSteps = 10'000, kMaxThreads = 1024, kMaxRuns = 100'000;
+constexpr std::size_t kMaxFiles = 100;  // LoRAs, embeddings
+
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorKind::kRequest, message);
 }
 
-int at_least(int least, const std::string& name, const std::string& text) {
+int within(int least, int most, const std::string& name, const std::string& text) {
   int value = 0;
   parse_value(name, text, value);
-  if (value < least)
-    refuse(name + ": expected a whole number from " + std::to_string(least) + ", got '" + text + "'");
+  if (value < least || value > most)
+    refuse(name + ": expected a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", got '" +
+           text + "'");
   return value;
 }
 
@@ -37,7 +42,7 @@ void set_device(Options& options, const std::string& name, const std::string& te
   std::string device = text;
   options.compute.device_index = 0;
   if (text.starts_with("cuda:")) {
-    options.compute.device_index = at_least(0, name, text.substr(5));
+    options.compute.device_index = within(0, kMaxDevice, name, text.substr(5));
     device = "cuda";
   }
   constexpr std::array kDevices = {Device::kAuto, Device::kCpu, Device::kCuda};
@@ -94,6 +99,7 @@ void add_file(const std::string& name, const std::string& text, std::vector<std:
   if (text.empty()) refuse(name + ": expected a file, got ''");
   std::string file;
   parse_value(name, text, file);
+  if (files.size() == kMaxFiles) refuse(name + ": given more than " + std::to_string(kMaxFiles) + " times (the limit)");
   files.push_back(file);
 }
 
@@ -111,7 +117,7 @@ constexpr std::array kOptions = {
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.prompt_file); }},
     ProgramOption{
         "batch-size", "", kHow, "N", "pictures computed together [1]", false,
-        [](Options& o, const std::string& n, const std::string& t) { o.batch_size = at_least(1, n, t); }},
+        [](Options& o, const std::string& n, const std::string& t) { o.batch_size = within(1, kMaxBatch, n, t); }},
     ProgramOption{
         "sweep", "", kHow, "NAME=A,B,...",
         "each value of a flag, or of size (N or WxH); repeated: every combination", false,
@@ -129,7 +135,7 @@ constexpr std::array kOptions = {
     ProgramOption{
         "preview", "", kOutput, "N",
         "the picture so far every N steps: in the terminal if it can, else in a file [0: never]", false,
-        [](Options& o, const std::string& n, const std::string& t) { o.preview = at_least(0, n, t); }},
+        [](Options& o, const std::string& n, const std::string& t) { o.preview = within(0, kMaxSteps, n, t); }},
     ProgramOption{
         "preview-file", "", kOutput, "PNG", "where previews go, whatever the terminal can", false,
         [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.preview_file); }},
@@ -181,7 +187,7 @@ constexpr std::array kOptions = {
                   set_quantize},
     ProgramOption{"threads", "", kModel, "N", "CPU threads; 0: all cores [0]", false,
                   [](Options& o, const std::string& n, const std::string& t) {
-                    o.compute.threads = at_least(0, n, t);
+                    o.compute.threads = within(0, kMaxThreads, n, t);
                   }},
     ProgramOption{"vae-tiling", "", kModel, "WHEN",
                   "decode in overlapping tiles: on, off, or auto, where memory does not suffice [auto]",
@@ -203,10 +209,10 @@ constexpr std::array kOptions = {
                   set_log_level},
     ProgramOption{
         "repetitions", "", kBench, "N", "measured runs [5]", true,
-        [](Options& o, const std::string& n, const std::string& t) { o.repetitions = at_least(1, n, t); }},
+        [](Options& o, const std::string& n, const std::string& t) { o.repetitions = within(1, kMaxRuns, n, t); }},
     ProgramOption{"warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
                   [](Options& o, const std::string& n, const std::string& t) {
-                    o.warmup = at_least(0, n, t);
+                    o.warmup = within(0, kMaxRuns, n, t);
                   }},
     ProgramOption{
         "compare", "", kBench, "FILE", "what bench --json printed earlier: tell the ratios new / old", true,

@@ -2,13 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 
+#include "cli/input_text.h"
 #include "cli/output_names.h"
 #include "cli/prompt_line.h"
 #include "cli/utf8.h"
@@ -17,25 +13,9 @@ namespace sdgen::cli {
 namespace {
 
 constexpr std::size_t kMostMessages = 10;
+constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxLines = 100'000;  // that are no comments: each is a request of a kilobyte
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-std::string read_all(std::istream& input, const std::string& name) {
-  std::string text{std::istreambuf_iterator<char>(input), {}};
-  if (input.bad())
-    throw Error(ErrorKind::kInput, "prompt file " + name + " cannot be read: " + std::strerror(errno));
-  return text;
-}
-
-// The file may be a pipe, so only a folder is told apart beforehand.
-std::string read_text(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    throw Error(ErrorKind::kInput, "prompt file " + path + " is a folder");
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw Error(ErrorKind::kInput, "prompt file " + path + " cannot be opened: " + std::strerror(errno));
-  return read_all(file, path);
-}
 
 void require_plain_text(std::string_view text, std::size_t number) {
   if (const auto offset = invalid_utf8(text))
@@ -65,6 +45,9 @@ PromptFile parse_lines(const std::string& name, std::string_view text, const Job
     if (line_text.ends_with('\r')) line_text.remove_suffix(1);
     if (is_blank(line_text)) continue;
     if (has_comments && line_text[line_text.find_first_not_of(" \t")] == '#') continue;
+    if (file.lines.size() + file.errors.size() == kMaxLines)
+      throw Error(ErrorKind::kRequest, name + ":" + std::to_string(number) + ": more than " + std::to_string(kMaxLines) +
+                                           " prompts (the limit); split the file");
     PromptLine line{defaults, number, {}};
     try {
       require_plain_text(line_text, number);
@@ -92,7 +75,7 @@ PromptFileError::PromptFileError(const std::string& file, std::vector<LineError>
 PromptFile read_prompt_file(const std::string& path, const Job& defaults) {
   const bool is_stdin = path == "-";
   const std::string name = is_stdin ? "standard input" : path;
-  const std::string text = is_stdin ? read_all(std::cin, name) : read_text(path);
+  const std::string text = read_text(path, is_stdin ? name : "prompt file " + path, kMaxFileBytes);
   std::string ending = std::filesystem::path(path).extension();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return std::tolower(c); });

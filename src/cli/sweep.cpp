@@ -94,6 +94,8 @@ std::vector<Combination> combinations(const Options& options) {
   refuse_repeated(options.sweep);
   refuse_too_many(options.sweep);
   std::vector<Combination> all = {{options, {}}};
+  all.front().options.sweep.clear();  // these would be copied into each
+  all.front().options.command_line.clear();
   for (const SweepAxis& axis : options.sweep) {
     std::vector<Combination> longer;
     for (const Combination& base : all)

@@ -23,7 +23,7 @@ struct Combination {
 };
 
 // Every combination of the axes' values, the last axis fastest; one where nothing is swept. Throws
-// Error(kRequest) for a value that its flag does not take, or a flag swept twice.
+// Error(kRequest) for a value that its flag does not take, a flag swept twice, or more than 10,000 of them.
 std::vector<Combination> combinations(const Options& options);
 
 // {"steps":10,"dtype":"bfloat16"}

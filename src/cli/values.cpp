@@ -13,6 +13,8 @@
 namespace sdgen::cli {
 namespace {
 
+constexpr std::size_t kMaxEntries = 100;  // of a list; a prompt has 77 tokens
+
 template <typename Number>
 std::string expected() {
   if (std::is_floating_point_v<Number>) return "a number";
@@ -83,13 +85,21 @@ WordBox parse_box(const std::string& name, const std::string& text) {
   return result;
 }
 
+void require_room(const std::string& name, std::size_t count) {
+  if (count >= kMaxEntries)
+    refuse(name, "at most " + std::to_string(kMaxEntries) + " entries", "more");
+}
+
 // Entries with ; between them; an empty text is none.
 template <typename Entry>
 void parse_entries(const std::string& name, const std::string& text, std::vector<Entry>& value,
                    Entry (*parse)(const std::string&, const std::string&)) {
   std::vector<Entry> entries;
-  for (const std::string& part : split(text, ';'))
-    if (!part.empty()) entries.push_back(parse(name, part));
+  for (const std::string& part : split(text, ';')) {
+    if (part.empty()) continue;
+    require_room(name, entries.size());
+    entries.push_back(parse(name, part));
+  }
   value = std::move(entries);
 }
 
@@ -114,8 +124,10 @@ Value parse_one(const std::string& name, const std::string& text) {
 template <typename Value>
 void parse_json_list(const std::string& name, const nlohmann::json& json, std::vector<Value>& value) {
   std::vector<Value> values;
-  for (const nlohmann::json& part : json.is_array() ? json : nlohmann::json::array({json}))
+  for (const nlohmann::json& part : json.is_array() ? json : nlohmann::json::array({json})) {
+    require_room(name, values.size());
     parse_value(name, part, values.emplace_back());
+  }
   value = std::move(values);
 }
 

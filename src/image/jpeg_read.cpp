@@ -80,7 +80,8 @@ int exif_orientation(Bytes jpeg) {
     const std::uint8_t marker = jpeg[at];
     const std::size_t length = std::size_t{jpeg[at + 1]} << 8 | jpeg[at + 2];  // counts itself
     if (marker == kStartOfScan) return 1;
-    if (marker == 0 || length < 2 || length > jpeg.size() - at - 1) {  // libjpeg says what it thinks of it
+    const bool has_data = marker > 1 && (marker < 0xD0 || marker > 0xD8);  // not a restart, nor a start
+    if (!has_data || length < 2 || length > jpeg.size() - at - 1) {  // libjpeg says what it thinks of it
       ++at;
       continue;
     }

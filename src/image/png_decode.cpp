@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/errors.h"
+#include "image/png_data.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -29,6 +30,7 @@ Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& file
       fail_input(file, ": damaged PNG: ", stbi_failure_reason());
     return image;
   }
+  check_png_data(bytes, file);
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &channels, 3), stbi_image_free);
   if (!pixels) fail_input(file, ": damaged PNG: ", stbi_failure_reason());

@@ -14,6 +14,7 @@ namespace {
 using Components = std::map<std::string, std::shared_ptr<const TensorSource>>;
 
 constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kLongestWord = 1000;  // bytes
 
 Components components_of(const Model& model) {
   Components components = {{"unet", model.source.weights("unet")}};
@@ -97,6 +98,9 @@ bool has_capitals(const std::string& token) {
 void add_embedding(Model& model, const Embedding& embedding, std::vector<std::string>& warnings) {
   const EmbeddingFile file = read_embedding(embedding.path);
   const std::string token = embedding.token.empty() ? file.token : embedding.token;
+  if (token.size() > kLongestWord)  // it is spelled out once a vector
+    fail_input(file.path, ": its word has ", token.size(), " bytes (limit ", kLongestWord,
+               "); name another, FILE:TOKEN");
   if (has_capitals(token) && file.parts.front().vectors.size(0) > 1)
     warnings.push_back(concat(file.path, ": '", token,
                               "' has capitals: as in diffusers, only the first of its ",

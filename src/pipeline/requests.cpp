@@ -15,6 +15,9 @@ namespace {
 
 constexpr int kMostPixels = 16384;  // a side; beyond it is a slip of the finger
 constexpr int kMostPictures = 1'000'000;
+constexpr std::size_t kMaxPromptBytes = 100'000;  // 77 tokens are some 400
+constexpr std::size_t kMaxSteeredWords = 100;
+constexpr int kMaxBatch = 4096;
 
 int checked_size(const char* name, int pixels, int multiple) {
   if (pixels < multiple || pixels > kMostPixels || pixels % multiple != 0) {
@@ -99,8 +102,29 @@ void check_pictures(const Request& request, const Model& model) {
                  " changes the picture as the prompt says; how much, image-guidance-scale tells it");
 }
 
+void check_lengths(const Request& request) {
+  const auto check = [](const char* name, const std::string& text) {
+    if (text.size() > kMaxPromptBytes)
+      fail_request(name, ": ", text.size(), " bytes; expected at most ", kMaxPromptBytes);
+  };
+  check("prompt", request.prompt);
+  check("negative-prompt", request.negative_prompt);
+  if (request.edit_from) check("edit-from", *request.edit_from);
+  if (std::max(request.attend.size(), request.focus.size()) > kMaxSteeredWords)
+    fail_request("attend and focus: expected at most ", kMaxSteeredWords, " words each");
+}
+
 std::uint64_t random_seed() {
   return std::random_device{}();
+}
+
+// Each of a run's requests is held to it by itself already.
+void check_total(const std::vector<Request>& requests) {
+  std::int64_t total = 0;
+  for (const Request& request : requests) total += std::int64_t{request.count} * request.best_of;
+  if (total > kMostPictures)
+    fail_request("a run draws ", total, " pictures, those that --best-of chooses from too; expected at most ",
+                 kMostPictures);
 }
 
 }  // namespace
@@ -129,6 +153,7 @@ SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
 }
 
 Request complete_request(const Request& request, const Model& model) {
+  check_lengths(request);
   Request complete = request;
   complete.sampler = find_sampler(request.sampler ? *request.sampler : own_sampler(model)).name;
   complete.steps = request.steps.value_or(model.steps);
@@ -155,7 +180,8 @@ Request complete_request(const Request& request, const Model& model) {
     fail_request("strength ", *complete.strength, ": expected more than 0, at most 1");
   if (!(complete.refiner_start > 0.0 && complete.refiner_start < 1.0))
     fail_request("refiner-start ", complete.refiner_start, ": expected between 0 and 1");
-  if (*complete.steps < 1) fail_request("steps ", *complete.steps, ": expected 1 or more");
+  if (*complete.steps < 1 || *complete.steps > kMaxSteps)
+    fail_request("steps ", *complete.steps, ": expected 1 to ", kMaxSteps);
   if (!std::isfinite(*complete.guidance_scale)) fail_request("guidance-scale: expected a finite number");
   complete.image_guidance_scale = request.image_guidance_scale.value_or(1.5);
   if (!std::isfinite(*complete.image_guidance_scale))
@@ -177,7 +203,9 @@ Request complete_request(const Request& request, const Model& model) {
 }
 
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
-  if (batch_size < 1) fail_request("batch-size ", batch_size, ": expected 1 or more");
+  if (batch_size < 1 || batch_size > kMaxBatch)
+    fail_request("batch-size ", batch_size, ": expected 1 to ", kMaxBatch);
+  check_total(requests);
   const auto settings = [](const Request& request) {
     return std::tuple(*request.steps, *request.sampler, request.eta, request.schedule,
                       request.prediction_type, request.timestep_spacing, request.zero_snr,

@@ -32,7 +32,8 @@ struct Job {
 };
 
 // All pictures of complete `requests` in order, up to `batch_size` together where steps, sampler, eta,
-// guidance and size agree. Throws Error(kRequest) for a batch_size < 1.
+// guidance and size agree. Throws Error(kRequest) for a batch_size that is not
+// 1 to 4096, or more than 1,000,000 pictures.
 std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size);
 
 }  // namespace sdgen

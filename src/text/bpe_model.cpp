@@ -50,7 +50,10 @@ struct Candidate {
 }  // namespace
 
 BpeModel::BpeModel(const BpeTables& tables, int unknown_id) : ids_(tables.ids) {
-  for (const auto& [token, id] : ids_) next_free_id_ = std::max(next_free_id_, id + 1);
+  for (const auto& [token, id] : ids_) {
+    taken_ids_.insert(id);
+    next_free_id_ = std::max(next_free_id_, id + 1);
+  }
   const auto alphabet = byte_alphabet();
   for (std::size_t byte = 0; byte < 256; ++byte) {
     byte_ids_[byte] = id(alphabet[byte]).value_or(unknown_id);
@@ -81,7 +84,7 @@ std::optional<int> BpeModel::id(const std::string& token) const {
 }
 
 bool BpeModel::has_id(int id) const {
-  return std::any_of(ids_.begin(), ids_.end(), [id](const auto& entry) { return entry.second == id; });
+  return taken_ids_.contains(id);
 }
 
 const BpeModel::Merge* BpeModel::merge(int left, int right) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,7 @@ class BpeModel {
   const Merge* merge(int left, int right) const;
 
   std::unordered_map<std::string, int> ids_;
+  std::unordered_set<int> taken_ids_;
   std::unordered_map<std::uint64_t, Merge> merges_;  // (left id << 32 | right id)
   std::array<int, 256> byte_ids_;                    // of each byte inside a word
   std::array<int, 256> last_byte_ids_;               // of each byte at its end

@@ -1,14 +1,17 @@
 // Reading a BPE vocabulary and its merges from the files of a tokenizer folder.
 #include <cstdint>
-#include <fstream>
 #include <limits>
+#include <sstream>
 #include <unordered_map>
 
+#include "base/input_file.h"
 #include "text/bpe_model.h"
 #include "text/tokenizer_settings.h"
 
 namespace sdgen {
 namespace {
+
+constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;  // CLIP's has half a megabyte
 
 void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, const std::string& key,
                      BpeTables& tables) {
@@ -89,8 +92,7 @@ BpeTables BpeTables::read_files(const std::filesystem::path& vocab, const std::f
   tables.vocabulary_path = vocab;
   tables.merges_path = merges;
   read_vocabulary(vocab, read_json_file(vocab), "vocabulary", tables);
-  std::ifstream in(merges, std::ios::binary);
-  if (!in) fail_input(merges.string(), ": cannot be read");
+  std::istringstream in(read_input(merges, kMaxMergesBytes, "a file of merges"));
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();

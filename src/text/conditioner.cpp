@@ -18,6 +18,7 @@ EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used,
     if (used == TextStatesUsed::kLast) {
       hidden.push_back(states.last);
     } else {
+      if (states.layers.size() < 2) fail_working("the text encoder has no layer before its last");
       hidden.push_back(states.layers[states.layers.size() - 2]);
       encoded.pooled = part.encoder.pooled(ids, states.last);
     }

@@ -3,23 +3,26 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "base/errors.h"
+#include "base/input_file.h"
+#include "text/sentencepiece_charsmap.h"
 #include "text/unicode.h"
 
 namespace sdgen {
 namespace {
 
-constexpr std::uintmax_t kLargestFile = std::uintmax_t{64} << 20;
+constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
+// libsentencepiece's trie calls itself once a byte of a piece.
+constexpr std::size_t kLongestPiece = 1000, kMostPieces = 1'000'000;
 
 // Field numbers of sentencepiece_model.proto.
-constexpr std::uint64_t kPieces = 1;
+constexpr std::uint64_t kPieces = 1, kNormalizer = 3, kDenormalizer = 5;
+constexpr std::uint64_t kCharsMap = 2;
 constexpr std::uint64_t kPieceText = 1, kPieceScore = 2;
 
 enum WireType : std::uint64_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
@@ -81,19 +84,7 @@ class Reader {
   std::string_view data_;
 };
 
-std::string read_file(const std::filesystem::path& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail_input(path.string(), ": cannot be read: ", error.message());
-  if (size > kLargestFile)
-    fail_input(path.string(), ": ", size, " bytes are too many for a SentencePiece model");
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad() || bytes.size() != size) fail_input(path.string(), ": cannot be read");
-  return bytes;
-}
-
-// Refuses a piece that libsentencepiece must not be given: its trie takes texts that end in NUL, and it does
+// Refuses a piece that libsentencepiece must not be given: its trie takes short texts that end in NUL, and it does
 // not look at scores.
 void check_piece(const std::filesystem::path& path, std::string_view bytes,
                  std::set<std::string, std::less<>>& seen) {
@@ -105,18 +96,31 @@ void check_piece(const std::filesystem::path& path, std::string_view bytes,
     if (field.field == kPieceText) text = field.bytes;
     if (field.field == kPieceScore) score = std::bit_cast<float>(static_cast<std::uint32_t>(field.number));
   }
+  if (text.size() > kLongestPiece)
+    fail_input(path.string(), ": piece ", seen.size(), ": ", text.size(), " bytes (limit ", kLongestPiece, ")");
   if (text.empty() || text.find('\0') != std::string_view::npos) refuse(": it is empty or no text");
   if (encode_utf8(decode_utf8(text).chars) != text) refuse(": it is not UTF-8");
   if (!std::isfinite(score)) refuse(": its score is not finite");
   if (!seen.emplace(text).second) refuse(" repeats an earlier one");
 }
 
+void check_normalizer(const std::filesystem::path& path, std::string_view bytes) {
+  Reader reader(path, bytes);
+  for (Field field; reader.next(field);)
+    if (field.field == kCharsMap && !field.bytes.empty() && !is_sound_charsmap(field.bytes))
+      fail_input(path.string(), ": precompiled_charsmap, the table of replaced characters, is damaged; copy it again");
+}
+
 // The number of pieces.
 std::size_t check_file(const std::filesystem::path& path, std::string_view bytes) {
   std::set<std::string, std::less<>> pieces;
   Reader reader(path, bytes);
-  for (Field field; reader.next(field);)
+  for (Field field; reader.next(field);) {
     if (field.field == kPieces) check_piece(path, field.bytes, pieces);
+    if (field.field == kNormalizer || field.field == kDenormalizer) check_normalizer(path, field.bytes);
+    if (pieces.size() > kMostPieces)
+      fail_input(path.string(), ": more than ", kMostPieces, " pieces (the limit)");
+  }
   if (pieces.empty()) fail_input(path.string(), ": not a SentencePiece model: it has no pieces");
   return pieces.size();
 }
@@ -125,7 +129,7 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
 
 std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(
     const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_input(path, kLargestFile, "a SentencePiece model");
   const std::size_t pieces = check_file(path, bytes);
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   if (const auto status = processor->LoadFromSerializedProto(bytes); !status.ok())

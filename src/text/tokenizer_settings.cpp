@@ -12,6 +12,8 @@ namespace {
 constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
 
+constexpr std::size_t kMostTokens = 100'000, kLongestToken = 1000;  // added ones; bytes
+
 int checked_id(const std::filesystem::path& path, const std::string& key, const Json& value) {
   const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
   if (id < 0 || id >= std::numeric_limits<int>::max())
@@ -162,12 +164,20 @@ void collect_added(const Sources& sources, std::vector<AddedToken> listed, Token
   for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
     const Config* source = sources.of(key);
     if (source == nullptr || !source->json.at(key).is_array()) continue;
+    std::set<std::string> known;
+    for (const AddedToken& token : settings.added) known.insert(token.content);
     for (const Json& value : source->json.at(key)) {
       AddedToken token = parse_token(source->path, key, value, true);
-      if (!find_token(settings.added, token.content)) settings.added.push_back(std::move(token));
+      if (known.insert(token.content).second) settings.added.push_back(std::move(token));
     }
     break;
   }
+  for (const AddedToken& token : settings.added)
+    if (token.content.size() > kLongestToken)
+      fail_input(settings.added_path.string(), ": added token ", quoted_token(token.content), " has ",
+                 token.content.size(), " bytes (limit ", kLongestToken, ")");
+  if (settings.added.size() > kMostTokens)
+    fail_input(settings.added_path.string(), ": ", settings.added.size(), " added tokens (limit ", kMostTokens, ")");
 }
 
 }  // namespace

@@ -11,6 +11,8 @@ namespace {
 using Part = LoraPart;
 using Shape = std::vector<std::int64_t>;
 
+constexpr std::int64_t kMaxKernelRank = 16384;
+
 Shape without_ones(Shape shape) {
   while (!shape.empty() && shape.back() == 1) shape.pop_back();
   return shape;
@@ -69,6 +71,14 @@ class Check {
     return shape;
   }
 
+  // What it is multiplied with on the way is as large as its ranks and the layer together.
+  const Shape& kernel_of(Part part, const char* name) {
+    const Shape& shape = shape_of(part, name);
+    if (shape[0] > kMaxKernelRank || shape[1] > kMaxKernelRank)
+      fail(module_.keys.at(part), concat("ranks of at most ", kMaxKernelRank));
+    return shape;
+  }
+
   [[noreturn]] void fail(const std::string& key, const std::string& expected) const {
     fail_input(file_.path, ": tensor '", key, "': expected ", expected, " for layer '", layer_.name, "' ",
                shape_text(layer_.weight), ", found ", shape_text(file_.tensors->find(key)->shape));
@@ -90,7 +100,7 @@ class Check {
       expect(Part::kDown, joined({rank}, layer_.weight, 1));
       return expect(Part::kUp, {outputs(), rank});
     }
-    const std::int64_t up_rank = shape_of(Part::kMid, "mid part")[0];
+    const std::int64_t up_rank = kernel_of(Part::kMid, "mid part")[0];
     expect(Part::kDown, {rank, layer_.weight[1]});
     expect(Part::kMid, joined({up_rank, rank}, layer_.weight, 2));
     expect(Part::kUp, {outputs(), up_rank});
@@ -105,7 +115,7 @@ class Check {
       expect(b, {rank, product(whole, 1)});
       return expect(a, {whole[0], rank});
     }
-    const Shape kernel = shape_of(t, "kernel");
+    const Shape kernel = kernel_of(t, "kernel");
     expect(t, joined({kernel[0], kernel[1]}, whole, 2));
     expect(a, {kernel[0], whole[0]});
     expect(b, {kernel[1], whole[1]});

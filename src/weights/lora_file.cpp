@@ -87,8 +87,13 @@ void apply(const PeftSettings& settings, LoraModule& module) {
   module.alpha = settings.alpha;
   module.alpha_over_root = settings.alpha_over_root;
   const std::string dotted = "." + module.name;
-  for (const auto& [name, alpha] : settings.alpha_pattern)
-    if (dotted.ends_with("." + name)) module.alpha = alpha;
+  std::string matched;  // of several, the last in order counts
+  for (std::size_t dot = 0; dot != std::string::npos; dot = dotted.find('.', dot + 1)) {
+    const auto pattern = settings.alpha_pattern.find(dotted.substr(dot + 1));
+    if (pattern == settings.alpha_pattern.end() || pattern->first < matched) continue;
+    matched = pattern->first;
+    module.alpha = pattern->second;
+  }
 }
 
 void add_alphas(LoraFile& file) {
