@@ -19,10 +19,10 @@ struct Closing {
 
 }  // namespace
 
-OpenInput open_input(const std::filesystem::path& path) {
+OpenInput open_input(const std::filesystem::path& path, const char* purpose) {
   // A pipe is opened without waiting for its writer, and then refused.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) fail_input(path.string(), ": cannot be opened: ", std::strerror(errno));
+  if (file < 0) fail_input(path.string(), ": cannot be ", purpose, ": ", std::strerror(errno));
   struct stat status {};
   if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode))
     return {file, static_cast<std::uint64_t>(status.st_size)};

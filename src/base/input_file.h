@@ -7,13 +7,14 @@
 
 namespace sdgen {
 
-// The descriptor of `path`, which the caller closes, and the size of the file. Throws Error(kInput) naming it if
-// it cannot be opened or is no ordinary file: a pipe without a writer would keep us waiting, a device never ends.
+// The descriptor of `path`, which the caller closes, and the size of the file. Throws Error(kInput) naming it, "cannot
+// be PURPOSE", if it is missing, and if it is no ordinary file: a pipe without a writer would keep us waiting, a device
+// never ends.
 struct OpenInput {
   int descriptor = -1;
   std::uint64_t bytes = 0;
 };
-OpenInput open_input(const std::filesystem::path& path);
+OpenInput open_input(const std::filesystem::path& path, const char* purpose = "read");
 
 // The whole of `path`, `what` it is to be in the message: "a SentencePiece model". Throws Error(kInput) naming the
 // file if it cannot be opened, is no ordinary file, holds more than `max_bytes`, or cannot be read to its end.

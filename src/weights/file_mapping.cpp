@@ -12,7 +12,7 @@
 namespace sdgen {
 
 FileMapping::FileMapping(const std::filesystem::path& path) {
-  const auto [file, bytes] = open_input(path);
+  const auto [file, bytes] = open_input(path, "opened");
   if (bytes == 0) {
     ::close(file);
     fail_input(path.string(), ": is empty");

@@ -1,5 +1,6 @@
 // What must fail well: one line, the documented exit code, no partial file.
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "cli/binary.h"
 
@@ -142,6 +143,28 @@ TEST_F(BinaryErrors, ABatchWithSomeFailuresKeepsTheRestAndExitsWithFour) {
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_EQ(files(), (std::vector<std::string>{"1.png", "3.png"}));
   EXPECT_NE(result.err.find("not finite after step 1 of 999"), std::string::npos) << result.err;
+}
+
+TEST_F(BinaryErrors, WhatIsNoFileIsNotWaitedFor) {
+  fs::create_directory(folder() / "_f");
+  ASSERT_EQ(::mkfifo((folder() / "_f/pipe").c_str(), 0600), 0);
+  expect_one_line_error(sd_gen({"inspect", "_f/pipe"}), 3, "_f/pipe: is not a file");
+  expect_one_line_error(sd_gen({"convert", "_f/pipe", "x.safetensors"}), 3, "_f/pipe: is not a file");
+  expect_one_line_error(draw({"-p", "x", "--init-image", "_f/pipe"}), 3, "_f/pipe: is not a file");
+  expect_one_line_error(draw({"-p", "x", "--edit-from", "_f/pipe"}), 3, "_f/pipe: is not a file");
+  expect_one_line_error(draw({"-p", "x", "--lora", "_f/pipe"}), 3, "_f/pipe: is not a file");
+  expect_one_line_error(draw({"-p", "x", "--config", "/dev/zero"}), 3, "/dev/zero has more than 1048576 bytes");
+}
+
+TEST_F(BinaryErrors, AFolderAsStandardInputIsNoEmptyPromptFile) {
+  ProcessResult result = testing::run_process({"bash", "-c", "\"$0\" -p - < /", SDGEN_BINARY}, {.folder = folder().string()});
+  expect_one_line_error(result, 3, "standard input is a folder");
+}
+
+TEST_F(BinaryErrors, RequestsOfManyGigabytesAreRefused) {
+  expect_one_line_error(draw({"-p", "x", "--steps", "10001"}), 2, "steps 10001: expected 1 to 10000");
+  testing::write_bytes(folder() / "_p.txt", std::string(100'001, 'x'));
+  expect_one_line_error(draw({"--prompt-file", "_p.txt", "-o", "out/"}), 2, "prompt: 100001 bytes; expected at most 100000");
 }
 
 }  // namespace

@@ -84,5 +84,23 @@ TEST(Focus, MasksWordsByPlaceAndSubduesWhatStandsAround) {
   EXPECT_TRUE(testing::is_close(mask[1][0], expected, 0.0));
 }
 
+TEST(PromptEdit, WordsThatWereDroppedTakeNoPart) {
+  // A table of all pairs of words would have 10^10 cells.
+  std::string base = "a b", changed = "a c";
+  for (int i = 0; i < 100'000; ++i) {
+    base += " x";
+    changed += " y";
+  }
+  const auto words = [](const std::string& prompt) {
+    Tokens tokens;
+    tokens.origins = {0, 2};
+    tokens.ids.resize(4);
+    return prompt_words(prompt, tokens);
+  };
+  const Tensor alignment = align_prompts(words(base), words(changed), 4);
+  EXPECT_EQ(alignment[0][0].item<float>(), 1.0F);
+  EXPECT_EQ(alignment[1][1].item<float>(), 1.0F);
+}
+
 }  // namespace
 }  // namespace sdgen

@@ -1,6 +1,7 @@
 #include "text/bpe_tokenizer.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <deque>
@@ -299,6 +300,21 @@ TEST(OpenTokenizer, NamesTheFileThatIsMissingBesideAnother) {
 TEST(OpenTokenizer, NamesAFolderThatIsMissing) {
   EXPECT_NE(message_of_opening(fresh_folder() / "nowhere").find("nowhere: no such tokenizer folder"),
             std::string::npos);
+}
+
+TEST(BpeTokenizer, MergesThatAreNoFileAreRefused) {
+  const fs::path folder = small_folder();
+  fs::remove(folder / "merges.txt");
+  ASSERT_EQ(::mkfifo((folder / "merges.txt").c_str(), 0600), 0);
+  EXPECT_NE(message_of_opening(folder).find("merges.txt: is not a file"), std::string::npos);
+}
+
+TEST(BpeTokenizer, AddedTokensOfMoreThanAThousandBytesAreRefused) {
+  const auto with = [](std::size_t bytes) {
+    return small_folder(R"({"added_tokens_decoder": {"9": {"content": ")" + std::string(bytes, 'q') + "\"}}}");
+  };
+  EXPECT_EQ(message_of_opening(with(1000)), "opened");
+  EXPECT_NE(message_of_opening(with(1001)).find("has 1001 bytes (limit 1000)"), std::string::npos);
 }
 
 }  // namespace

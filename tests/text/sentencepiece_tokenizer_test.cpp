@@ -214,5 +214,53 @@ TEST(SentencePieceTokenizer, SurvivesFlippedBytes) {
   EXPECT_GT(refused, 20);
 }
 
+// A protobuf field of any length.
+std::string long_field(int number, const std::string& bytes) {
+  std::string length;
+  for (std::size_t left = bytes.size(); left > 0 || length.empty(); left >>= 7)
+    length += static_cast<char>((left & 0x7F) | (left > 0x7F ? 0x80 : 0));
+  return std::string(1, static_cast<char>(number << 3 | 2)) + length + bytes;
+}
+
+TEST(SentencePieceTokenizer, RefusesAPieceOfMoreThanAThousandBytes) {
+  const auto with = [](std::size_t bytes) {
+    return message_of_opening(folder_with(kSpecialPieces + long_field(1, long_field(1, std::string(bytes, 'q')))));
+  };
+  EXPECT_EQ(with(1000), "opened");
+  EXPECT_NE(with(1001).find("piece 3: 1001 bytes (limit 1000)"), std::string::npos) << with(1001);
+  EXPECT_NE(with(200'000).find("piece 3: 200000 bytes (limit 1000)"), std::string::npos);
+}
+
+// The table of replaced characters: bytes of the trie, its units, the replacements.
+std::string charsmap(const std::vector<std::uint32_t>& units, const std::string& replacements) {
+  const auto size = static_cast<std::uint32_t>(4 * units.size());
+  std::string blob(reinterpret_cast<const char*>(&size), 4);
+  for (const std::uint32_t unit : units) blob.append(reinterpret_cast<const char*>(&unit), 4);
+  return blob + replacements;
+}
+
+TEST(SentencePieceTokenizer, RefusesAReplacementTableThatLeavesItsBounds) {
+  const std::string pieces = kSpecialPieces + piece("a", -1, 1);
+  const auto message = [&](const std::string& blob) {
+    return message_of_opening(folder_with(pieces + long_field(3, long_field(2, blob))));
+  };
+  // The root's children from 256 on: "a" is replaced by the text at 0.
+  std::vector<std::uint32_t> sound(1024, 0);
+  sound[0] = 256 << 10;
+  sound[256 ^ 'a'] = 'a' | 1 << 8 | 512 << 10;
+  sound[256 ^ 'a' ^ 512] = 0x80000000;
+  const std::string replacement("b\0", 2);
+  EXPECT_EQ(message(charsmap(sound, replacement)), "opened");
+
+  auto far_root = sound, far_child = sound, far_value = sound;
+  far_root[0] = 2048 << 10;
+  far_child[256 ^ 'a'] = 'a' | 1 << 8 | 1024 << 10;
+  far_value[256 ^ 'a' ^ 512] = 0x80000002;
+  for (const std::string& blob :
+       {charsmap(far_root, replacement), charsmap(far_child, replacement), charsmap(far_value, replacement),
+        charsmap(sound, "b"), charsmap({}, replacement), charsmap({0x400}, replacement)})
+    EXPECT_NE(message(blob).find("precompiled_charsmap"), std::string::npos) << message(blob);
+}
+
 }  // namespace
 }  // namespace sdgen

@@ -197,5 +197,14 @@ TEST_F(Safetensors, TensorsNobodyAskedForAreReported) {
   EXPECT_THROW(weights.require_all_used({}), Error);
 }
 
+TEST_F(Safetensors, AnEmptyTensorWhoseOtherSizesOverflowIsRefused) {
+  for (const std::string shape : {"[0,2147483647,2147483647,2147483647]", "[2147483647,2147483647,2147483647,0]"})
+    EXPECT_NE(refusal(safetensors_bytes(
+                          R"({"t":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":[0,0]}})", ""))
+                  .find("tensor 't': its size overflows"),
+              std::string::npos)
+        << shape;
+}
+
 }  // namespace
 }  // namespace sdgen
