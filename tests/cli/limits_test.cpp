@@ -65,9 +65,8 @@ TEST(CommandLineLimits, AsMuchAsTheySayIsTaken) {
 }
 
 TEST(ConfigLimits, MoreKeysThanThereAreFlagsAreRefused) {
-  std::string text;
-  for (int i = 0; i < 2000; ++i) text += "k" + std::to_string(i) + " = 1\n";
-  std::istringstream input(text);
+  std::stringstream input;
+  for (int i = 0; i < 2000; ++i) input << "k" << i << " = 1\n";
   EXPECT_EQ(error_of(ErrorKind::kRequest, [&] { parse_config("c.toml", input); }),
             "c.toml:1001: more than 1000 keys (the limit)");
 }

@@ -169,7 +169,7 @@ TEST_F(RankerErrors, WeightsThatNothingUses) {
   expect_refused("tensors are not part of the model its config describes");
   json["vision_config"]["num_hidden_layers"] = 0;
   std::ofstream(folder() / "config.json") << json;
-  expect_refused("num_hidden_layers 0");
+  expect_refused("key 'num_hidden_layers' is 0; expected 1 to 256");
 }
 
 TEST_F(RankerErrors, ThePreprocessorMayBeAPartOfAnotherFile) {

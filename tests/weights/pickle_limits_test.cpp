@@ -16,11 +16,11 @@ std::string repeated(const std::string& part, std::size_t times) {
 }
 
 std::string number(std::uint64_t value) {
-  return "\x8a\x08" + testing::little_endian(value, 8);
+  return std::string("\x8a\x08") + testing::little_endian(value, 8);
 }
 
 std::string text(const std::string& bytes) {
-  return "X" + testing::little_endian(bytes.size(), 4) + bytes;
+  return std::string("X") + testing::little_endian(bytes.size(), 4) + bytes;
 }
 
 // A tensor of one number in storage 0, with this shape and its strides.
@@ -64,10 +64,10 @@ TEST_F(PickleLimits, ATrainingCheckpointOfThousandsOfTensorsOpens) {
   for (int i = 0; i < 2500; ++i) {
     const std::string name = "model.diffusion_model.output_blocks." + std::to_string(i) + ".weight";
     model += text(name) + tensor();
-    state += "M" + testing::little_endian(i, 2) + "}(" + text("step") + tensor() + text("exp_avg") + tensor() +
+    state += std::string("M") + testing::little_endian(static_cast<std::uint64_t>(i), 2) + "}(" + text("step") + tensor() + text("exp_avg") + tensor() +
              text("exp_avg_sq") + tensor() + "u";
   }
-  const auto source = open("}(" + text("state_dict") + "}(" + model + "u" + text("optimizer_states") + "]}" +
+  const auto source = open(std::string("}(") + text("state_dict") + "}(" + model + "u" + text("optimizer_states") + "]}" +
                            text("state") + "}(" + state + "usau");
   EXPECT_EQ(source->keys().size(), 2500u);
 }
