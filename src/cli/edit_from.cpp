@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/nearest.h"
+#include "cli/utf8.h"
 
 namespace sdgen::cli {
 namespace {
@@ -32,6 +33,23 @@ void take(std::vector<T>& own, const std::vector<T>& earlier) {
   if (own.empty()) own = earlier;
 }
 
+constexpr std::size_t kLongestShown = 100;  // bytes of a path that a picture's text names
+
+// A picture's text may be anybody's: no file is opened because it names one.
+void require_named(const std::string& picture, const char* flag, bool is_named, const std::string& drawn_with) {
+  if (drawn_with.empty() || is_named) return;
+  throw Error(ErrorKind::kRequest, picture + " was drawn with " + flag + " " +
+                                       std::string(utf8_prefix(drawn_with, kLongestShown)) + "; give " + flag +
+                                       " to edit it");
+}
+
+void require_own_files(const Job& job, const std::string& picture, const Request& earlier) {
+  require_named(picture, "--init-image", job.init_image.has_value(), earlier.init_image.value_or(""));
+  require_named(picture, "--mask", job.mask.has_value(), earlier.mask.value_or(""));
+  require_named(picture, "--control-image", !job.control_image.empty(),
+                earlier.control_image.empty() ? "" : earlier.control_image.front());
+}
+
 void take_all(Job& job, const Request& earlier) {
   job.edit_from = earlier.prompt;
   take(job.seed, earlier.seed);
@@ -42,10 +60,7 @@ void take_all(Job& job, const Request& earlier) {
   take(job.guidance_scale, earlier.guidance_scale);
   take(job.guidance_rescale, earlier.guidance_rescale);
   take(job.image_guidance_scale, earlier.image_guidance_scale);
-  take(job.init_image, earlier.init_image);
-  take(job.mask, earlier.mask);
   take(job.strength, earlier.strength);
-  take(job.control_image, earlier.control_image);
   take(job.control_scale, earlier.control_scale);
   take(job.control_start, earlier.control_start);
   take(job.control_end, earlier.control_end);
@@ -73,6 +88,7 @@ std::vector<EarlierPicture> take_from_pictures(PromptFile& file) {
     try {
       const std::string& path = line.job.edit_picture;
       if (!read.contains(path)) read.emplace(path, read_picture(path));
+      require_own_files(line.job, path, read.at(path).request);
       take_all(line.job, read.at(path).request);
     } catch (const Error& error) {
       if (line.line == 0) throw;
