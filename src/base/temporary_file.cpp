@@ -8,9 +8,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/errors.h"
+#include "base/leftovers.h"
 
 namespace sdgen {
 namespace {
@@ -43,6 +48,30 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+constexpr std::string_view kPrefix = ".sd-gen-", kSuffix = ".tmp";
+
+// The process of ".sd-gen-PROCESS-NUMBER.tmp".
+std::optional<pid_t> maker_of(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  const std::size_t dash = name.find('-', kPrefix.size()), end = name.size() - kSuffix.size();
+  if (dash == std::string::npos || dash + 1 >= end ||
+      name.find_first_not_of("0123456789", dash + 1) != end)
+    return std::nullopt;
+  return as_process_id(std::string_view(name).substr(kPrefix.size(), dash - kPrefix.size()));
+}
+
+// Once per folder: a folder may hold very many files.
+void sweep(const fs::path& folder) {
+  static std::mutex mutex;
+  static std::set<fs::path> swept;
+  const std::lock_guard lock(mutex);
+  if (!swept.insert(folder).second) return;
+  each_entry(folder, [](const fs::path& path) {
+    const auto maker = maker_of(path.filename().string());
+    if (maker && is_abandoned(path, fs::file_type::regular, *maker)) ::unlink(path.c_str());
+  });
+}
+
 }  // namespace
 
 void fail_write(const fs::path& path, int error) {
@@ -53,22 +82,46 @@ void fail_exists(const fs::path& path) {
   fail_request(path.string(), ": already exists; choose another name, or --overwrite to replace it");
 }
 
+fs::path writable_target(const fs::path& path, bool overwrite) {
+  if (path.empty()) fail_working("cannot write a file: its path is empty");
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (fs::is_directory(status) || !path.has_filename())
+    fail_working(path.string(), ": cannot be written: it is a folder");
+  if (fs::exists(status) && !overwrite) fail_exists(path);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    fail_working(path.string(), ": cannot be written: it is a device or the like, not a file");
+  if (!fs::is_symlink(fs::symlink_status(path, error)) || !overwrite) return path;
+  const auto target = fs::canonical(path, error);
+  return error ? path : target;
+}
+
 TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
+  sweep(folder_of(target));
+  if (struct stat found = {}; ::stat(target.c_str(), &found) == 0 && S_ISREG(found.st_mode)) old_ = found;
+  open_beside_target();
+  mark_in_work(fd_);
+  in_work_ = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);  // so until it has its name, not only until it is closed
+}
+
+void TemporaryFile::open_beside_target() {
   static std::atomic<unsigned> counter{0};
   constexpr int kTries = 100;  // names left over from processes that were killed
+  const mode_t mode = old_ ? old_->st_mode & 0777 : 0666;  // less the umask
   for (int i = 0; i < kTries && fd_ < 0; ++i) {
-    path_ = folder_of(target) / concat(".sd-gen-", ::getpid(), "-", counter++, ".tmp");
+    path_ = folder_of(target_) / concat(kPrefix, ::getpid(), "-", counter++, kSuffix);
     do {
-      fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // less the umask
+      fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     } while (fd_ < 0 && errno == EINTR);
-    if (fd_ < 0 && errno != EEXIST) fail_write(target, errno);
+    if (fd_ < 0 && errno != EEXIST) fail_write(target_, errno);
   }
-  if (fd_ < 0) fail_write(target, EEXIST);
+  if (fd_ < 0) fail_write(target_, EEXIST);
 }
 
 TemporaryFile::~TemporaryFile() {
   if (fd_ >= 0) ::close(fd_);
   if (!moved_) ::unlink(path_.c_str());
+  if (in_work_ >= 0) ::close(in_work_);
 }
 
 void TemporaryFile::write(const void* bytes, std::size_t count) {
@@ -82,6 +135,7 @@ void TemporaryFile::write(const void* bytes, std::size_t count) {
 }
 
 void TemporaryFile::flush_and_close() {
+  if (old_) take_rights_of_old();
   // Network file systems report a full disk only here. EINVAL: one that has no such thing as flushing.
   while (::fsync(fd_) != 0)
     if (errno == EINVAL || errno == ENOTSUP || errno == ENOSYS)
@@ -91,14 +145,16 @@ void TemporaryFile::flush_and_close() {
   if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) fail_write(target_, errno);
 }
 
+// Before the file has its name, and through its descriptor. Where rights cannot be set (FAT has none) the new file is as
+// any other.
+void TemporaryFile::take_rights_of_old() {
+  mode_t mode = old_->st_mode & 0777;
+  if (::fchown(fd_, old_->st_uid, old_->st_gid) != 0 && ::fchown(fd_, static_cast<uid_t>(-1), old_->st_gid) != 0)
+    mode &= 0707 | (mode & 07) << 3;  // another group gets no more than everybody
+  if (::fchmod(fd_, mode) != 0 && errno != EPERM && errno != ENOTSUP && errno != ENOSYS) fail_write(target_, errno);
+}
+
 void TemporaryFile::replace() {
-  // Who may read the file that is replaced may read the new one, and nobody else. Where the rights cannot be set
-  // (FAT has none) the new file is as any other.
-  struct stat old = {};
-  if (::stat(target_.c_str(), &old) == 0 && S_ISREG(old.st_mode) &&
-      ::chmod(path_.c_str(), old.st_mode & 0777) != 0 &&
-      errno != EPERM && errno != ENOTSUP && errno != ENOSYS)
-    fail_write(target_, errno);
   if (::rename(path_.c_str(), target_.c_str()) != 0) fail_write(target_, errno);
   moved_ = true;
 }

@@ -69,10 +69,9 @@ at::Tensor converted(const TensorSource& source, const std::string& key, at::Sca
 std::uint64_t write_safetensors(const std::filesystem::path& path, const TensorSource& source,
                                 std::optional<at::ScalarType> dtype, const Metadata& metadata,
                                 bool overwrite) {
-  if (!overwrite && std::filesystem::exists(path)) fail_exists(path);
-  if (std::filesystem::is_directory(path)) fail_working(path.string(), ": cannot be written: it is a folder");
+  const std::filesystem::path target = writable_target(path, overwrite);
   const std::string header = header_of(source, dtype, metadata);
-  TemporaryFile file(path);
+  TemporaryFile file(target);
   file.write(header.data(), header.size());
   std::uint64_t bytes = header.size();
   for (const std::string& key : source.keys()) {

@@ -135,6 +135,18 @@ TEST_F(Convert, WhatExistsIsKept) {
   EXPECT_EQ(names(), (std::vector<std::string>{"folder", "model", "sd1.safetensors", "there.safetensors"}));
 }
 
+TEST_F(Convert, ALinkAsTheTargetStaysALink) {
+  const fs::path file = checkpoint("sd1");
+  testing::write_bytes(path("real.safetensors"), "old");
+  fs::permissions(path("real.safetensors"), fs::perms::owner_read | fs::perms::owner_write);
+  fs::create_symlink("real.safetensors", path("link.safetensors"));
+  EXPECT_EQ(refusal(file, path("link.safetensors"), {.overwrite = true}), "");
+  EXPECT_TRUE(fs::is_symlink(path("link.safetensors")));
+  EXPECT_EQ(fs::status(path("real.safetensors")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::file_size(path("real.safetensors")), fs::file_size(path("link.safetensors")));
+  EXPECT_GT(fs::file_size(path("real.safetensors")), 3U);
+}
+
 TEST_F(Convert, FailuresLeaveNothing) {
   const fs::path file = checkpoint("sd1");
   EXPECT_NE(refusal(path("none"), path("x")).find("no such file"), std::string::npos);
