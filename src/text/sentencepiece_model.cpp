@@ -1,5 +1,7 @@
 #include "text/sentencepiece_model.h"
 
+#include <dlfcn.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -125,19 +127,32 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
   return pieces.size();
 }
 
+// The library's door. Nothing of it is visible outside, and it looks for its symbols at home first, so that libtorch
+// and libsentencepiece never share a variable. It stays loaded.
+OpenSentencePiece& load_library() {
+#ifdef SDGEN_SANITIZED  // sanitizers refuse RTLD_DEEPBIND
+  constexpr int kScope = RTLD_LOCAL;
+#else
+  constexpr int kScope = RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+  void* const library = ::dlopen(SDGEN_SENTENCEPIECE, RTLD_NOW | kScope);
+  void* const open = library ? ::dlsym(library, kOpenSentencePiece) : nullptr;
+  if (!open)
+    fail_working(::dlerror(), "; the tokenizer needs it: build or install sd-gen and libsentencepiece again");
+  return *reinterpret_cast<OpenSentencePiece*>(open);
+}
+
 }  // namespace
 
-std::unique_ptr<const sentencepiece::SentencePieceProcessor> open_sentencepiece_model(
-    const std::filesystem::path& path) {
+std::unique_ptr<const SentencePieceModel> open_sentencepiece_model(const std::filesystem::path& path) {
   const std::string bytes = read_input(path, kLargestFile, "a SentencePiece model");
   const std::size_t pieces = check_file(path, bytes);
-  auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
-  if (const auto status = processor->LoadFromSerializedProto(bytes); !status.ok())
-    fail_input(path.string(), ": not a SentencePiece model: ", status.message());
-  if (processor->GetPieceSize() != static_cast<int>(pieces))
-    fail_input(path.string(), ": not a SentencePiece model: ", processor->GetPieceSize(),
-               " pieces could be read of ", pieces);
-  return processor;
+  std::string error;
+  auto model = load_library()(bytes, error);
+  if (!model) fail_input(path.string(), ": ", error);
+  if (model->size() != static_cast<int>(pieces))
+    fail_input(path.string(), ": not a SentencePiece model: ", model->size(), " pieces could be read of ", pieces);
+  return model;
 }
 
 }  // namespace sdgen

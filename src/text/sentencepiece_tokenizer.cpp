@@ -16,12 +16,12 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& fold
     : model_(open_sentencepiece_model(folder / "spiece.model")) {
   const TokenizerSettings settings = TokenizerSettings::read(folder, nullptr, kT5Tokens);
   const TokenId token_id = [&](const std::string& token) {
-    const int id = model_->PieceToId(token);
-    return model_->IdToPiece(id) == token ? std::optional<int>(id) : std::nullopt;
+    const int id = model_->id(token);
+    return model_->piece(id) == token ? std::optional<int>(id) : std::nullopt;
   };
-  for (int id = 0; id < model_->GetPieceSize(); ++id)
-    if (model_->IsControl(id) || model_->IsUnknown(id))
-      control_pieces_.add(decode_utf8(model_->IdToPiece(id)).chars, id, {});
+  for (int id = 0; id < model_->size(); ++id)
+    if (model_->is_control(id) || model_->is_unknown(id))
+      control_pieces_.add(decode_utf8(model_->piece(id)).chars, id, {});
   window_.length = settings.model_max_length;
   window_.end = special_token_id(settings, "eos_token", token_id);
   window_.pad = special_token_id(settings, "pad_token", token_id);
@@ -41,12 +41,8 @@ Tokens SentencePieceTokenizer::encode(const std::string& text) const {
     std::vector<std::size_t> origin;  // of each byte of `utf8`
     for (std::size_t i = 0; i < stretch.size(); ++i)
       origin.resize(origin.size() + encode_utf8(stretch.chars.substr(i, 1)).size(), stretch.origin[i]);
-    const auto pieces = model_->EncodeAsImmutableProto(utf8);
-    for (std::size_t i = 0; i < pieces.pieces_size(); ++i) {
-      const auto piece = pieces.pieces(static_cast<int>(i));
-      if (piece.begin() < origin.size())
-        tokens.push_back({static_cast<int>(piece.id()), origin[piece.begin()]});
-    }
+    for (const SentencePieceModel::Piece& piece : model_->encode(utf8))
+      if (piece.begin < origin.size()) tokens.push_back({piece.id, origin[piece.begin]});
   }
   return fit_tokens(tokens, window_, raw);
 }

@@ -27,7 +27,7 @@ class SentencePieceTokenizer : public Tokenizer {
   int model_max_length() const override { return window_.length; }
 
  private:
-  std::unique_ptr<const sentencepiece::SentencePieceProcessor> model_;
+  std::unique_ptr<const SentencePieceModel> model_;
   AddedTokenMatcher control_pieces_;
   TokenWindow window_;
 };
