@@ -164,6 +164,11 @@ TEST(SentencePieceTokenizer, NamesASpecialTokenThatTheModelLacks) {
             (folder / "tokenizer_config.json").string() + ": pad_token: \"[PAD]\" is not in the vocabulary");
 }
 
+TEST(SentencePieceTokenizer, LeavesLibtorchsFailedAllocationsExceptions) {
+  open_tokenizer(kFolder)->encode("a cat");
+  EXPECT_THROW(at::empty({std::int64_t{1} << 50}, at::kByte), c10::Error);
+}
+
 TEST(SentencePieceTokenizer, SaysWhatIsWrongWithAModel) {
   const auto message = [](const std::string& model) {
     const auto folder = folder_with(model);
