@@ -5,11 +5,15 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <fstream>
+#include <latch>
 #include <limits>
 #include <map>
 #include <sstream>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "base/errors.h"
 #include "base/kernels/kernels.h"
@@ -60,6 +64,29 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
+// OpenMP ends the process where it cannot start a thread. So as many are started at once to see whether they can be had;
+// and one to spare; then OpenMP's own, which it keeps.
+void require_threads(int count) {
+  if (count < 2) return;
+  std::latch all_started(1);
+  std::vector<std::thread> threads;
+  const auto let_go = [&] {
+    all_started.count_down();
+    for (std::thread& thread : threads) thread.join();
+  };
+  try {
+    threads.reserve(static_cast<std::size_t>(count));
+    while (static_cast<int>(threads.size()) < count) threads.emplace_back([&] { all_started.wait(); });
+  } catch (const std::system_error& error) {
+    const std::size_t started = std::max<std::size_t>(1, threads.size());
+    let_go();
+    fail_working("--threads ", count, ": only ", started, " can be started: ", error.code().message(),
+                 "; try a smaller --threads (limits: ulimit -u, ulimit -v)");
+  }
+  let_go();
+  at::parallel_for(0, count, 1, [](std::int64_t, std::int64_t) {});
+}
+
 }  // namespace
 
 Compute choose_compute(const ComputeOptions& options) {
@@ -67,6 +94,7 @@ Compute choose_compute(const ComputeOptions& options) {
     fail_request("--threads ", options.threads, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
   static const int all_threads = at::get_num_threads();
   at::set_num_threads(options.threads > 0 ? options.threads : all_threads);
+  require_threads(at::get_num_threads());
   const at::Device device = choose_device(options);
   if (device.is_cpu()) keep_freed_memory();
   // float32 means float32 on a GPU too, and half precision adds up in float32.

@@ -129,6 +129,9 @@ void TemporaryFile::write(const void* bytes, std::size_t count) {
   for (std::size_t done = 0; done < count;) {
     const auto written = ::write(fd_, begin + done, count - done);
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EFAULT)  // `bytes` lie in a mapped file
+      fail_input(target_.string(), ": cannot be written: a file that it is made of was cut short while it was being read; "
+                 "copy that file again");
     if (written < 0) fail_write(target_, errno);
     done += static_cast<std::size_t>(written);
   }

@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <new>
+#include <type_traits>
 
+#include "base/cut_files.h"
 #include "base/errors.h"
 
 namespace sdgen {
@@ -17,12 +19,23 @@ namespace sdgen {
 bool is_out_of_memory(const c10::Error& error);
 
 // work(), with c10::Error and std::bad_alloc turned into Error(kWorking), a path that cannot be looked at
-// into Error(kInput).
+// into Error(kInput), as is a file that was cut short meanwhile.
 template <typename Work>
 auto with_plain_errors(const Work& work) -> decltype(work()) {
   try {
-    return work();
+    if constexpr (std::is_void_v<decltype(work())>) {
+      work();
+      fail_if_cut_short();
+    } else {
+      auto result = work();
+      fail_if_cut_short();
+      return result;
+    }
+  } catch (const Error&) {
+    fail_if_cut_short();  // what else is wrong may come of that
+    throw;
   } catch (const c10::Error& error) {
+    fail_if_cut_short();
     fail_from_torch(error.what_without_backtrace(), is_out_of_memory(error));
   } catch (const std::filesystem::filesystem_error& error) {
     fail_input(error.path1().string(), ": ", error.code().message());

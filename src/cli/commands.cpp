@@ -7,6 +7,7 @@
 #include "cli/generate.h"
 #include "cli/inspect.h"
 #include "sdgen/generator.h"
+#include "sdgen/mapped_files.h"
 
 namespace {
 
@@ -22,6 +23,7 @@ int print_versions() {
 
 // C++ types under a C name: both sides are one build.
 extern "C" __attribute__((visibility("default"))) int sdgen_run_command(const sdgen::cli::Options& options) {
+  sdgen::survive_cut_files();
   switch (options.command) {
     case sdgen::cli::Command::kBench:
       return sdgen::cli::bench(options);

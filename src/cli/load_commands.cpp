@@ -1,6 +1,9 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <new>
+#include <string>
 
 #include "cli/commands.h"
 #include "sdgen/error.h"
@@ -19,11 +22,20 @@ void shorten_spinning() {
 }  // namespace
 
 RunCommand* load_commands() {
+  // MKL asks for it while it is loaded, and ends the process where there is none.
+  std::error_code error;
+  const std::filesystem::path working_folder = std::filesystem::current_path(error);
+  if (working_folder.empty())
+    throw Error(ErrorKind::kWorking, "the working folder: " + error.message() + "; change to a folder that is there");
   shorten_spinning();
   // Global, so that libtorch's own OpenMP runtime can be found by name (base/parallel.cpp).
   void* const library = ::dlopen(SDGEN_COMMANDS, RTLD_LAZY | RTLD_GLOBAL);
   void* const run = library ? ::dlsym(library, kRunCommand) : nullptr;
-  if (!run) throw Error(ErrorKind::kWorking, std::string(::dlerror()) + "; build or install sd-gen again");
+  if (!run) {
+    const std::string why = ::dlerror();
+    if (why.find("map segment") != why.npos || why.find("llocate memory") != why.npos) throw std::bad_alloc();
+    throw Error(ErrorKind::kWorking, why + "; build or install sd-gen again");
+  }
   return reinterpret_cast<RunCommand*>(run);
 }
 

@@ -30,6 +30,35 @@ int fail(const sdgen::cli::Options& options, int code, std::string_view message)
   return code;
 }
 
+constexpr std::string_view kOutOfMemory = "out of memory; try a smaller --width, --height or --batch-size";
+
+// libtorch's errors go on with a stack trace.
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find('\n'));
+}
+
+// Without memory of its own.
+void write_error(std::string_view message) {
+  for (const std::string_view part : {std::string_view("sd-gen: error: "), message, std::string_view("\n")})
+    if (::write(STDERR_FILENO, part.data(), part.size()) < 0) return;
+}
+
+// An exception that leaves a destructor, a thread or a library that is being loaded reaches no catch: with little memory
+// left, all of them can be std::bad_alloc.
+[[noreturn]] void end_with_a_line() {
+  try {
+    if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);
+    write_error("ended by a fault of the program itself");
+  } catch (const std::bad_alloc&) {
+    write_error(kOutOfMemory);
+  } catch (const std::exception& error) {
+    write_error(first_line(error.what()));
+  } catch (...) {
+    write_error("ended by a fault of the program itself");
+  }
+  _exit(1);
+}
+
 int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments) {
   options = sdgen::cli::parse_options(arguments);
   if (options.message.empty()) return sdgen::cli::load_commands()(options);
@@ -46,6 +75,7 @@ int main(int argc, char** argv) {
   // A failed write is noticed where it happens: a closed pipe, a file past the limit of `ulimit -f`.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  std::set_terminate(end_with_a_line);
   sdgen::cli::Options options;
   try {
     return run(options, {argv + 1, argv + argc});
@@ -55,8 +85,8 @@ int main(int argc, char** argv) {
   } catch (const sdgen::Error& error) {
     return fail(options, static_cast<int>(error.kind()), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(options, 1, "out of memory; try a smaller --width, --height or --batch-size");
+    return fail(options, 1, kOutOfMemory);
   } catch (const std::exception& error) {
-    return fail(options, 1, error.what());
+    return fail(options, 1, first_line(error.what()));
   }
 }

@@ -1,5 +1,6 @@
 #include "sdgen/convert.h"
 
+#include "base/torch_errors.h"
 #include "pipeline/convert_parts.h"
 #include "pipeline/model_source.h"
 #include "weights/checkpoint.h"
@@ -176,9 +177,7 @@ Converted folder_to_folder(const fs::path& from, const fs::path& to, const Conve
   return converted;
 }
 
-}  // namespace
-
-Converted convert_model(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
+Converted convert(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
   if (!fs::exists(from)) fail_input(from.string(), ": no such file or folder");
   const bool to_file = to.extension() == ".safetensors";
   if (!to_file && (to.extension() == ".ckpt" || to.extension() == ".pt" || to.extension() == ".bin"))
@@ -193,6 +192,12 @@ Converted convert_model(const fs::path& from, const fs::path& to, const ConvertO
   const Source source = open_weights_file(from);
   return {to,
           write_safetensors(to, *source, scalar_type(options.dtype), source->metadata(), options.overwrite)};
+}
+
+}  // namespace
+
+Converted convert_model(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
+  return with_plain_errors([&] { return convert(from, to, options); });
 }
 
 }  // namespace sdgen

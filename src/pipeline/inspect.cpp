@@ -165,6 +165,21 @@ void inspect_file(const fs::path& path, Inspection& inspection) {
   inspection.components.push_back(inspected_component("tensors", "", *source));
 }
 
+Inspection inspection_of(const fs::path& path) {
+  Inspection inspection;
+  inspection.path = path.string();
+  std::error_code error;
+  if (!fs::exists(path, error)) fail_input(path.string(), ": no such file or folder");
+  inspection.bytes = size_on_disk(path);
+  if (fs::is_directory(path, error))
+    inspect_folder(path, inspection);
+  else if (is_png(path))
+    inspect_picture(path, inspection);
+  else
+    inspect_file(path, inspection);
+  return inspection;
+}
+
 }  // namespace
 
 InspectedComponent inspected_component(const std::string& name, const std::string& class_name,
@@ -183,19 +198,7 @@ InspectedComponent inspected_component(const std::string& name, const std::strin
 }
 
 Inspection inspect(const fs::path& path) {
-  return with_plain_errors([&] {
-    Inspection inspection;
-    inspection.path = path.string();
-    if (!fs::exists(path)) fail_input(path.string(), ": no such file or folder");
-    inspection.bytes = size_on_disk(path);
-    if (fs::is_directory(path))
-      inspect_folder(path, inspection);
-    else if (starts_with(path, "\x89PNG"))
-      inspect_picture(path, inspection);
-    else
-      inspect_file(path, inspection);
-    return inspection;
-  });
+  return with_plain_errors([&] { return inspection_of(path); });
 }
 
 }  // namespace sdgen

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -137,8 +138,11 @@ OpenSentencePiece& load_library() {
 #endif
   void* const library = ::dlopen(SDGEN_SENTENCEPIECE, RTLD_NOW | kScope);
   void* const open = library ? ::dlsym(library, kOpenSentencePiece) : nullptr;
-  if (!open)
-    fail_working(::dlerror(), "; the tokenizer needs it: build or install sd-gen and libsentencepiece again");
+  if (!open) {
+    const std::string why = ::dlerror();
+    if (why.find("map segment") != why.npos || why.find("llocate memory") != why.npos) throw std::bad_alloc();
+    fail_working(why, "; the tokenizer needs it: build or install sd-gen and libsentencepiece again");
+  }
   return *reinterpret_cast<OpenSentencePiece*>(open);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "base/errors.h"
 #include "base/input_file.h"
@@ -21,6 +22,7 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   const int error = errno;
   ::close(file);
+  if (memory == MAP_FAILED && error == ENOMEM) throw std::bad_alloc();
   if (memory == MAP_FAILED) fail_input(path.string(), ": cannot be mapped: ", std::strerror(error));
   data_ = static_cast<const std::uint8_t*>(memory);
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/cut_files.h"
 #include "base/temporary_file.h"
 #include "base/tensor.h"
 
@@ -80,6 +81,7 @@ std::uint64_t write_safetensors(const std::filesystem::path& path, const TensorS
     bytes += tensor.nbytes();
   }
   file.flush_and_close();
+  fail_if_cut_short();
   overwrite ? file.replace() : file.create();
   return bytes;
 }
