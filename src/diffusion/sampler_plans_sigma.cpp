@@ -180,7 +180,7 @@ SamplingPlan plan_dpm2_ancestral(const SchedulerConfig& config, int count, const
   if (config.prediction_type == PredictionType::kSample)
     fail_request("sampler dpm2-a cannot sample a model that predicts the sample; use heun, ddim or euler");
   return plan_with_middles(with_betas(plain(config), 0.00085, 0.012, "linear"), "dpm2-a", count,
-                           float_ancestral_step, range);
+                           ancestral_step, range);
 }
 
 SamplingPlan plan_dpmpp_2s_ancestral(const SchedulerConfig& config, int count, const StepRange& range) {

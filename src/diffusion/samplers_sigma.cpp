@@ -25,7 +25,7 @@ Tensor dpm2(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, 
       anchor = {x, step.from.sigma};
       x = x + (step.to.sigma - step.from.sigma) * eps;
     } else {
-      const AncestralStep ancestral = float_ancestral_step(anchor.sigma, step.to.sigma);
+      const AncestralStep ancestral = ancestral_step(anchor.sigma, step.to.sigma);
       const double down = noise ? ancestral.down : step.to.sigma;
       x = anchor.x + (down - anchor.sigma) * eps;
       if (noise) x = x + ancestral.up * noise_like(x, *noise);
@@ -51,7 +51,7 @@ Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vec
                               const SamplerOptions&, NoiseSource& noise, const StepCallback& on_step) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    const auto [down, up] = float_ancestral_step(step.from.sigma, step.to.sigma);
+    const auto [down, up] = ancestral_step(step.from.sigma, step.to.sigma);
     x = x + (down - step.from.sigma) * estimate(denoiser, x, step).eps;
     x = x + up * noise_like(x, noise);
     on_step(static_cast<int>(i) + 1, x);

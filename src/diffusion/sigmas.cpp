@@ -1,7 +1,5 @@
 #include "diffusion/sigmas.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -46,11 +44,13 @@ double beta_probability(double x, double a, double b) {
 }  // namespace
 
 SigmaTable::SigmaTable(const std::vector<double>& cumprod) {
-  // libtorch's square root of many is not std::sqrt's of each, to the last bit.
-  const at::Tensor bar = at::tensor(cumprod, at::kDouble).to(at::kFloat);
-  const at::Tensor table = ((1.0 - bar) / bar).sqrt().contiguous();
-  sigmas.assign(table.data_ptr<float>(), table.data_ptr<float>() + table.numel());
-  for (const float sigma : sigmas) logs.push_back(std::log(sigma));
+  // The reference leaves the square root to MKL, whose last bit is another on each maker's processors; this one is
+  // rounded correctly, and the same everywhere.
+  for (const double exact : cumprod) {
+    const auto bar = static_cast<float>(exact);
+    sigmas.push_back(std::sqrt((1.0F - bar) / bar));
+    logs.push_back(std::log(sigmas.back()));
+  }
 }
 
 double SigmaTable::at(double timestep) const {
@@ -92,13 +92,6 @@ std::vector<double> spread_sigmas(SigmaSchedule schedule, double high, double lo
 AncestralStep ancestral_step(double from, double to) {
   const double down = to * to / from;
   return {down, std::sqrt(std::max(0.0, to * to - down * down))};
-}
-
-AncestralStep float_ancestral_step(double from, double to) {
-  const auto from_squared = static_cast<float>(from) * static_cast<float>(from);
-  const auto to_squared = static_cast<float>(to) * static_cast<float>(to);
-  const float up = std::sqrt(std::max(0.0F, to_squared * (from_squared - to_squared) / from_squared));
-  return {std::sqrt(std::max(0.0F, to_squared - up * up)), up};
 }
 
 double beta_quantile(double p, double a, double b) {

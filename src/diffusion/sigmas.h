@@ -31,8 +31,6 @@ struct AncestralStep {
   double up = 0.0;
 };
 AncestralStep ancestral_step(double from, double to);
-// The same in the float32 of the reference's classes, whose cancellation shows where steps are long.
-AncestralStep float_ancestral_step(double from, double to);
 
 // The x below which a Beta(a, b) variable falls with probability p.
 double beta_quantile(double p, double a, double b);

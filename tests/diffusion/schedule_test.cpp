@@ -82,6 +82,28 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
   }
 }
 
+// So says the formula, and so it is on every processor and for every length of the steps: sqrt(from to^2 / from) = to.
+TEST(Schedule, TheMiddleOfADpm2StepWithAncestralNoiseIsAtItsEnd) {
+  for (const int steps : {2, 3, 5, 30}) {
+    const SamplingPlan plan = find_sampler("dpm2-a").plan({}, steps);
+    ASSERT_EQ(plan.steps.size(), 2u * static_cast<std::size_t>(steps) - 1);
+    for (std::size_t i = 1; i < plan.steps.size(); i += 2)
+      EXPECT_NEAR(plan.steps[i].from.sigma, plan.steps[i].to.sigma, 1e-12 * plan.steps[i].to.sigma);
+  }
+  EXPECT_NEAR(find_sampler("dpm2-a").plan({}, 2).steps[1].timestep, 0.0, 1e-5);
+}
+
+TEST(Schedule, SigmasAreRoundedAsIeeeSaysOnEveryProcessor) {
+  const std::vector<double> cumprod = alphas_cumprod({}, false);
+  const SigmaTable table(cumprod);
+  ASSERT_EQ(table.sigmas.size(), cumprod.size());
+  for (std::size_t i = 0; i < cumprod.size(); ++i) {
+    const float ratio = (1.0F - static_cast<float>(cumprod[i])) / static_cast<float>(cumprod[i]);
+    const double exact = std::sqrt(static_cast<double>(ratio));
+    EXPECT_EQ(table.sigmas[i], static_cast<float>(exact)) << i;
+  }
+}
+
 TEST(Schedule, StableDiffusionSigmasAreThePublishedOnes) {
   SchedulerConfig config;
   config.beta_schedule = "scaled_linear";
