@@ -92,6 +92,7 @@ void require_threads(int count) {
 Compute choose_compute(const ComputeOptions& options) {
   if (options.threads < 0 || options.threads > kMostThreads)
     fail_request("--threads ", options.threads, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
+  best_simd();  // what SDGEN_CPU_LEVEL gets wrong is told here, not in a thread that computes
   static const int all_threads = at::get_num_threads();
   at::set_num_threads(options.threads > 0 ? options.threads : all_threads);
   require_threads(at::get_num_threads());

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/errors.h"
 #include "support/numbers.h"
 
 namespace sdgen {
@@ -55,6 +56,30 @@ class EveryLevel : public ::testing::Test {
     }
   }
 };
+
+TEST(CpuLevel, OnlyLowersWhatTheMachineHas) {
+  EXPECT_EQ(simd_within(Simd::kAvx512, nullptr), Simd::kAvx512);
+  EXPECT_EQ(simd_within(Simd::kAvx2, ""), Simd::kAvx2);
+  EXPECT_EQ(simd_within(Simd::kAvx512, "avx512-bf16"), Simd::kAvx512);
+  EXPECT_EQ(simd_within(Simd::kAvx512, "avx2"), Simd::kAvx2);
+  EXPECT_EQ(simd_within(Simd::kAvx512, "baseline"), Simd::kBaseline);
+  EXPECT_EQ(simd_within(Simd::kAvx2, "avx512-bf16"), Simd::kAvx2);
+  EXPECT_EQ(simd_within(Simd::kBaseline, "avx2"), Simd::kBaseline);
+}
+
+TEST(CpuLevel, AnUnknownOneIsRefusedWithThoseThereAre) {
+  for (const char* level : {"avx3", "AVX2", " avx2", "avx2 "}) {
+    SCOPED_TRACE(level);
+    try {
+      simd_within(Simd::kAvx512, level);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kRequest);
+      EXPECT_EQ(std::string(error.what()).find(concat("SDGEN_CPU_LEVEL: unknown level '", level, "'")), 0u);
+      EXPECT_NE(std::string(error.what()).find("known: baseline, avx2, avx512-bf16"), std::string::npos);
+    }
+  }
+}
 
 using Numbers = ::testing::Types<float, std::uint16_t>;
 TYPED_TEST_SUITE(EveryLevel, Numbers);

@@ -69,7 +69,9 @@ TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
     return sd_gen(arguments);
   };
   const ProcessResult int8 = drawn("int8.png", {"--quantize", "int8"});
-  if (!__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512bf16")) {
+  const char* const level = std::getenv("SDGEN_CPU_LEVEL");
+  const bool is_lowered = level && std::string(level) != "avx512-bf16";
+  if (is_lowered || !__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512bf16")) {
     expect_one_line_error(int8, 1, "AVX-512");
     return;
   }
@@ -85,6 +87,11 @@ TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
   EXPECT_LT(mean_square, 255.0 * 255.0 / 1e4) << "under 40 dB";
   const PngText text = read_png_text(folder() / "int8.png");
   EXPECT_NE(text[0].second.find("Quantize: int8"), std::string::npos);
+}
+
+TEST_F(Binary, AnUnknownLevelOfTheProcessorIsRefused) {
+  expect_one_line_error(draw({}, {.environment = {"SDGEN_CPU_LEVEL=avx3"}}), 2,
+                        "SDGEN_CPU_LEVEL: unknown level 'avx3'; did you mean avx2?");
 }
 
 TEST_F(Binary, LittleMemoryDrawsTheSamePictureAndTellsItsPlan) {

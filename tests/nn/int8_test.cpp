@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/kernels/kernels.h"
 #include "nn/winograd.h"
 #include "support/numbers.h"
 
@@ -19,8 +20,8 @@ class Int8 : public ::testing::TestWithParam<at::ScalarType> {
   void SetUp() override {
     // Where there are the instructions the multiplication must run, else the test fails.
     if (!at::globalContext().hasMKLDNN() || !__builtin_cpu_supports("avx512vnni") ||
-        !__builtin_cpu_supports("avx512bf16"))
-      GTEST_SKIP() << "this processor has no AVX-512 VNNI and BF16";
+        best_simd() != Simd::kAvx512)
+      GTEST_SKIP() << "no AVX-512 VNNI and BF16: not of this processor, or not at this level";
     ASSERT_TRUE(multiplies_bytes());
   }
   static at::ScalarType dtype() { return GetParam(); }

@@ -1,5 +1,11 @@
 #include "base/kernels/kernels.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+#include "base/errors.h"
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -45,19 +51,33 @@ namespace avx512 {
 SDGEN_END_TARGET
 #endif
 
-Simd best_simd() {
+namespace {
+
+Simd machines_simd() {
 #ifdef __x86_64__
-  static const Simd best = [] {
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                        __builtin_cpu_supports("avx512bf16");
-    return avx2 && avx512 ? Simd::kAvx512 : avx2 ? Simd::kAvx2 : Simd::kBaseline;
-  }();
-  return best;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512bf16");
+  return avx2 && avx512 ? Simd::kAvx512 : avx2 ? Simd::kAvx2 : Simd::kBaseline;
 #else
   return Simd::kBaseline;
 #endif
+}
+
+}  // namespace
+
+Simd simd_within(Simd machine, const char* level) {
+  static const std::vector<std::string> kLevels = {"baseline", "avx2", "avx512-bf16"};  // in the order of Simd
+  if (!level || !*level) return machine;
+  const auto found = std::find(kLevels.begin(), kLevels.end(), level);
+  if (found == kLevels.end()) fail_request("SDGEN_CPU_LEVEL: ", unknown_name("level", level, kLevels));
+  return std::min(machine, static_cast<Simd>(std::distance(kLevels.begin(), found)));
+}
+
+Simd best_simd() {
+  static const Simd best = simd_within(machines_simd(), std::getenv("SDGEN_CPU_LEVEL"));
+  return best;
 }
 
 namespace {

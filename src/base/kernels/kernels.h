@@ -111,8 +111,14 @@ struct Kernels {
   void (*scale_products)(const ByteProducts<T>& products);
 };
 
-// The best that this machine can run.
+// The best that this machine can run; lower where the environment variable SDGEN_CPU_LEVEL says avx2 or baseline
+// (avx512-bf16 is the highest), so that one machine tries what another would run. It is of these loops and of what is
+// chosen by them: libtorch and oneDNN have variables of their own (tests/levels.cmake). Throws Error(kRequest) for
+// another value.
 Simd best_simd();
+
+// The lower one of `machine` and `level`, the variable's value; nullptr and "" ask for nothing.
+Simd simd_within(Simd machine, const char* level);
 
 template <typename T>
 const Kernels<T>& kernels(Simd simd = best_simd());
