@@ -173,7 +173,7 @@ Inspection inspection_of(const fs::path& path) {
   inspection.bytes = size_on_disk(path);
   if (fs::is_directory(path, error))
     inspect_folder(path, inspection);
-  else if (is_png(path))
+  else if (starts_with(path, "\x89PNG"))
     inspect_picture(path, inspection);
   else
     inspect_file(path, inspection);
