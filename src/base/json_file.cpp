@@ -1,8 +1,8 @@
 #include "base/json_file.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+
+#include "base/input_file.h"
 
 namespace sdgen {
 namespace {
@@ -31,36 +31,33 @@ std::string without_bare_infinities(const std::string& text) {
 }  // namespace
 
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail_input(path.string(), ": cannot be read: ", error.message());
-  if (size > max_bytes)
-    fail_input(path.string(), ": ", size, " bytes are too many for a JSON file (limit ", max_bytes, ")");
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) fail_input(path.string(), ": cannot be read");
-  return parse_json(without_bare_infinities(text.str()), path.string());
+  std::string text = read_input(path, max_bytes, "a JSON file");
+  // Most files have none, and are not copied.
+  if (text.find("NaN") != std::string::npos || text.find("Infinity") != std::string::npos)
+    text = without_bare_infinities(text);
+  return parse_json(text, path.string());
 }
 
-void check_json_depth(std::string_view text, const std::string& where) {
+void check_json_size(std::string_view text, const std::string& where) {
   int depth = 0;
+  std::size_t values = 0;  // at most: an empty array counts as if it held one
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
-    if (in_string && c == '\\')
-      ++at;
-    else if (c == '"')
-      in_string = !in_string;
-    else if (!in_string && (c == '[' || c == '{') && ++depth > kMostJsonDepth)
+    if (in_string && c == '\\') ++at;
+    else if (c == '"') in_string = !in_string;
+    if (in_string) continue;
+    const bool opens = c == '[' || c == '{';
+    if (opens && ++depth > kMostJsonDepth)
       fail_input(where, ": its JSON is nested too deeply (limit ", kMostJsonDepth, ")");
-    else if (!in_string && (c == ']' || c == '}'))
-      --depth;
+    if (c == ']' || c == '}') --depth;
+    if ((opens || c == ',') && ++values > kMostJsonValues)
+      fail_input(where, ": its JSON has too many values (limit ", kMostJsonValues, ")");
   }
 }
 
 Json parse_json(std::string_view text, const std::string& where) {
-  check_json_depth(text, where);
+  check_json_size(text, where);
   try {
     return Json::parse(text);
   } catch (const Json::out_of_range&) {

@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "base/errors.h"
+#include "base/json_file.h"
 #include "image/animation.h"
 #include "pipeline/attention_pictures.h"
 #include "text/unicode.h"
@@ -108,8 +107,12 @@ void remove_file(const fs::path& path) {
 // What an earlier run with other words left. words.json may be anybody's: of the files that it lists only those go
 // whose names are ours.
 void remove_earlier(const fs::path& folder) {
-  std::ifstream file(folder / "words.json");
-  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  Json json;
+  try {
+    json = read_json_file(folder / "words.json");
+  } catch (const Error&) {
+    // None there, or not ours.
+  }
   if (const auto words = json.find("words"); json.is_object() && words != json.end() && words->is_array())
     for (const auto& word : *words) {
       if (!word.is_object() || !word.contains("file")) continue;

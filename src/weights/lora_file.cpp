@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMostSettingsBytes = std::size_t{4} << 20;  // of adapter_config.json
+
 fs::path file_of(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
   const std::vector<std::string> names = {"pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin",
@@ -40,11 +42,11 @@ struct PeftSettings {
 
 // PEFT's own folders say it in a file beside the weights, without the component.
 Json peft_folder_json(const fs::path& config) {
-  const Json settings = read_json_file(config);
+  const Json settings = read_json_file(config, kMostSettingsBytes);
   Json json = Json::object();
-  for (const auto& item : settings.items())
-    for (const std::string component : {"unet.", "text_encoder.", "text_encoder_2."})
-      json[component + item.key()] = item.value();
+  for (const char* const name : {"lora_alpha", "alpha_pattern", "use_rslora"})
+    if (const auto found = settings.find(name); found != settings.end())
+      for (const std::string component : {"unet.", "text_encoder.", "text_encoder_2."}) json[component + name] = *found;
   return json;
 }
 

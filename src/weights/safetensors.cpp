@@ -2,48 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <map>
-#include <optional>
-#include <set>
 #include <string_view>
 
 #include "base/json_file.h"
 #include "base/tensor.h"
 #include "weights/file_mapping.h"
+#include "weights/safetensors_header.h"
 #include "weights/weights_file.h"
 
 namespace sdgen {
 namespace {
 
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's bound
-constexpr std::size_t kMostDimensions = 8;
-
-std::optional<at::ScalarType> scalar_type(const std::string& name) {
-  static const std::map<std::string, at::ScalarType> kTypes = {{"F64", at::kDouble},
-                                                               {"F32", at::kFloat},
-                                                               {"F16", at::kHalf},
-                                                               {"BF16", at::kBFloat16},
-                                                               {"I64", at::kLong},
-                                                               {"I32", at::kInt},
-                                                               {"I16", at::kShort},
-                                                               {"I8", at::kChar},
-                                                               {"U8", at::kByte},
-                                                               {"BOOL", at::kBool},
-                                                               {"U16", at::kUInt16},
-                                                               {"U32", at::kUInt32},
-                                                               {"U64", at::kUInt64},
-                                                               {"F8_E4M3", at::kFloat8_e4m3fn},
-                                                               {"F8_E5M2", at::kFloat8_e5m2}};
-  const auto type = kTypes.find(name);
-  return type == kTypes.end() ? std::nullopt : std::optional(type->second);
-}
-
-struct Entry {
-  TensorInfo info;
-  std::uint64_t begin = 0;  // bytes from the end of the header
-  std::uint64_t end = 0;
-};
 
 class SafetensorsFile : public TensorSource {
  public:
@@ -58,32 +29,32 @@ class SafetensorsFile : public TensorSource {
 
   std::vector<std::string> keys() const override {
     std::vector<std::string> names;
-    for (const auto& [name, entry] : entries_) names.push_back(name);
+    for (const auto& [name, tensor] : tensors_) names.push_back(name);
     return names;
   }
 
   const TensorInfo* find(const std::string& key) const override {
-    const auto entry = entries_.find(key);
-    return entry == entries_.end() ? nullptr : &entry->second.info;
+    const auto tensor = tensors_.find(key);
+    return tensor == tensors_.end() ? nullptr : &tensor->second.info;
   }
 
   at::Tensor read(const std::string& key) const override {
-    const Entry& entry = entries_.at(key);
-    auto* const data = const_cast<std::uint8_t*>(mapping_->data() + data_offset_ + entry.begin);
-    const auto options = at::TensorOptions().dtype(entry.info.dtype);
-    if (entry.begin == entry.end) return at::empty(entry.info.shape, options);
-    if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(entry.info.dtype) != 0) {
+    const StoredTensor& tensor = tensors_.at(key);
+    auto* const data = const_cast<std::uint8_t*>(mapping_->data() + data_offset_ + tensor.begin);
+    const auto options = at::TensorOptions().dtype(tensor.info.dtype);
+    if (tensor.begin == tensor.end) return at::empty(tensor.info.shape, options);
+    if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(tensor.info.dtype) != 0) {
       at::Tensor copy =
-          at::empty(entry.info.shape, options);  // a header of odd length misaligns what follows
-      std::memcpy(copy.data_ptr(), data, entry.end - entry.begin);
+          at::empty(tensor.info.shape, options);  // a header of odd length misaligns what follows
+      std::memcpy(copy.data_ptr(), data, tensor.end - tensor.begin);
       return copy;
     }
     // The file's pages go when the view goes: at once where it was only converted, with the layer where it is
     // the weight.
-    const auto release = [mapping = mapping_, bytes = entry.end - entry.begin](void* view) {
+    const auto release = [mapping = mapping_, bytes = tensor.end - tensor.begin](void* view) {
       mapping->release(static_cast<const std::uint8_t*>(view), bytes);
     };
-    return at::from_blob(data, entry.info.shape, release, options);
+    return at::from_blob(data, tensor.info.shape, release, options);
   }
 
  private:
@@ -107,99 +78,39 @@ class SafetensorsFile : public TensorSource {
     data_offset_ = sizeof length + length;
     data_size_ = mapping_->size() - data_offset_;
     const auto* const text = reinterpret_cast<const char*>(mapping_->data()) + sizeof length;
-    const Json header = parse_header(text, text + length);
-    for (const auto& [key, value] : header.items())
-      if (key != "__metadata__") entries_.emplace(key, read_entry(key, value));
-    read_metadata(header);
+    SafetensorsHeader header = read_safetensors_header({text, length}, path_);
+    metadata_ = std::move(header.metadata);
+    tensors_ = std::move(header.tensors);
+    for (const auto& [key, tensor] : tensors_) check_extent(key, tensor);
   }
 
-  // Texts by the format's rule; anything else in there is of no use to us.
-  void read_metadata(const Json& header) {
-    if (!header.contains("__metadata__") || !header.at("__metadata__").is_object()) return;
-    for (const auto& [key, value] : header.at("__metadata__").items())
-      if (value.is_string()) metadata_.emplace(key, value.get<std::string>());
-  }
-
-  Json parse_header(const char* begin, const char* end) const {
-    std::set<std::string> names;
-    const auto refuse_twins = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (event == Json::parse_event_t::key && depth == 1 && !names.insert(parsed.get<std::string>()).second)
-        fail("tensor '", parsed.get<std::string>(), "' is there twice");
-      return true;
-    };
-    check_json_depth({begin, end}, path_);
-    try {
-      Json header = Json::parse(begin, end, refuse_twins);
-      if (!header.is_object()) fail("its header is not a JSON object");
-      return header;
-    } catch (const Json::exception&) {
-      fail("its header is not JSON");
-    }
-  }
-
-  Entry read_entry(const std::string& key, const Json& value) const {
-    Entry entry;
-    std::string dtype;
-    try {
-      dtype = value.at("dtype").get<std::string>();
-      entry.info.shape = read_shape(key, value.at("shape"));
-      const Json& offsets = value.at("data_offsets");
-      if (offsets.size() != 2 || !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned())
-        fail("tensor '", key, "': data_offsets must be two non-negative integers");
-      entry.begin = offsets[0].get<std::uint64_t>();
-      entry.end = offsets[1].get<std::uint64_t>();
-    } catch (const Json::exception&) {
-      fail("tensor '", key, "': expected dtype, shape and data_offsets");
-    }
-    const auto type = scalar_type(dtype);
-    if (!type)
-      fail_input(path_, ": tensor '", key, "': dtype ", dtype.substr(0, 20),
-                 " is not supported; convert the weights to F16 or F32");
-    entry.info.dtype = *type;
-    entry.info.file = path_;
-    entry.info.stored_key = key;
-    check_extent(key, entry);
-    return entry;
-  }
-
-  std::vector<std::int64_t> read_shape(const std::string& key, const Json& shape) const {
-    if (!shape.is_array() || shape.size() > kMostDimensions) fail("tensor '", key, "': unusable shape");
-    std::vector<std::int64_t> sizes;
-    for (const Json& size : shape) {
-      if (!size.is_number_unsigned() || size.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max())
-        fail("tensor '", key, "': unusable shape ", shown(shape));
-      sizes.push_back(size.get<std::int64_t>());
-    }
-    return sizes;
-  }
-
-  void check_extent(const std::string& key, const Entry& entry) const {
-    if (entry.begin > entry.end || entry.end > data_size_)
-      fail("tensor '", key, "' lies at bytes ", entry.begin, " to ", entry.end, " of ", data_size_,
+  void check_extent(const std::string& key, const StoredTensor& tensor) const {
+    if (tensor.begin > tensor.end || tensor.end > data_size_)
+      fail("tensor '", key, "' lies at bytes ", tensor.begin, " to ", tensor.end, " of ", data_size_,
            " (an interrupted download?)");
-    std::uint64_t bytes = c10::elementSize(entry.info.dtype);
-    for (const std::int64_t size : entry.info.shape)
+    std::uint64_t bytes = c10::elementSize(tensor.info.dtype);
+    for (const std::int64_t size : tensor.info.shape)
       if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes))
         fail("tensor '", key, "': its size overflows");
-    if (!stride_bytes(entry.info.shape, entry.info.dtype))
-      fail("tensor '", key, "': its size overflows, shape ", shape_text(entry.info.shape));
-    if (bytes != entry.end - entry.begin)
+    if (!stride_bytes(tensor.info.shape, tensor.info.dtype))
+      fail("tensor '", key, "': its size overflows, shape ", shape_text(tensor.info.shape));
+    if (bytes != tensor.end - tensor.begin)
       fail("tensor '", key, "': its shape needs ", bytes, " bytes, its data_offsets hold ",
-           entry.end - entry.begin);
+           tensor.end - tensor.begin);
   }
 
   // The format allows neither overlaps nor holes: both let a file say two things at once.
   void check_layout() const {
-    std::vector<std::pair<std::string, const Entry*>> order;
-    for (const auto& [key, entry] : entries_) order.emplace_back(key, &entry);
-    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.second->begin, a.second->end) < std::pair(b.second->begin, b.second->end);
+    std::vector<const StoredTensor*> order;
+    for (const auto& [key, tensor] : tensors_) order.push_back(&tensor);
+    std::sort(order.begin(), order.end(), [](const StoredTensor* a, const StoredTensor* b) {
+      return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
     });
     std::uint64_t end = 0;
-    for (const auto& [key, entry] : order) {
-      if (entry->begin < end) fail("tensor '", key, "' overlaps another");
-      if (entry->begin > end) fail("bytes ", end, " to ", entry->begin, " belong to no tensor");
-      end = entry->end;
+    for (const StoredTensor* const tensor : order) {
+      if (tensor->begin < end) fail("tensor '", tensor->info.stored_key, "' overlaps another");
+      if (tensor->begin > end) fail("bytes ", end, " to ", tensor->begin, " belong to no tensor");
+      end = tensor->end;
     }
     if (end != data_size_) fail(data_size_ - end, " bytes after the last tensor belong to none");
   }
@@ -208,7 +119,7 @@ class SafetensorsFile : public TensorSource {
   std::shared_ptr<const FileMapping> mapping_;
   std::uint64_t data_offset_ = 0;
   std::uint64_t data_size_ = 0;
-  std::map<std::string, Entry> entries_;
+  std::map<std::string, StoredTensor> tensors_;
   Metadata metadata_;
 };
 
@@ -220,11 +131,13 @@ std::shared_ptr<const TensorSource> open_safetensors(const std::filesystem::path
 
 std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesystem::path& index_path) {
   const Config index = Config::read(index_path);
-  const auto weight_map = index.at<std::map<std::string, std::string>>("weight_map");
+  if (!index.has("weight_map") || !index.json["weight_map"].is_object())
+    fail_input(index_path.string(), ": key 'weight_map' is missing or no object");
   std::map<std::string, std::shared_ptr<const TensorSource>> shards;
-  for (const auto& [key, name] : weight_map) {
+  for (const auto& [key, value] : index.json["weight_map"].items()) {
+    const std::string name = value.is_string() ? value.get<std::string>() : "";
     if (name.empty() || std::filesystem::path(name).filename() != name || name == "..")
-      fail_input(index_path.string(), ": key '", key, "': shard '", name, "' is not a plain file name");
+      fail_input(index_path.string(), ": key '", key, "': shard ", shown(value), " is not a plain file name");
     auto& shard = shards[name];
     if (!shard) shard = open_weights_file(index_path.parent_path() / name);
     if (!shard->find(key))

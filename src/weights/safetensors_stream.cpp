@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/cut_files.h"
 #include "base/temporary_file.h"
@@ -35,7 +36,7 @@ at::ScalarType stored_dtype(const TensorInfo& info, std::optional<at::ScalarType
 
 std::string header_of(const TensorSource& source, std::optional<at::ScalarType> dtype,
                       const Metadata& metadata) {
-  nlohmann::ordered_json header;
+  auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t end = 0;
   for (const std::string& key : source.keys()) {
@@ -45,7 +46,9 @@ std::string header_of(const TensorSource& source, std::optional<at::ScalarType> 
     std::uint64_t numbers = 1;
     for (const std::int64_t size : info.shape) numbers *= static_cast<std::uint64_t>(size);
     end += numbers * c10::elementSize(to);
-    header[key] = {{"dtype", dtype_code(to)}, {"shape", info.shape}, {"data_offsets", {begin, end}}};
+    nlohmann::ordered_json entry = {{"dtype", dtype_code(to)}, {"shape", info.shape}, {"data_offsets", {begin, end}}};
+    // Keys are distinct: header[key] would look through all those before it.
+    header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(key, std::move(entry));
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the numbers begin at a multiple of eight

@@ -31,6 +31,15 @@ TEST(JsonFile, DeepNestingAndNumbersOutOfRangeAreRefused) {
   EXPECT_EQ(refusal("{\"a\": 1e999}"), "x.json: not JSON: a number is out of range");
 }
 
+TEST(JsonFile, MoreValuesThanAnyModelHasAreRefused) {
+  for (const std::string value : {"1", "[]", "{}", "\"\""}) {
+    std::string text = "[" + value;
+    for (std::size_t i = 1; i <= kMostJsonValues; ++i) text += "," + value;
+    EXPECT_EQ(refusal(text + "]"), "x.json: its JSON has too many values (limit 4000000)");
+  }
+  EXPECT_EQ(refusal("[\"" + std::string(2 * kMostJsonValues, ',') + "\"]"), "") << "commas in strings do not count";
+}
+
 TEST(JsonFile, PythonsWordsForFloatsAreNull) {
   const testing::TemporaryFolder folder;
   std::ofstream(folder.path() / "x.json") << R"({"a": [NaN, -Infinity, Infinity], "NaN": "a \" NaN"})";

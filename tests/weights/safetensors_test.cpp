@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "support/safetensors_file.h"
+#include "weights/safetensors_header.h"
 #include "weights/weights.h"
 
 namespace sdgen {
@@ -119,6 +120,26 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
       {"unusable shape", entry("[-2]", "[0,8]")},
       {"unusable shape", entry("[2.5]", "[0,8]")},
       {"unusable shape", entry("[1,1,1,1,1,1,1,1,2]", "[0,8]")},
+      {"unusable shape", entry("8", "[0,8]")},
+      {"unusable shape", entry("{}", "[0,8]")},
+      {"unusable shape", entry("[[8]]", "[0,8]")},
+      {"unusable shape", entry("[\"8\"]", "[0,8]")},
+      {"unusable shape", entry("[2147483648]", "[0,8]")},
+      {"two non-negative integers", entry("[2]", "8")},
+      {"two non-negative integers", entry("[2]", "[0,8,8]")},
+      {"two non-negative integers", entry("[2]", "[0,[8]]")},
+      {"two non-negative integers", entry("[2]", "{\"0\":8}")},
+      {"expected dtype, shape", header(R"({"t":{"dtype":5,"shape":[2],"data_offsets":[0,8]}})")},
+      {"expected dtype, shape", header(R"({"t":{"dtype":["F32"],"shape":[2],"data_offsets":[0,8]}})")},
+      {"expected dtype, shape", header(R"({"t":[]})")},
+      {"expected dtype, shape", header(R"({"t":null})")},
+      {"shape is there twice", header(R"({"t":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}})")},
+      {"__metadata__ is there twice", header(R"({"__metadata__":{},"__metadata__":{}})")},
+      {"metadata 'a' is there twice", header(R"({"__metadata__":{"a":"1","a":"2"}})")},
+      {"__metadata__ is not a JSON object", header(R"({"__metadata__":["a"]})")},
+      {"not a JSON object", header("5")},
+      {"not JSON", header(R"({"t":{"dtype":"F32","shape":[1e999],"data_offsets":[0,8]}})")},
+      {"nested too deeply", header(R"({"t":{"x":)" + std::string(100'000, '['))},
       {"overflows", entry("[2147483647,2147483647,2147483647]", "[0,8]")},
       {"overlaps", header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
                           "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}")},
@@ -127,6 +148,40 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
   };
   for (const auto& [reason, bytes] : cases)
     EXPECT_NE(refusal(bytes).find(reason), std::string::npos) << reason << " | " << refusal(bytes);
+}
+
+TEST_F(Safetensors, WhatTheFormatDoesNotKnowIsPassedOver) {
+  const std::string header = R"({"__metadata__":{"a":"1","b":[{"c":"2"}],"d":5,"e":{"f":"3"}},)"
+                             R"("t":{"x":{"shape":[-1],"dtype":7},"dtype":"F32","y":[["z"],1.5],"shape":[1],)"
+                             R"("data_offsets":[0,4],"w":null}})";
+  ASSERT_EQ(refusal(safetensors_bytes(header, "1234")), "");
+  const auto source = open_safetensors(path());
+  EXPECT_EQ(source->metadata(), (Metadata{{"a", "1"}}));
+  EXPECT_EQ(source->find("t")->shape, std::vector<std::int64_t>{1});
+  EXPECT_EQ(refusal(safetensors_bytes(R"({"__metadata__":null})", "")), "");
+}
+
+// `count` empty tensors.
+std::string many_tensors(std::size_t count) {
+  std::string header = "{\"__metadata__\":{}";
+  for (std::size_t i = 0; i < count; ++i)
+    header += ",\"" + std::to_string(i) + "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}";
+  return safetensors_bytes(header + "}", "");
+}
+
+TEST_F(Safetensors, ManyTensorsAreReadAndTooManyRefused) {
+  ASSERT_EQ(refusal(many_tensors(kMostTensors)), "");
+  EXPECT_EQ(open_safetensors(path())->keys().size(), kMostTensors);
+  EXPECT_NE(refusal(many_tensors(kMostTensors + 1)).find("more than 200000 tensors (the limit)"), std::string::npos);
+}
+
+TEST_F(Safetensors, TooMuchMetadataIsRefused) {
+  std::string header = "{\"__metadata__\":{\"a\":\"\"";
+  for (std::size_t i = 0; i < kMostMetadataTexts; ++i) header += ",\"" + std::to_string(i) + "\":\"\"";
+  EXPECT_NE(refusal(safetensors_bytes(header + "}}", "")).find("more than 100000 texts of metadata"), std::string::npos);
+  header = "{\"__metadata__\":{\"a\":\"" + std::string(kMostMetadataBytes, 'x');
+  EXPECT_NE(refusal(safetensors_bytes(header + "\"}}", "")).find("more than 33554432 bytes of metadata"),
+            std::string::npos);
 }
 
 TEST_F(Safetensors, EveryTruncationIsRefused) {
