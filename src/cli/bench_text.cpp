@@ -5,6 +5,7 @@
 
 #include "cli/bench_report.h"
 #include "cli/log.h"
+#include "sdgen/printable.h"
 
 namespace sdgen::cli {
 namespace {
@@ -139,7 +140,7 @@ void drop_empty_columns(std::vector<Cells>& rows, std::size_t kept) {
 std::string setting_text(const BenchReport& report) {
   const bool int8 = report.model.quantize == "int8";
   return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}{}, {} threads\n",
-                     report.model.name, report.width, report.height, report.steps, report.sampler,
+                     printable(report.model.name, 100), report.width, report.height, report.steps, report.sampler,
                      report.batch_size, report.model.device, report.model.dtype, int8 ? " and int8" : "",
                      report.model.threads);
 }

@@ -3,7 +3,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "cli/json_text.h"
 #include "sdgen/error.h"
+#include "sdgen/printable.h"
 
 namespace sdgen::cli {
 namespace {
@@ -29,6 +31,8 @@ constexpr const char* kSettings[] = {"model",  "device",     "dtype", "quantize"
                                      "height", "batch_size", "steps", "sampler",  "guidance_scale"};
 
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+constexpr std::size_t kMostValues = 1'000'000;
+constexpr std::size_t kLongestShown = 100;
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorKind::kInput, message);
@@ -70,8 +74,9 @@ void check(const std::string& place, const BenchObject& result) {
 }
 
 std::string shown(const BenchObject& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, BenchObject::error_handler_t::replace);
+  return printable(value.is_string() ? value.get<std::string>()
+                                     : value.dump(-1, ' ', false, BenchObject::error_handler_t::replace),
+                   kLongestShown);
 }
 
 }  // namespace
@@ -84,6 +89,7 @@ std::optional<double> Comparison::ratio(const std::string& name) const {
 
 std::vector<BenchObject> read_results(const std::string& path) {
   const std::string text = content_of(path);
+  if (const std::string excess = json_excess(text, kMostValues); !excess.empty()) refuse(path + ": its JSON is not read: " + excess);
   BenchObject whole = BenchObject::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!whole.is_discarded()) {
     check(path, whole);

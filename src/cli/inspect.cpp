@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sdgen/error.h"
+#include "sdgen/printable.h"
 
 namespace sdgen::cli {
 namespace {
@@ -38,16 +39,13 @@ std::string dtypes_text(const InspectedComponent& component) {
   return text;
 }
 
-// One line of it, cut where it is long.
-std::string one_line(std::string text) {
-  for (char& character : text)
-    if (static_cast<unsigned char>(character) < ' ') character = ' ';
-  return text.size() > kLongestValue ? text.substr(0, kLongestValue) + " ..." : text;
+std::string one_line(const std::string& text) {
+  return printable(text, kLongestValue);
 }
 
 std::vector<std::string> row_of(const std::string& name, const std::string& dtypes, std::uint64_t parameters,
                                 std::uint64_t bytes) {
-  return {name,
+  return {one_line(name),
           count_text(parameters),
           dtypes,
           size_text(bytes),
@@ -86,7 +84,7 @@ std::string components_text(const Inspection& inspection) {
 
 std::string pairs_text(const std::vector<std::pair<std::string, std::string>>& pairs) {
   std::size_t width = 0;
-  for (const auto& [name, value] : pairs) width = std::max(width, name.size());
+  for (const auto& [name, value] : pairs) width = std::max(width, one_line(name).size());
   std::string text;
   for (const auto& [name, value] : pairs)
     text += fmt::format("  {:<{}}  {}\n", one_line(name), width, one_line(value));
@@ -103,8 +101,8 @@ std::string list_text(const std::string& title, const std::vector<std::string>& 
 }  // namespace
 
 std::string inspection_text(const Inspection& inspection) {
-  std::string text = inspection.path + ": " + inspection.kind;
-  if (!inspection.family.empty()) text += ", " + inspection.family;
+  std::string text = one_line(inspection.path) + ": " + inspection.kind;
+  if (!inspection.family.empty()) text += ", " + one_line(inspection.family);
   text += " (" + inspection.format + ", " + size_text(inspection.bytes) + ")\n";
   if (!inspection.components.empty()) text += components_text(inspection);
   text += pairs_text(inspection.facts);

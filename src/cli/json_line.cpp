@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_text.h"
 #include "cli/nearest.h"
 #include "cli/prompt_line.h"
 #include "cli/utf8.h"
@@ -11,16 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMostDepth = 64;  // of arrays and objects; requests have two
+constexpr std::size_t kMostValues = 10'000;  // of one request: it has some fifty fields, its lists are short
 
 json parse_object(std::string_view text, const PromptLine& line) {
+  if (const std::string excess = json_excess(text, kMostValues); !excess.empty())
+    throw LineError{line.line, 1, excess};
   json object;
   try {
-    object = json::parse(text, [&](int depth, json::parse_event_t, json&) {
-      if (depth > kMostDepth)
-        throw LineError{line.line, 1, "nested too deeply (limit " + std::to_string(kMostDepth) + ")"};
-      return true;
-    });
+    object = json::parse(text);
   } catch (const json::parse_error& error) {
     const std::string message = error.what();  // "[json.exception...] parse error at line 1, column 9: ..."
     const std::size_t cause = message.find(": ");

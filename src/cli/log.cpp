@@ -4,8 +4,9 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/base_sink.h>
 
-#include <algorithm>
 #include <cstdio>
+
+#include "sdgen/printable.h"
 
 namespace sdgen::cli {
 namespace {
@@ -17,7 +18,7 @@ class BarSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     const std::string_view text(message.payload.data(), message.payload.size());
-    std::string line = std::string(text) + "\n";
+    std::string line = printable(text) + "\n";
     if (message.level == spdlog::level::warn) line = "sd-gen: warning: " + line;
     if (message.level >= spdlog::level::err) line = error_line(text);
     bar_.erase();
@@ -58,9 +59,7 @@ std::shared_ptr<spdlog::logger> make_logger(LogLevel level, ProgressBar& bar) {
 }
 
 std::string error_line(std::string_view message) {
-  std::string line = "sd-gen: error: " + std::string(message);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  return line + "\n";
+  return "sd-gen: error: " + printable(message) + "\n";
 }
 
 void tell_interrupted(LogLevel level, std::size_t done, std::size_t total, const char* what) {

@@ -13,10 +13,10 @@
 namespace sdgen::cli {
 
 // A logger whose lines do not tear the bar, which must outlive it: plain text for what all goes well, else
-// "sd-gen: warning: ..." and "sd-gen: error: ...".
+// "sd-gen: warning: ..." and "sd-gen: error: ...". Each message is one printable() line.
 std::shared_ptr<spdlog::logger> make_logger(LogLevel level, ProgressBar& bar);
 
-// "sd-gen: error: MESSAGE" as one line, whatever line ends the message holds.
+// "sd-gen: error: MESSAGE" as one line of less than 500 bytes, whatever the message holds: printable().
 std::string error_line(std::string_view message);
 
 // "sd-gen: interrupted: 2 of 5 pictures done", unless `level` is off.

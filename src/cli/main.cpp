@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -37,9 +39,12 @@ std::string_view first_line(std::string_view text) {
   return text.substr(0, text.find('\n'));
 }
 
-// Without memory of its own.
+// Without memory of its own, and so by a simpler rule than printable(): ASCII, cut at the end.
 void write_error(std::string_view message) {
-  for (const std::string_view part : {std::string_view("sd-gen: error: "), message, std::string_view("\n")})
+  std::array<char, 400> shown;
+  const std::size_t size = std::min(message.size(), shown.size());
+  std::transform(message.begin(), message.begin() + size, shown.begin(), [](char c) { return c < ' ' || c > '~' ? '?' : c; });
+  for (const std::string_view part : {std::string_view("sd-gen: error: "), std::string_view(shown.data(), size), std::string_view("\n")})
     if (::write(STDERR_FILENO, part.data(), part.size()) < 0) return;
 }
 

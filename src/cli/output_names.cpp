@@ -11,7 +11,9 @@
 #include <set>
 
 #include "cli/output_pattern.h"
+#include "cli/utf8.h"
 #include "sdgen/error.h"
+#include "sdgen/printable.h"
 
 namespace sdgen::cli {
 namespace {
@@ -124,6 +126,8 @@ void require_free(const fs::path& path, bool overwrite, const std::string& flag)
 }
 
 void check_output(const std::string& output) {
+  if (!invalid_utf8(output) && printable(output, 6 * output.size()) != output)
+    refuse("output '" + output + "' holds control characters; the names of pictures are printed");
   if (output.empty() || is_existing_folder(output)) return;
   const auto pieces = parse_pattern(output);
   if (is_folder(output)) return;

@@ -132,6 +132,8 @@ void parse_json_list(const std::string& name, const nlohmann::json& json, std::v
 }
 
 std::string shown(const nlohmann::json& json) {
+  if (json.is_array()) return "an array";
+  if (json.is_object()) return "an object";
   const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const std::string_view start = utf8_prefix(text, 60);
   return std::string(start) + (start.size() < text.size() ? "..." : "");

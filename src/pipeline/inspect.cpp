@@ -102,13 +102,16 @@ void inspect_model_folder(const fs::path& path, Inspection& inspection) {
 // A component's folder by itself.
 void inspect_component_folder(const fs::path& path, Inspection& inspection) {
   const Config config = Config::read(path / "config.json");
-  const std::string architecture = config.json.value("architectures", Json::array()).dump();
-  const std::string class_name =
-      config.value<std::string>("_class_name", architecture.substr(0, architecture.rfind('"') + 1));
+  std::vector<std::string> architectures;
+  if (config.has("architectures"))
+    for (const Json& name : config.json["architectures"])
+      if (name.is_string()) architectures.push_back(name.get<std::string>());
+  const std::string class_name = config.value<std::string>("_class_name", join(architectures));
   const bool is_text = !config.has("_class_name");
   const auto source = open_model_files(path, is_text ? "model" : "diffusion_pytorch_model");
   inspection.kind = is_text ? "text encoder" : class_name.find("UNet") == 0 ? "unet" : "other model";
-  if (architecture.find("\"CLIPModel\"") != std::string::npos) inspection.kind = "clip";  // --ranker takes it
+  if (std::find(architectures.begin(), architectures.end(), "CLIPModel") != architectures.end())
+    inspection.kind = "clip";  // --ranker takes it
   if (class_name == "AutoencoderKL") inspection.kind = "vae";
   if (class_name == "AutoencoderTiny") inspection.kind = "tiny vae";
   if (class_name == "ControlNetModel") inspection.kind = "controlnet";
@@ -132,7 +135,8 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
                     : checkpoint.components.contains("vae")  ? "vae"
                                                              : "text encoder";
   inspection.family = checkpoint.pipeline_class;
-  for (const auto& [name, config] : checkpoint.configs) inspection.configs.emplace(name, config.dump());
+  for (const auto& [name, config] : checkpoint.configs) 
+    inspection.configs.emplace(name, config.dump(-1, ' ', false, Json::error_handler_t::replace));
   for (const auto& [name, component] : checkpoint.components) {
     const Json& config = checkpoint.configs.at(name);
     const std::string class_name = config.contains("_class_name")

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sdgen/printable.h"
 #include "weights/original_unet.h"
 #include "weights/shapes.h"
 
@@ -82,13 +83,19 @@ void add_down_blocks(const TensorSource& unet, const UnetLayout& layout, Json& c
   config["layers_per_block"] = brief(layout.down);
 }
 
+// "2, 2, 2, 2"
+std::string counts_text(const std::vector<int>& counts) {
+  std::vector<std::string> texts;
+  for (const int count : counts) texts.push_back(std::to_string(count));
+  return printable(join(texts), 60);
+}
+
 void check_up_blocks(const TensorSource& unet, const UnetLayout& layout) {
   std::vector<int> up(layout.up.rbegin(), layout.up.rend());
   for (int& layers : up) --layers;
   if (up != layout.down)
-    fail_input(unet.describe(), ": a UNet with ", brief(layout.down).dump(),
-               " resnets a level on the way down and ", brief(layout.up).dump(),
-               " on the way up is not one that we know (one more there)");
+    fail_input(unet.describe(), ": a UNet with ", counts_text(layout.down), " resnets a level on the way down and ",
+               counts_text(layout.up), " on the way up is not one that we know (one more there)");
 }
 
 void add_block_types(const TensorSource& unet, const Depths& depths, Json& config) {
