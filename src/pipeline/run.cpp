@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cut_files.h"
 #include "base/torch_errors.h"
 #include "image/pixels.h"
 #include "pipeline/control.h"
@@ -96,6 +97,7 @@ std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(co
     const Stopwatch stopwatch;
     const Tensor x0 = estimate_from_output(type, output, x, level).x0;
     const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
+    fail_if_cut_short();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
       if (is_finite(row))
@@ -125,6 +127,7 @@ StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t p
                              std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows) {
   return [this, &clock, pictures, before = share.steps_before, steps = share.steps, keep = std::move(keep),
           &finite_rows](int step, Tensor& x) {
+    fail_if_cut_short();
     if (keep) keep(step, x);
     clock.end_step();
     report_steps(clock, clock.lead(), pictures, steps);

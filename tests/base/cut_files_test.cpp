@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "base/torch_errors.h"
+#include "sdgen/generator.h"
 #include "sdgen/mapped_files.h"
+#include "support/golden.h"
 #include "support/safetensors_file.h"
 #include "weights/safetensors_stream.h"
 #include "weights/safetensors_write.h"
@@ -60,6 +62,31 @@ TEST_F(CutFile, IsNoPartOfAConvertedFile) {
     EXPECT_EXIT(say_and_exit([&] { write_safetensors(out, *cut_while_open(), dtype, {}, /*overwrite=*/false); }),
                 ::testing::ExitedWithCode(3), "was cut short");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);  // the model itself
+}
+
+// Of a model whose layers are read anew at each step: says when a step has ended, cuts its file after the first, and
+// exits with 9 if there is a picture.
+void draw_from_a_cut_model(const fs::path& folder) {
+  const fs::path weights = folder / "unet/diffusion_pytorch_model.safetensors";
+  Generator generator(folder, {.device = Device::kCpu, .threads = 1, .low_memory = true, .memory_limit = 1e-6});
+  generator.run({{.prompt = "a cat", .steps = 8, .seed = 1, .width = 32, .height = 32}}, {.preview_every = 1},
+                {.on_step =
+                     [&](const StepProgress& step) {
+                       std::fprintf(stderr, "step %d;", step.step);
+                       if (step.step == 1) fs::resize_file(weights, 4096);
+                     },
+                 .on_picture = [](const Picture&) { std::_Exit(9); },
+                 .on_preview =
+                     [](const Preview& preview) {
+                       if (preview.step > 1) std::_Exit(9);
+                     }});
+}
+
+TEST_F(CutFile, EndsTheRunAtTheNextStepWithoutAPicture) {
+  const fs::path model = folder_.path() / "model";
+  fs::copy(testing::golden_path("pipelines/sd15-tiny"), model, fs::copy_options::recursive);
+  EXPECT_EXIT(say_and_exit([&] { draw_from_a_cut_model(model); }), ::testing::ExitedWithCode(3),
+              "^step 1;[^;]*diffusion_pytorch_model.safetensors: was cut short");
 }
 
 TEST_F(CutFile, LeavesAnyOtherBusErrorFatal) {
