@@ -1,6 +1,7 @@
 #include "base/temporary_file.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -48,6 +49,36 @@ TEST(TemporaryFile, AReplacedFileKeepsItsOwnerAndGroup) {
   EXPECT_EQ(now.st_uid, 12345U);
   EXPECT_EQ(now.st_gid, 54321U);
   EXPECT_EQ(now.st_mode & 0777, 0640U);
+}
+
+// As somebody who may write into the folder but can give no file away: in a process of its own.
+TEST(TemporaryFile, WhoCannotKeepTheGroupGivesItNoMoreThanEverybody) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may become somebody else";
+  const testing::TemporaryFolder folder;
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0777), 0);
+  const auto target = folder.path() / "shared.png";
+  for (const auto& [before, after] : {std::pair<mode_t, mode_t>{0664, 0644}, {0660, 0600}, {0604, 0604}}) {
+    std::ofstream(target) << "old";
+    ASSERT_EQ(::chown(target.c_str(), 0, 0), 0);
+    ASSERT_EQ(::chmod(target.c_str(), before), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::setgroups(0, nullptr) != 0 || ::setgid(54321) != 0 || ::setuid(12345) != 0) ::_exit(1);
+      TemporaryFile file(target);
+      file.write("new", 3);
+      file.flush_and_close();
+      file.replace();
+      ::_exit(0);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    ASSERT_EQ(status, 0);
+    struct stat now = {};
+    ASSERT_EQ(::stat(target.c_str(), &now), 0);
+    EXPECT_EQ(now.st_gid, 54321U);
+    EXPECT_EQ(now.st_mode & 0777, after);
+    std::filesystem::remove(target);
+  }
 }
 
 std::vector<std::string> names_in(const std::filesystem::path& folder) {

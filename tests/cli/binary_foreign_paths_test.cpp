@@ -1,4 +1,6 @@
 // Nothing that comes out of a file chooses a path that the user did not name.
+#include <sys/inotify.h>
+
 #include "cli/binary.h"
 
 namespace sdgen::cli {
@@ -16,6 +18,27 @@ TEST_F(ForeignPaths, AnEditOpensNoFileThatOnlyThePictureNames) {
   named.insert(named.end(), {"--init-image", start});
   EXPECT_EQ(draw(named).exit_code, 0);
   EXPECT_TRUE(fs::exists(folder() / "_cat.png"));
+}
+
+TEST_F(ForeignPaths, AFileThatOnlyThePictureNamesIsNotEvenOpened) {
+  const fs::path secret = folder() / "_secret.png";
+  const Image image{1, 1, {0, 0, 0}};
+  write_file_atomically(secret, encode_png(image, {}), /*overwrite=*/false);
+  const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(::inotify_add_watch(watch, secret.c_str(), IN_OPEN | IN_ACCESS), 0);
+  for (const std::string key : {"Init image", "Mask", "Control image"}) {
+    SCOPED_TRACE(key);
+    write_file_atomically(folder() / "_x.png",
+                          encode_png(image, {{"parameters", "a cat\nSteps: 2, Seed: 1, " + key + ": _secret.png"}}),
+                          /*overwrite=*/true);
+    EXPECT_EQ(draw({"-p", "a dog", "--edit-from", "_x.png", "-o", "x.png"}).exit_code, 2);
+    char event[4096];
+    EXPECT_EQ(::read(watch, event, sizeof event), -1) << "it was opened";
+  }
+  EXPECT_FALSE(read_text(secret).empty());  // the watch does see that
+  char event[4096];
+  EXPECT_GT(::read(watch, event, sizeof event), 0);
+  ::close(watch);
 }
 
 // The parameters of a picture by somebody else.
