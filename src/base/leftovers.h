@@ -1,28 +1,22 @@
-// What processes that were killed left behind: unfinished files and folders under names with their process id.
+// Unfinished files and folders have names with the process id of their maker, so that what a killed process left behind
+// can be told and removed.
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
-#include <functional>
-#include <optional>
-#include <string_view>
+#include <string>
 
 namespace sdgen {
+
+// A name that this process has not asked for before, ".sd-gen-PROCESS-NUMBER.tmp".
+std::string unfinished_name();
 
 // Marks an open file or folder as being worked on, until `fd` and its duplicates are closed: also for other machines and
 // containers, whose process ids say nothing here.
 void mark_in_work(int fd);
 
-// The whole of `text` as a number, spelled as we do.
-std::optional<pid_t> as_process_id(std::string_view text);
-
-// Whether whoever made `path` is gone: it is ours, no link and of that type, its process has ended (or is this one, which
-// may have been given the id of one that was killed), and nobody has it in work. Where the file system cannot tell,
-// nothing is abandoned.
-bool is_abandoned(const std::filesystem::path& path, std::filesystem::file_type type, pid_t process);
-
-// Tells the paths of `folder`; a folder that cannot be listed has none.
-void each_entry(const std::filesystem::path& folder, const std::function<void(const std::filesystem::path&)>& tell);
+// Removes what of `type` is unfinished in `folder` and will stay so: by its name, ours, no link, of a process that has
+// ended (or of this one, which may have been given the id of one that was killed), and in work nowhere. Where the file
+// system cannot tell, it stays. Looks once per folder: it may hold very many files.
+void sweep_leftovers(const std::filesystem::path& folder, std::filesystem::file_type type);
 
 }  // namespace sdgen

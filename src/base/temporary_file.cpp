@@ -4,14 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <mutex>
-#include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/errors.h"
@@ -48,30 +44,6 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-constexpr std::string_view kPrefix = ".sd-gen-", kSuffix = ".tmp";
-
-// The process of ".sd-gen-PROCESS-NUMBER.tmp".
-std::optional<pid_t> maker_of(const std::string& name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const std::size_t dash = name.find('-', kPrefix.size()), end = name.size() - kSuffix.size();
-  if (dash == std::string::npos || dash + 1 >= end ||
-      name.find_first_not_of("0123456789", dash + 1) != end)
-    return std::nullopt;
-  return as_process_id(std::string_view(name).substr(kPrefix.size(), dash - kPrefix.size()));
-}
-
-// Once per folder: a folder may hold very many files.
-void sweep(const fs::path& folder) {
-  static std::mutex mutex;
-  static std::set<fs::path> swept;
-  const std::lock_guard lock(mutex);
-  if (!swept.insert(folder).second) return;
-  each_entry(folder, [](const fs::path& path) {
-    const auto maker = maker_of(path.filename().string());
-    if (maker && is_abandoned(path, fs::file_type::regular, *maker)) ::unlink(path.c_str());
-  });
-}
-
 }  // namespace
 
 void fail_write(const fs::path& path, int error) {
@@ -97,7 +69,7 @@ fs::path writable_target(const fs::path& path, bool overwrite) {
 }
 
 TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
-  sweep(folder_of(target));
+  sweep_leftovers(folder_of(target), fs::file_type::regular);
   if (struct stat found = {}; ::stat(target.c_str(), &found) == 0 && S_ISREG(found.st_mode)) old_ = found;
   open_beside_target();
   mark_in_work(fd_);
@@ -105,11 +77,10 @@ TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
 }
 
 void TemporaryFile::open_beside_target() {
-  static std::atomic<unsigned> counter{0};
   constexpr int kTries = 100;  // names left over from processes that were killed
   const mode_t mode = old_ ? old_->st_mode & 0777 : 0666;  // less the umask
   for (int i = 0; i < kTries && fd_ < 0; ++i) {
-    path_ = folder_of(target_) / concat(kPrefix, ::getpid(), "-", counter++, kSuffix);
+    path_ = folder_of(target_) / unfinished_name();
     do {
       fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     } while (fd_ < 0 && errno == EINTR);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/leftovers.h"
 #include "base/temporary_file.h"
 #include "text/clip_vocabulary.h"
 #include "weights/checkpoint.h"
@@ -105,28 +106,39 @@ void require_tellable(const fs::path& folder, const FolderParts& parts, const Te
 }
 
 NewFolder::NewFolder(const fs::path& target, bool overwrite)
-    : target_(target.has_filename() ? target : target.parent_path()) {
-  if (fs::exists(target_) && !overwrite) fail_exists(target_);
-  if (fs::exists(target_) && !fs::exists(target_ / "model_index.json"))
-    fail_request(target_.string(),
-                 ": is there and is no model's folder, so it is not overwritten; choose another name");
-  path_ = target_;
-  path_ += concat(".", ::getpid(), ".tmp");
+    : target_(target.has_filename() ? target : target.parent_path()), overwrite_(overwrite) {
+  require_replaceable();
+  const fs::path beside = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
+  sweep_leftovers(beside, fs::file_type::directory);
+  path_ = beside / unfinished_name();
   std::error_code error;
   if (!fs::create_directory(path_, error)) fail_write(target_, error ? error.value() : EEXIST);
+  in_work_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  mark_in_work(in_work_);
 }
 
 NewFolder::~NewFolder() {
   std::error_code ignored;
   if (!finished_) fs::remove_all(path_, ignored);
+  if (in_work_ >= 0) ::close(in_work_);
 }
 
+void NewFolder::require_replaceable() const {
+  std::error_code error;
+  if (!fs::exists(target_, error)) return;
+  if (!overwrite_) fail_exists(target_);
+  if (!fs::exists(target_ / "model_index.json", error))
+    fail_request(target_.string(),
+                 ": is there and is no model's folder, so it is not overwritten; choose another name");
+}
+
+// Asks once more: another conversion may have been quicker.
 void NewFolder::finish() {
-  const bool replaces = fs::exists(target_);
-  if (const int failed = replaces ? replace() : create(); failed == EEXIST && !replaces)
-    fail_exists(target_);  // another conversion was quicker
-  else if (failed != 0)
-    fail_write(target_, failed);
+  require_replaceable();
+  std::error_code ignored;
+  const int failed = fs::exists(target_, ignored) ? replace() : create();
+  if (failed == EEXIST) fail_exists(target_);
+  if (failed != 0) fail_write(target_, failed);
   finished_ = true;
 }
 
@@ -138,10 +150,16 @@ int NewFolder::create() const {
   return error.value();
 }
 
+// In one step where the file system knows how, so that there is a model by that name at any time.
 int NewFolder::replace() const {
   std::error_code error, ignored;
-  fs::path old = path_;
-  old += ".old";
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    fs::remove_all(path_, ignored);
+    return 0;
+  }
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return errno;
+  fs::path old = target_;  // a name that whoever misses the model would find
+  old += concat(".", ::getpid(), ".old");
   fs::rename(target_, old, error);
   if (error) return error.value();
   fs::rename(path_, target_, error);

@@ -28,7 +28,8 @@ void require_tellable(const std::filesystem::path& folder, const FolderParts& pa
 // A folder that takes its name only when it is complete; otherwise nothing is left.
 class NewFolder {
  public:
-  // Throws Error(kRequest) if `target` is there and is not to be overwritten, or is no model's folder.
+  // Throws Error(kRequest) if `target` is there and is not to be overwritten, or is no model's folder. What a process that
+  // was killed left in the same place is removed.
   NewFolder(const std::filesystem::path& target, bool overwrite);
   ~NewFolder();
   NewFolder(const NewFolder&) = delete;
@@ -40,10 +41,14 @@ class NewFolder {
   void finish();
 
  private:
+  void require_replaceable() const;
   int create() const;   // 0 or an errno
   int replace() const;  // 0 or an errno
 
-  std::filesystem::path target_, path_;
+  const std::filesystem::path target_;
+  const bool overwrite_;
+  std::filesystem::path path_;
+  int in_work_ = -1;
   bool finished_ = false;
 };
 
