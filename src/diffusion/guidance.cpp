@@ -127,10 +127,10 @@ std::vector<ControlInputs> controls_of(const Conditioning& conditioning, const T
   return inputs;
 }
 
-std::uint32_t active_at(const std::vector<Control>& controls, std::size_t evaluation) {
+std::uint32_t active_at(const std::vector<Control>& controls, const Step& step) {
   std::uint32_t active = 0;
   for (std::size_t i = 0; i < controls.size(); ++i)
-    if (controls[i].active.at(evaluation)) active |= 1U << i;
+    if (controls[i].active.at(step.index)) active |= 1U << i;
   return active;
 }
 
@@ -167,16 +167,15 @@ Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const
                   controls_of(conditioning, seen, compute)};
   for (const ControlInputs& control : work.controls) add_tensors(control, constants);
   const auto output = [recorder, work, constants, watchers = std::move(watchers),
-                       controls = conditioning.controls, evaluation = std::size_t{0},
-                       on_device = numbers.device(compute.device)](const Tensor& x, const Level& level,
-                                                                   double timestep) mutable {
-    if (watchers.before) watchers.before();
-    const double norm = std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
-    Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, at::full({1}, timestep, on_device)};
+                       controls = conditioning.controls,
+                       on_device = numbers.device(compute.device)](const Tensor& x, const Step& step) mutable {
+    if (watchers.before) watchers.before(step);
+    const double norm = std::sqrt(step.from.alpha * step.from.alpha + step.from.sigma * step.from.sigma);
+    Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, at::full({1}, step.timestep, on_device)};
     inputs.insert(inputs.end(), constants.begin(), constants.end());
-    work.active = active_at(controls, evaluation++);
+    work.active = active_at(controls, step);
     const Tensor predicted = (recorder ? (*recorder)(work.variant(), work, inputs) : work(inputs)).front();
-    if (watchers.after) watchers.after(x, predicted, level);
+    if (watchers.after) watchers.after(x, predicted, step);
     return predicted;
   };
   return {output, prediction_type};

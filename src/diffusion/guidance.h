@@ -5,7 +5,7 @@
 
 #include "base/compute/recorder.h"
 #include "diffusion/controlnet.h"
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "diffusion/unet.h"
 
 namespace sdgen {
@@ -15,7 +15,7 @@ struct Control {
   const ControlNet& net;
   Tensor picture;            // [1, 3, H, W] RGB, 0 to 1, float32
   double scale = 1.0;        // what it adds is multiplied by this
-  std::vector<bool> active;  // in which evaluation of the network, the first to the last
+  std::vector<bool> active;  // at which of the run's steps, by Step::index
 };
 
 // As many as one evaluation tells apart; guided_denoiser() takes no more.
@@ -52,8 +52,8 @@ struct Conditioning {
 // Who watches a denoiser at work, or takes part. All empty by default, and then free.
 struct Watchers {
   AttentionHooks attention{};
-  std::function<void()> before{};                                                    // each evaluation
-  std::function<void(const Tensor& x, const Tensor& output, const Level&)> after{};  // each evaluation
+  std::function<void(const Step&)> before{};                                        // each evaluation
+  std::function<void(const Tensor& x, const Tensor& output, const Step&)> after{};  // each evaluation
 };
 
 // `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and

@@ -84,17 +84,6 @@ struct Level {
   double sigma = 0.0;
 };
 
-// One evaluation of the network and the way it is used for.
-struct Step {
-  double timestep = 0.0;  // given to the network
-  Level from;
-  Level to;
-  int order = 1;                  // multistep methods: newest outputs that count, where there are as many
-  bool corrects = false;          // UniPC: first corrects the step before
-  double to_timestep = 0.0;       // TCD
-  std::vector<double> weights{};  // LMS: of the newest derivatives, the newest first
-};
-
 // The cumulative product of 1 - beta at each training timestep, computed in float32 as the reference does, so
 // that tables agree to the last bit. Throws Error(kInput) for an unknown beta_schedule.
 std::vector<double> alphas_cumprod(const SchedulerConfig& config, bool rescale_zero_snr);

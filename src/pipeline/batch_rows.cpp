@@ -134,7 +134,7 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& 
 
 std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
                                       int questions, std::int64_t height, std::int64_t width,
-                                      std::size_t evaluations, const RunOptions& options) {
+                                      const SamplingPlan& plan, const RunOptions& options) {
   std::vector<SteeredRow> steered;
   Steering::Setting setting;
   setting.pictures = 0;
@@ -149,7 +149,8 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const C
   setting.questions = questions;
   setting.tokens = contexts.at(rows.front().prompt).hidden.size(1);
   setting.patches = height * width;
-  setting.evaluations = evaluations;
+  setting.first_step = plan.first;
+  setting.evaluations = plan.steps.size();
   return std::make_unique<Steering>(steered, setting, options);
 }
 

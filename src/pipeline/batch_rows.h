@@ -39,11 +39,11 @@ std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<R
 // behind the prompts.
 Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts, const Model& model);
 
-// What steers and watches the rows. `height` and `width` count latents; `evaluations` of the network,
-// each of which asks `questions` times.
+// What steers and watches the rows. `height` and `width` count latents; each evaluation of the network
+// asks `questions` times.
 std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
                                       int questions, std::int64_t height, std::int64_t width,
-                                      std::size_t evaluations, const RunOptions& options);
+                                      const SamplingPlan& plan, const RunOptions& options);
 
 // A line for each word to be steered that the text encoder did not see.
 std::vector<std::string> unsteered_words(const Request& request, const std::vector<PromptWord>& words);

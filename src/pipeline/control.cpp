@@ -51,13 +51,17 @@ std::vector<Control> controls_of(const Request& request, const std::vector<Contr
                                  const SamplingPlan& plan) {
   std::vector<Control> controls;
   // As diffusers counts: of the evaluations from the plan's first on, whoever does the last of them.
-  const std::size_t evaluations = plan.entries.size() - plan.first;
+  const auto active = [&](double start, double end) {
+    std::vector<bool> steps = evaluations_within(start, end, plan.entries.size() - plan.first);
+    steps.insert(steps.begin(), plan.first, false);
+    return steps;
+  };
   for (std::size_t i = 0; i < nets.size(); ++i)
     controls.push_back({nets[i],
                         unit_pixels_from_image(
                             resize(read_picture(request.control_image[i]), *request.width, *request.height)),
                         request.control_scale[i],
-                        evaluations_within(request.control_start[i], request.control_end[i], evaluations)});
+                        active(request.control_start[i], request.control_end[i])});
   return controls;
 }
 

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "base/json_file.h"
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "sdgen/generator.h"
 
 namespace sdgen {

@@ -5,7 +5,7 @@
 #include <random>
 #include <tuple>
 
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "pipeline/control.h"
 #include "sdgen/image.h"
 #include "text/prompt_words.h"
@@ -139,7 +139,7 @@ SchedulerConfig scheduler_of(const Request& complete, const Model& model) {
 SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
   const Sampler& sampler = find_sampler(*complete.sampler);
   const SchedulerConfig scheduler = scheduler_of(complete, model);
-  const SamplingPlan whole = sampler.plan(scheduler, *complete.steps);
+  const SamplingPlan whole = sampler.plan(scheduler, {*complete.steps, {}, complete.eta});
   StepRange range;
   if (part == Part::kRefiner)
     range.first = refiner_entry(whole, scheduler, complete.refiner_start);
@@ -149,7 +149,7 @@ SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
   if (range.first == 0 && !range.end) return whole;
   if (range.first >= range.end.value_or(whole.entries.size()))
     fail_request("steps ", *complete.steps, ": strength and refiner-start leave none of them to do");
-  return sampler.plan(scheduler, *complete.steps, range);
+  return sampler.plan(scheduler, {*complete.steps, range, complete.eta});
 }
 
 Request complete_request(const Request& request, const Model& model) {

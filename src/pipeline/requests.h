@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "pipeline/model.h"
 #include "sdgen/request.h"
 

@@ -82,27 +82,27 @@ void Run::release_all() {
   for (Worker& worker : workers_) worker.components.release_all();
 }
 
-std::function<void(const Tensor&, const Tensor&, const Level&)> Run::previews(const Worker& worker,
-                                                                              const Batch& batch, int steps) {
+std::function<void(const Tensor&, const Tensor&, const Step&)> Run::previews(const Share& share,
+                                                                             const Batch& batch) {
   if (options_.preview_every <= 0 || !observer_.on_preview) return {};
   if (requests_[batch.front().request_index].best_of > 1) return {};  // most are not kept
   if (!preview_)
     preview_.emplace(workers_.front().components.decoder(on_load_),
                      at::TensorOptions(compute_.device).dtype(compute_.dtype));
   const PredictionType type =
-      scheduler_of(requests_[batch.front().request_index], worker.model).prediction_type;
-  return [this, &batch, type, steps, step = reported_steps_](const Tensor& x, const Tensor& output,
-                                                             const Level& level) mutable {
-    if (++step % options_.preview_every != 0 || step == steps) return;  // the last is the picture itself
+      scheduler_of(requests_[batch.front().request_index], share.worker.model).prediction_type;
+  return [this, &share, &batch, type](const Tensor& x, const Tensor& output, const Step& step) {
+    const int number = share.number_of(step);
+    if (number % options_.preview_every != 0 || number == share.steps) return;  // the last is the picture itself
     const Stopwatch stopwatch;
-    const Tensor x0 = estimate_from_output(type, output, x, level).x0;
+    const Tensor x0 = estimate_from_output(type, output, x, step.from).x0;
     const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
     fail_if_cut_short();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
       if (is_finite(row))
         observer_.on_preview(
-            {batch[i].request_index, picture_index(batch[i]), step, steps, images_from_pixels(row).front()});
+            {batch[i].request_index, picture_index(batch[i]), number, share.steps, images_from_pixels(row).front()});
     }
     preview_seconds_ += stopwatch.seconds();
     report_stage("preview", "", stopwatch.seconds());
@@ -114,7 +114,7 @@ Denoiser Run::watched_denoiser(const Share& share, const Batch& batch, Condition
   Worker& worker = share.worker;
   conditioning.token_weights = steering.token_weights();
   Watchers watchers;
-  watchers.after = previews(worker, batch, share.steps);
+  watchers.after = previews(share, batch);
   steering.join(watchers);
   const PredictionType type =
       scheduler_of(requests_[batch.front().request_index], worker.model).prediction_type;
@@ -124,17 +124,16 @@ Denoiser Run::watched_denoiser(const Share& share, const Batch& batch, Condition
 
 // What is told after each step, and what may end the run there.
 StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t pictures,
-                             std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows) {
-  return [this, &clock, pictures, before = share.steps_before, steps = share.steps, keep = std::move(keep),
-          &finite_rows](int step, Tensor& x) {
+                             StepCallback keep, FiniteRows& finite_rows) {
+  return [this, &share, &clock, pictures, keep = std::move(keep), &finite_rows](const Step& step, Tensor& x) {
     fail_if_cut_short();
     if (keep) keep(step, x);
     clock.end_step();
-    report_steps(clock, clock.lead(), pictures, steps);
-    finite_rows.look(last_rows(x, pictures), before + step);
+    report_steps(clock, clock.lead(), pictures, share.steps);
+    finite_rows.look(last_rows(x, pictures), share.number_of(step));
     if (finite_rows.none_left()) throw NothingLeft{};
     // After the last step only decoding is left: that picture is worth finishing.
-    if (before + step < steps && should_stop()) throw Stopped{};
+    if (share.number_of(step) < share.steps && should_stop()) throw Stopped{};
     clock.begin_step();
   };
 }
@@ -158,7 +157,7 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vec
   const std::int64_t scale = worker.model.vae.pixels_per_latent();
   const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
   Conditioning conditioning = conditioning_of(rows, worker.contexts, worker.model);
-  std::function<void(int, Tensor&)> keep;
+  StepCallback keep;
   if (is_first) {
     StartLatents start = start_latents(start_picture(settings), worker.model, settings, share.plan,
                                        conditioning.questions(), noise);
@@ -169,14 +168,13 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vec
   conditioning.controls = controls_of(settings, share.worker.components.controlnets(on_load_), share.plan);
   const RunOptions unwatched;
   const auto steering = steering_of(rows, worker.contexts, conditioning.questions(), height, width,
-                                    share.plan.steps.size(), is_first ? options_ : unwatched);
+                                    share.plan, is_first ? options_ : unwatched);
   const Denoiser denoiser = watched_denoiser(share, batch, std::move(conditioning), *steering);
   const SearchForConvolutions search;
   StepClock clock(compute_);
   clock.begin_step();
-  latents = find_sampler(*settings.sampler)
-                .sample(denoiser, latents, share.plan.steps, share.plan.options, noise,
-                        after_step(share, clock, batch.size(), std::move(keep), finite_rows));
+  latents = share.plan.sample(denoiser, latents, noise,
+                              after_step(share, clock, batch.size(), std::move(keep), finite_rows));
   report_steps(clock, 0, batch.size(), share.steps);
   if (is_first)
     for (std::size_t i = 0; i < batch.size(); ++i) attention.push_back(steering->maps(i, height, width));
@@ -200,12 +198,10 @@ Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   int before = 0;
   try {
     for (Worker& worker : workers_) {
-      SamplingPlan plan = plan_of(settings, worker.model, worker.part);
-      plan.options.eta = settings.eta;
-      const Share share{worker, plan, before, steps};
+      const Share share{worker, plan_of(settings, worker.model, worker.part), before, steps};
       denoised.latents =
           denoise_share(share, batch, rows, noise, denoised.latents, finite_rows, denoised.attention);
-      before += static_cast<int>(plan.steps.size());
+      before += static_cast<int>(share.plan.steps.size());
       if (last_batch_) {
         worker.recorder.forget();
         worker.components.release_unet();

@@ -65,29 +65,32 @@ class Run {
 
   void plan_memory_use(const std::vector<Batch>& batches);
   void draw_batch(const Batch& batch);
-  // Sends a preview of the batch every so many evaluations, as Watchers::after.
-  std::function<void(const Tensor&, const Tensor&, const Level&)> previews(const Worker& worker,
-                                                                           const Batch& batch, int steps);
-  struct Denoised {
-    Tensor latents;  // of the batch; undefined where no row is finite
-    std::vector<std::shared_ptr<const AttentionMaps>> attention;
-  };
-  Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
-  // The part of the steps that is one model's. `latents`: what the model before left; undefined for the
-  // first. Attention is recorded only of that.
+  // The part of the steps that is one model's.
   struct Share {
     Worker& worker;
     SamplingPlan plan;
     int steps_before;  // evaluations of other models
     int steps;         // of all models
+
+    // The number of a step among those of all models, from 1.
+    int number_of(const Step& step) const { return steps_before + plan.number_of(step); }
   };
+  // Sends a preview of the batch every so many evaluations, as Watchers::after.
+  std::function<void(const Tensor&, const Tensor&, const Step&)> previews(const Share& share,
+                                                                          const Batch& batch);
+  struct Denoised {
+    Tensor latents;  // of the batch; undefined where no row is finite
+    std::vector<std::shared_ptr<const AttentionMaps>> attention;
+  };
+  Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
+  // `latents`: what the model before left; undefined for the first. Attention is recorded only of that.
   Tensor denoise_share(const Share& share, const Batch& batch, const std::vector<BatchRow>& rows,
                        NoiseSource& noise, Tensor latents, FiniteRows& finite_rows,
                        std::vector<std::shared_ptr<const AttentionMaps>>& attention);
   Denoiser watched_denoiser(const Share& share, const Batch& batch, Conditioning conditioning,
                             Steering& steering);
   StepCallback after_step(const Share& share, StepClock& clock, std::size_t pictures,
-                          std::function<void(int, Tensor&)> keep, FiniteRows& finite_rows);
+                          StepCallback keep, FiniteRows& finite_rows);
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   // What the observer said once stays said, whatever it answers later: what was left out by then is missing.

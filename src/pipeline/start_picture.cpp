@@ -91,10 +91,9 @@ StartLatents start_latents(const EncodedPicture* picture, const Model& model, co
     start.channels = channels;
     return start;
   }
-  start.keep = [z, eps, mask = picture->mask, plan](int step, Tensor& x) {
-    const std::size_t next = plan.first + static_cast<std::size_t>(step);
-    const bool is_last = static_cast<std::size_t>(step) == plan.steps.size();
-    const Tensor kept = is_last ? z : noised(z, eps, plan.entries[next].level);
+  start.keep = [z, eps, mask = picture->mask, plan](const Step& step, Tensor& x) {
+    const bool is_last = step.index == plan.steps.back().index;
+    const Tensor kept = is_last ? z : noised(z, eps, plan.entries[step.index + 1].level);
     x = (1.0 - mask.to(x.device())) * kept.to(x.device()) + mask.to(x.device()) * x;
   };
   return start;

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "base/noise.h"
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "pipeline/components.h"
 #include "pipeline/requests.h"
 
@@ -42,8 +42,8 @@ EncodedPicture encode_start_picture(const EncodeSetting& setting, const Request&
 struct StartLatents {
   Tensor x;         // [N, C, h, w] float32, at the plan's first level
   Tensor channels;  // see Conditioning; undefined: none
-  // Puts what the mask keeps back into x after evaluation `step`; empty where nothing is kept.
-  std::function<void(int step, Tensor& x)> keep;
+  // Puts what the mask keeps back into x after a step; empty where nothing is kept.
+  StepCallback keep;
 };
 
 // Noise alone without a `picture`; else the picture as far as the plan's first step is from the noise, as

@@ -129,27 +129,28 @@ void Steering::join(Watchers& watchers) {
     hooks.self = [this](const AttentionCall& call) { return edit_->attend_patches(call, setting_.patches); };
   }
   if (!record_ && !edit_) return;
-  watchers.before = [this] { begin_evaluation(); };
+  watchers.before = [this](const Step& step) { begin_evaluation(step); };
   watchers.after = [this, next = std::move(watchers.after)](const Tensor& x, const Tensor& output,
-                                                            const Level& level) {
+                                                            const Step& step) {
     end_evaluation();
-    if (next) next(x, output, level);
+    if (next) next(x, output, step);
   };
 }
 
-void Steering::begin_evaluation() {
+void Steering::begin_evaluation(const Step& step) {
   if (edit_)
-    edit_->begin_evaluation(static_cast<double>(evaluation_) / static_cast<double>(setting_.evaluations));
+    edit_->begin_evaluation(static_cast<double>(step.index - setting_.first_step) /
+                            static_cast<double>(setting_.evaluations));
 }
 
 void Steering::end_evaluation() {
-  ++evaluation_;
+  ++recorded_;
   if (record_) record_->end_evaluation();
 }
 
 std::shared_ptr<const AttentionMaps> Steering::maps(std::size_t picture, std::int64_t h,
                                                     std::int64_t w) const {
-  if (!record_ || evaluation_ == 0) return nullptr;
+  if (!record_ || recorded_ == 0) return nullptr;
   const auto row = static_cast<std::int64_t>(picture);
   const Tensor token_maps = record_->token_maps(h, w);
   if (!token_maps.defined()) return nullptr;  // a UNet without cross-attention
@@ -159,7 +160,7 @@ std::shared_ptr<const AttentionMaps> Steering::maps(std::size_t picture, std::in
   maps->width = static_cast<int>(w);
   maps->token_maps = numbers(token_maps[row]);
   maps->words = words_[picture];
-  maps->evaluations = static_cast<int>(evaluation_);
+  maps->evaluations = static_cast<int>(recorded_);
   for (const AttentionRecord::Resolution& resolution : record_->resolutions())
     maps->steps.push_back({static_cast<int>(resolution.height), static_cast<int>(resolution.width),
                            resolution.layers, numbers(resolution.maps.select(1, row))});

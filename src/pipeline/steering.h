@@ -34,6 +34,7 @@ class Steering {
     int questions = 1;
     std::int64_t tokens = 0;
     std::int64_t patches = 0;
+    std::size_t first_step = 0;  // of the run's, by Step::index
     std::size_t evaluations = 0;
   };
   Steering(const std::vector<SteeredRow>& rows, const Setting& setting, const RunOptions& options);
@@ -50,7 +51,7 @@ class Steering {
   std::shared_ptr<const AttentionMaps> maps(std::size_t picture, std::int64_t h, std::int64_t w) const;
 
  private:
-  void begin_evaluation();
+  void begin_evaluation(const Step& step);
   void end_evaluation();
 
   Setting setting_;
@@ -59,7 +60,7 @@ class Steering {
   std::optional<AttentionRecord> record_;
   std::optional<Focus> focus_;
   std::optional<PromptEdit> edit_;
-  std::size_t evaluation_ = 0;
+  std::size_t recorded_ = 0;  // evaluations
 };
 
 }  // namespace sdgen

@@ -1,4 +1,4 @@
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 
 #include <gtest/gtest.h>
 
@@ -13,16 +13,16 @@ namespace sdgen {
 namespace {
 
 // The denoiser that scripts/make_goldens gave to diffusers' schedulers.
-Tensor analytic_output(const Tensor& x, const Level& level, double timestep) {
-  const Tensor input = x / std::sqrt(level.alpha * level.alpha + level.sigma * level.sigma);
+Tensor analytic_output(const Tensor& x, const Step& step) {
+  const double timestep = step.timestep;
+  const Tensor input = x / std::hypot(step.from.alpha, step.from.sigma);
   return 0.3 * input + (0.2 * std::cos(timestep / 1000)) * at::roll(input, {1}, {-1}) +
          0.1 * std::sin(0.01 * timestep);
 }
 
 Tensor run(const Sampler& sampler, const SchedulerConfig& config, int steps, double eta, NoiseSource& noise,
            at::IntArrayRef shape, const StepRange& range = {}) {
-  SamplingPlan plan = sampler.plan(config, steps, range);
-  plan.options.eta = eta;
+  const SamplingPlan plan = sampler.plan(config, {steps, range, eta});
   const Denoiser denoiser{analytic_output, config.prediction_type};
   int calls = 0;
   const Tensor start = noise.draw(shape);
@@ -30,8 +30,10 @@ Tensor run(const Sampler& sampler, const SchedulerConfig& config, int steps, dou
   // A run that begins late begins with a picture, as from an image.
   const Tensor x = plan.first > 0 ? level.alpha * at::full_like(start, 0.5) + level.sigma * start
                                   : start * plan.initial_noise_scale;
-  const Tensor latents = sampler.sample(denoiser, x, plan.steps, plan.options, noise,
-                                        [&](int step, Tensor&) { EXPECT_EQ(step, ++calls); });
+  const Tensor latents = plan.sample(denoiser, x, noise, [&](const Step& step, Tensor&) {
+    EXPECT_EQ(plan.number_of(step), ++calls);
+    EXPECT_EQ(step.timestep, plan.entries[step.index].timestep);
+  });
   EXPECT_EQ(static_cast<std::size_t>(calls), plan.steps.size());
   return latents;
 }
@@ -70,7 +72,7 @@ TEST(Samplers, WholeLoopsEqualTheReference) {
     // A few roundings of float32, at the scale of the latents and of the noise they come from (4096 with zero
     // SNR).
     const double scale = std::max(1.0, reference.abs().max().item<double>());
-    const double noise_scale = sampler->plan(scheduler, expected["steps"]).initial_noise_scale;
+    const double noise_scale = sampler->plan(scheduler, {expected["steps"].get<int>()}).initial_noise_scale;
     EXPECT_TRUE(testing::is_close(latents, reference, 2e-5 * scale + 6e-8 * noise_scale));
     double& of_sampler = worst[sampler->name];
     of_sampler = std::max(of_sampler, (latents - reference).abs().max().item<double>() / scale);
@@ -105,11 +107,11 @@ TEST(Samplers, UnknownNameSuggestsTheNearest) {
 TEST(Samplers, StepsOutOfRangeAreRefused) {
   const SchedulerConfig config;
   for (const Sampler& sampler : samplers()) {
-    EXPECT_THROW(sampler.plan(config, 0), Error) << sampler.name;
-    EXPECT_THROW(sampler.plan(config, 1001), Error) << sampler.name;
+    EXPECT_THROW(sampler.plan(config, {0}), Error) << sampler.name;
+    EXPECT_THROW(sampler.plan(config, {1001}), Error) << sampler.name;
     // LCM and TCD know only the timesteps that they were distilled on.
     const bool is_distilled = sampler.name == "lcm" || sampler.name == "tcd";
-    EXPECT_NO_THROW(sampler.plan(config, is_distilled ? 50 : 1000)) << sampler.name;
+    EXPECT_NO_THROW(sampler.plan(config, {is_distilled ? 50 : 1000})) << sampler.name;
   }
 }
 
@@ -117,16 +119,16 @@ TEST(Samplers, RangesOutsideOfTheListOrWithinAStepAreRefused) {
   const SchedulerConfig config;
   for (const Sampler& sampler : samplers()) {
     SCOPED_TRACE(sampler.name);
-    const std::size_t entries = sampler.plan(config, 5).entries.size();
-    EXPECT_THROW(sampler.plan(config, 5, {entries}), Error);
-    EXPECT_THROW(sampler.plan(config, 5, {2, 2}), Error);
-    EXPECT_THROW(sampler.plan(config, 5, {0, entries + 1}), Error);
-    const SamplingPlan part = sampler.plan(config, 5, {2, 4});
+    const std::size_t entries = sampler.plan(config, {5}).entries.size();
+    EXPECT_THROW(sampler.plan(config, {5, {entries}}), Error);
+    EXPECT_THROW(sampler.plan(config, {5, {2, 2}}), Error);
+    EXPECT_THROW(sampler.plan(config, {5, {0, entries + 1}}), Error);
+    const SamplingPlan part = sampler.plan(config, {5, {2, 4}});
     EXPECT_EQ(part.steps.size(), 2u);
     EXPECT_EQ(part.entries.size(), entries);
     EXPECT_EQ(part.steps[0].timestep, part.entries[2].timestep);
     if (part.entries_per_step == 2) {
-      EXPECT_THROW(sampler.plan(config, 5, {1}), Error);
+      EXPECT_THROW(sampler.plan(config, {5, {1}}), Error);
     }
   }
 }
@@ -136,16 +138,16 @@ TEST(Samplers, ACallbackMayReplaceTheLatents) {
   const Tensor known = at::full({1, 4, 6, 5}, 0.25);
   for (const Sampler& sampler : samplers()) {
     SCOPED_TRACE(sampler.name);
-    const SamplingPlan plan = sampler.plan(config, 4);
+    const SamplingPlan plan = sampler.plan(config, {4});
     std::vector<Tensor> seen;
-    const Denoiser denoiser{[&](const Tensor& x, const Level& level, double timestep) {
+    const Denoiser denoiser{[&](const Tensor& x, const Step& step) {
                               seen.push_back(x);
-                              return analytic_output(x, level, timestep);
+                              return analytic_output(x, step);
                             },
                             config.prediction_type};
     NoiseSource noise({3});
-    const Tensor latents = sampler.sample(denoiser, noise.draw({4, 6, 5}), plan.steps, plan.options, noise,
-                                          [&](int, Tensor& x) { x = known; });
+    const Tensor latents = plan.sample(denoiser, noise.draw({4, 6, 5}), noise,
+                                       [&](const Step&, Tensor& x) { x = known; });
     for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_TRUE(at::equal(seen[i], known));
     EXPECT_TRUE(at::equal(latents, known));
   }

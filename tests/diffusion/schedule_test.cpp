@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 #include "diffusion/sigmas.h"
 #include "sdgen/request.h"
 #include "support/conditioning.h"
@@ -56,7 +56,7 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
     const SchedulerConfig config = config_from(expected["config"], expected["class"]);
     const Sampler* const sampler = find_sampler_of(config);
     ASSERT_NE(sampler, nullptr);
-    const SamplingPlan plan = sampler->plan(config, expected["steps"]);
+    const SamplingPlan plan = sampler->plan(config, {expected["steps"].get<int>()});
     EXPECT_NEAR(plan.initial_noise_scale, expected["init_noise_sigma"].get<double>(),
                 1e-5 * plan.initial_noise_scale);
     ASSERT_EQ(plan.entries.size(), expected["timesteps"].size());
@@ -85,12 +85,12 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
 // So says the formula, and so it is on every processor and for every length of the steps: sqrt(from to^2 / from) = to.
 TEST(Schedule, TheMiddleOfADpm2StepWithAncestralNoiseIsAtItsEnd) {
   for (const int steps : {2, 3, 5, 30}) {
-    const SamplingPlan plan = find_sampler("dpm2-a").plan({}, steps);
+    const SamplingPlan plan = find_sampler("dpm2-a").plan({}, {steps});
     ASSERT_EQ(plan.steps.size(), 2u * static_cast<std::size_t>(steps) - 1);
     for (std::size_t i = 1; i < plan.steps.size(); i += 2)
       EXPECT_NEAR(plan.steps[i].from.sigma, plan.steps[i].to.sigma, 1e-12 * plan.steps[i].to.sigma);
   }
-  EXPECT_NEAR(find_sampler("dpm2-a").plan({}, 2).steps[1].timestep, 0.0, 1e-5);
+  EXPECT_NEAR(find_sampler("dpm2-a").plan({}, {2}).steps[1].timestep, 0.0, 1e-5);
 }
 
 TEST(Schedule, SigmasAreRoundedAsIeeeSaysOnEveryProcessor) {
@@ -183,7 +183,7 @@ TEST(Schedule, EpsilonVAndSampleSayTheSame) {
 TEST(Schedule, KeysASamplerCannotHonourAreNamedAndLeaveTheOthersFree) {
   const auto refusal = [](const char* key, const char* sampler) -> std::string {
     try {
-      find_sampler(sampler).plan(config_from({{key, true}}, "DPMSolverMultistepScheduler"), 5);
+      find_sampler(sampler).plan(config_from({{key, true}}, "DPMSolverMultistepScheduler"), {5});
       return "";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kInput);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/samplers.h"
+#include "diffusion/samplers/sampler.h"
 
 namespace sdgen::testing {
 

@@ -1,4 +1,4 @@
-// The names of sampler_table.cpp's rows and of schedules, apart from what computes: --help lists them without
+// The names of samplers/table.cpp's rows and of schedules, apart from what computes: --help lists them without
 // loading libtorch.
 #include "sdgen/request.h"
 

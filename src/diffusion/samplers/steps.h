@@ -6,8 +6,7 @@
 #include <deque>
 
 #include "base/compute.h"
-#include "diffusion/samplers.h"
-#include "diffusion/sigmas.h"
+#include "diffusion/samplers/sampler.h"
 
 namespace sdgen {
 
@@ -20,8 +19,7 @@ inline Tensor clip(const Tensor& x0, double range) {
 }
 
 inline Estimate estimate(const Denoiser& denoiser, const Tensor& x, const Step& step) {
-  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step.from, step.timestep), x,
-                              step.from);
+  return estimate_from_output(denoiser.prediction_type, denoiser.output(x, step), x, step.from);
 }
 
 // Picture noise for a step, on x's device.
@@ -32,6 +30,11 @@ inline Tensor noise_like(const Tensor& x, NoiseSource& noise) {
 // lambda = log(alpha / sigma), half the log of the signal-to-noise ratio.
 inline double lambda(const Level& level) {
   return std::log(level.alpha / level.sigma);
+}
+
+// Variance of x_{t-1} given x_t and x_0: DDPM eq. 7, DDIM eq. 16 with eta 1.
+inline double posterior_variance(const Level& from, const Level& to) {
+  return squared(to.sigma) / squared(from.sigma) * (1.0 - squared(from.alpha) / squared(to.alpha));
 }
 
 // The newest outputs of a multistep method and the levels they were made at; [0] is the newest.
@@ -55,5 +58,15 @@ class OutputHistory {
   std::size_t longest_;
   std::deque<Entry> entries_;
 };
+
+// A loop of one evaluation a step: `advance(x, step)` is the x that the step leads to.
+template <typename Advance>
+Tensor step_by_step(Tensor x, const std::vector<Step>& steps, const StepCallback& on_step, const Advance& advance) {
+  for (const Step& step : steps) {
+    x = advance(x, step);
+    on_step(step, x);
+  }
+  return x;
+}
 
 }  // namespace sdgen
