@@ -15,21 +15,6 @@ Tensor transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x,
   return (to.alpha / from.alpha) * x - ((squared(to.alpha) - squared(from.alpha)) / denominator) * eps;
 }
 
-// Adams-Bashforth over the newest outputs (back is newest): eq. 12.
-Tensor linear_multistep(const std::deque<Tensor>& outputs) {
-  const auto past = [&](std::size_t age) -> const Tensor& { return outputs[outputs.size() - 1 - age]; };
-  switch (outputs.size()) {
-    case 1:
-      return past(0);
-    case 2:
-      return (3 * past(0) - past(1)) / 2;
-    case 3:
-      return (23 * past(0) - 16 * past(1) + 5 * past(2)) / 12;
-    default:
-      return (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
-  }
-}
-
 Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, std::size_t runge_kutta,
                    const StepCallback& on_step) {
   std::deque<Tensor> outputs;  // the newest four that linear_multistep looks at

@@ -59,6 +59,21 @@ class OutputHistory {
   std::deque<Entry> entries_;
 };
 
+// Adams-Bashforth on even steps over the newest outputs, four at most (back is newest): PNDM eq. 12.
+inline Tensor linear_multistep(const std::deque<Tensor>& outputs) {
+  const auto past = [&](std::size_t age) -> const Tensor& { return outputs[outputs.size() - 1 - age]; };
+  switch (outputs.size()) {
+    case 1:
+      return past(0);
+    case 2:
+      return (3 * past(0) - past(1)) / 2;
+    case 3:
+      return (23 * past(0) - 16 * past(1) + 5 * past(2)) / 12;
+    default:
+      return (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
+  }
+}
+
 // A loop of one evaluation a step: `advance(x, step)` is the x that the step leads to.
 template <typename Advance>
 Tensor step_by_step(Tensor x, const std::vector<Step>& steps, const StepCallback& on_step, const Advance& advance) {
