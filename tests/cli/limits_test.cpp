@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{{"--focus", joined(101, "a=0,0,1,1;")}, "--focus: expected at most 100 entries, got more"},
         Case{{"--control-scale", joined(101, "1;")}, "--control-scale: expected at most 100 entries, got more"},
         Case{{"--sweep", "steps=1" + joined(9999, ",1"), "--sweep", "seed=1,2"},
-             "--sweep: more than 10000 combinations; sweep fewer values at a time"}));
+             "--sweep: more than 10000 combinations of all values; sweep fewer at a time"}));
 
 TEST(CommandLineLimits, AsMuchAsTheySayIsTaken) {
   EXPECT_EQ(parse_options({"bench", "--batch-size", "4096"}).batch_size, 4096);
