@@ -73,7 +73,7 @@ struct ModelInfo {
   std::string device;                      // "cpu", "cuda:0"
   std::string dtype;                       // "float32", "bfloat16", "float16"
   std::string quantize;                    // "none", "int8"
-  int threads = 0;                         // CPU threads in use
+  int threads = 0;                         // CPU threads that run() computes with
   std::string refiner;                     // the refiner's name; empty: none
   bool takes_picture = false;              // it changes an init_image as the prompt says (InstructPix2Pix)
   std::vector<std::string> controlnets{};  // their names
@@ -138,8 +138,9 @@ struct MemoryPlan {
     std::uint64_t streamed_bytes = 0;  // of its weights, read anew at every step (ComputeOptions::low_memory)
     std::uint64_t work_bytes = 0;      // beside the weights
   };
-  std::vector<Part> parts;       // in the order in which they are used
-  std::uint64_t peak_bytes = 0;  // of the process, if all else stays as it is; on a GPU, of its memory
+  std::vector<Part> parts;          // in the order in which they are used
+  std::uint64_t process_bytes = 0;  // beside the parts: what the process holds already, and libraries take
+  std::uint64_t peak_bytes = 0;     // of the process, if all else stays as it is; on a GPU, of its memory
   std::optional<std::uint64_t> available_bytes{};  // to the process, with what it has; nothing: not known
 };
 
@@ -169,6 +170,10 @@ struct RunOptions {
   int preview_every = 0;  // steps between previews; 0: none
 };
 
+// One run() of a Generator at a time; several Generators may run side by side, each on a thread of its own.
+// Each computes with its own ComputeOptions::threads: the count is set for the thread that calls run(), and
+// put back when run() returns or throws. What stays changed in the process: GPUs compute float32 in float32
+// (no TF32), and malloc keeps what the CPU's tensors free for the next step (mallopt).
 class Generator {
  public:
   // Opens a model: reads its configs and weight headers and checks that they fit together, names,
@@ -207,13 +212,15 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
 
 // What parameters_text(), or a program that writes the same form, tells of a picture.
 struct PictureParameters {
-  Request request;           // without attend, focus and edit_from; a sampler we do not have is left open
-  std::string model;         // empty where it is not told
-  std::string dtype;         // "float32" where it is not told
-  std::string quantize;      // "none" where it is not told
-  bool steered = false;      // by attend, focus or edit_from
-  std::string loras{};       // "name:scale, name:scale"; empty: none
-  std::string embeddings{};  // their tokens; empty: none
+  Request request;            // without attend, focus and edit_from; a sampler we do not have is left open
+  std::string model;          // empty where it is not told
+  std::string dtype;          // "float32" where it is not told
+  std::string quantize;       // "none" where it is not told
+  bool steered = false;       // by attend, focus or edit_from
+  std::string loras{};        // "name:scale, name:scale"; empty: none
+  std::string embeddings{};   // their tokens; empty: none
+  std::string refiner{};      // its name; empty: none
+  std::string controlnets{};  // "name;name"; empty: none
 };
 
 // Nothing if `text` is not of that form.

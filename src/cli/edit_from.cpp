@@ -70,7 +70,28 @@ void take_all(Job& job, const Request& earlier) {
   if (!job.own_eta && (!job.sampler || job.sampler == earlier.sampler)) job.eta = earlier.eta;
   if (!job.sampler || job.sampler == earlier.sampler) take(job.schedule, earlier.schedule);
   take(job.sampler, earlier.sampler);
+  if (!job.own_refiner_start) job.refiner_start = earlier.refiner_start;
   if (!job.own_negative_prompt) job.negative_prompt = earlier.negative_prompt;
+}
+
+// A name of a picture's text, or what stands for none.
+std::string shown(const std::string& name) {
+  return name.empty() ? "none" : std::string(utf8_prefix(name, kLongestShown));
+}
+
+// "PICTURE was drawn with refiner A, this run has B": empty where they are the same.
+std::string other_part(const std::string& picture, const char* part, const std::string& drawn,
+                       const std::string& ours) {
+  if (drawn == ours) return "";
+  return picture + " was drawn with " + part + " " + shown(drawn) + ", this run has " + shown(ours) +
+         ": its layout may differ";
+}
+
+// As a picture's text lists ControlNets.
+std::string semicolon_list(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ";") + name;
+  return list;
 }
 
 std::size_t column_of_edit(const PromptLine& line) {
@@ -107,6 +128,10 @@ std::string edit_warning(const EarlierPicture& earlier, const ModelInfo& model) 
            ": its layout cannot be kept";
   if (drawn.loras != comma_list(model.loras) || drawn.embeddings != comma_list(model.embeddings))
     return earlier.path + " was drawn with other LoRAs or embeddings: its layout may differ";
+  for (const std::string& text :
+       {other_part(earlier.path, "--refiner", drawn.refiner, model.refiner),
+        other_part(earlier.path, "--controlnet", drawn.controlnets, semicolon_list(model.controlnets))})
+    if (!text.empty()) return text;
   if (drawn.steered)
     return earlier.path +
            " was steered by attend, focus or edit-from, which are not repeated: its layout may differ";

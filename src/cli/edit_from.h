@@ -15,7 +15,7 @@ struct EarlierPicture {
 };
 
 // Reads the picture that each line edits, where it does: its prompt becomes Request::edit_from, and whatever
-// the line leaves open (seed, steps, sampler, guidance, size, negative prompt, eta) what it was drawn with.
+// the line leaves open (seed, steps, sampler, guidance, size, negative prompt, eta, ...) what it was drawn with.
 // Files that a picture's text names (start picture, mask, control images) are not taken: Error(kRequest) unless the line
 // names its own. Returns them, each once. Throws Error(kInput) for a picture that is missing or tells no parameters; of
 // a prompt file's lines it becomes one of `file.errors`.

@@ -100,6 +100,7 @@ void set_member(Job& job, const RequestField& field, const std::string& name, co
   std::visit([&](auto member) { parse_value(name, source, value_of(job.*member)); }, field.member);
   job.own_negative_prompt |= field.name == "negative-prompt";
   job.own_eta |= field.name == "eta";
+  job.own_refiner_start |= field.name == "refiner-start";
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct Job : Request {
   bool own_output = false;           // `output` was given on a line of the prompt file
   bool own_negative_prompt = false;  // given, be it empty
   bool own_eta = false;              // given, be it 0
+  bool own_refiner_start = false;    // given, be it 0.8
   std::string edit_picture;          // --edit-from: the picture whose prompt becomes Request::edit_from
 };
 

@@ -113,6 +113,8 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   read.steered = values.contains("Attend") || values.contains("Focus") || values.contains("Edit from");
   read.loras = value("Lora", "");
   read.embeddings = value("Embeddings", "");
+  read.refiner = value("Refiner", "");
+  read.controlnets = value("ControlNet", "");
   Request& request = read.request;
   read_number(values, "Steps", request.steps);
   read_number(values, "Seed", request.seed);
@@ -133,6 +135,9 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   const auto text_value = [&](const char* name, std::optional<std::string>& member) {
     if (values.contains(name)) member = values.at(name);
   };
+  std::optional<double> refiner_start;
+  read_number(values, "Refiner switch at", refiner_start);
+  request.refiner_start = refiner_start.value_or(request.refiner_start);
   std::optional<double> rescale;
   read_number(values, "CFG rescale", rescale);
   request.guidance_rescale = rescale.value_or(0.0);
