@@ -1,27 +1,19 @@
 #include "base/compute.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <malloc.h>
 
-#include <algorithm>
 #include <fstream>
-#include <latch>
-#include <limits>
 #include <map>
 #include <sstream>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 #include "base/errors.h"
 #include "base/kernels/kernels.h"
+#include "base/memory.h"
 
 namespace sdgen {
 namespace {
-
-constexpr int kMostThreads = 1024;
 
 at::Device choose_device(const ComputeOptions& options) {
   const bool has_cuda = at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
@@ -56,46 +48,10 @@ at::ScalarType choose_dtype(DType dtype, const at::Device& device) {
   return best_simd() == Simd::kAvx512 ? at::kBFloat16 : at::kFloat;
 }
 
-// What a step frees the next one takes again: without this every large tensor is fresh memory of the system,
-// which clears each page anew (a tenth of the time of a decode). release_freed_memory() still gives it back.
-void keep_freed_memory() {
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 << 20);
-}
-
-// OpenMP ends the process where it cannot start a thread. So as many are started at once to see whether they can be had;
-// and one to spare; then OpenMP's own, which it keeps.
-void require_threads(int count) {
-  if (count < 2) return;
-  std::latch all_started(1);
-  std::vector<std::thread> threads;
-  const auto let_go = [&] {
-    all_started.count_down();
-    for (std::thread& thread : threads) thread.join();
-  };
-  try {
-    threads.reserve(static_cast<std::size_t>(count));
-    while (static_cast<int>(threads.size()) < count) threads.emplace_back([&] { all_started.wait(); });
-  } catch (const std::system_error& error) {
-    const std::size_t started = std::max<std::size_t>(1, threads.size());
-    let_go();
-    fail_working("--threads ", count, ": only ", started, " can be started: ", error.code().message(),
-                 "; try a smaller --threads (limits: ulimit -u, ulimit -v)");
-  }
-  let_go();
-  at::parallel_for(0, count, 1, [](std::int64_t, std::int64_t) {});
-}
-
 }  // namespace
 
 Compute choose_compute(const ComputeOptions& options) {
-  if (options.threads < 0 || options.threads > kMostThreads)
-    fail_request("--threads ", options.threads, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
   best_simd();  // what SDGEN_CPU_LEVEL gets wrong is told here, not in a thread that computes
-  static const int all_threads = at::get_num_threads();
-  at::set_num_threads(options.threads > 0 ? options.threads : all_threads);
-  require_threads(at::get_num_threads());
   const at::Device device = choose_device(options);
   if (device.is_cpu()) keep_freed_memory();
   // float32 means float32 on a GPU too, and half precision adds up in float32.

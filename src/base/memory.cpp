@@ -1,12 +1,14 @@
 #include "base/memory.h"
 
 #include <ATen/ATen.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <string>
 
 // Older ones (of those we know) do not tell without CUDA's own headers.
@@ -104,6 +106,20 @@ Bytes available_memory_bytes(const at::Device& device, const fs::path& root) {
   Bytes system = number_of("MemAvailable:", root / "proc/meminfo");
   if (system) *system *= 1024;  // the kernel counts in KiB
   return least(least(system, left_of_groups(root)), left_of_address_space(root));
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+void give_back_freed_memory() {
+  constexpr int kLarge = 256 << 10, kMostMappings = 1 << 15;  // the system's own limit is 65530
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+  mallopt(M_MMAP_MAX, kMostMappings);
+  mallopt(M_TRIM_THRESHOLD, kLarge);
+  mallopt(M_TOP_PAD, kLarge);
 }
 
 std::uint64_t resident_memory_bytes() {

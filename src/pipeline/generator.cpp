@@ -1,12 +1,13 @@
 #include "sdgen/generator.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
 
+#include "base/compute/slow_dtype.h"
 #include "base/errors.h"
 #include "base/operator_clock.h"
+#include "base/threads.h"
 #include "base/torch_errors.h"
 #include "nn/int8.h"
 #include "pipeline/adapters.h"
@@ -90,6 +91,7 @@ std::optional<std::filesystem::path> ranker_folder(const ModelFiles& files) {
 
 struct Generator::Impl {
   Compute compute;
+  int threads;
   MemoryUse memory;
   OpenModel base;
   std::optional<OpenModel> refiner;
@@ -97,7 +99,13 @@ struct Generator::Impl {
   ModelInfo info;
 
   Impl(const ModelFiles& files, const ComputeOptions& options)
-      : compute(checked_compute(options)), memory(memory_use_of(options)), base(files, compute) {
+      : compute(checked_compute(options)),
+        threads(thread_count(options.threads)),
+        memory(memory_use_of(options)),
+        base(files, compute) {
+    const ThreadScope enough(threads);  // what cannot be had is refused here
+    if (const std::string slow = slow_dtype_warning(options, compute); !slow.empty())
+      base.warnings.push_back(slow);
     if (files.refiner) {
       refiner.emplace(ModelFiles{.model = *files.refiner}, compute);
       check_refiner(base.model, refiner->model);
@@ -116,7 +124,7 @@ struct Generator::Impl {
             device_name(compute),
             dtype_name(compute.dtype),
             compute.quantize == Quantize::kInt8 ? "int8" : "none",
-            at::get_num_threads(),
+            threads,
             refiner ? refiner->model.name : "",
             model.image_input() == ImageInput::kPicture};
     for (const ControlNetModel& controlnet : model.controlnets) info.controlnets.push_back(controlnet.name);
@@ -160,6 +168,7 @@ Request Generator::complete(const Request& request) const {
 bool Generator::run(const std::vector<Request>& requests, const RunOptions& options,
                     const Observer& observer) {
   const c10::InferenceMode inference;
+  const ThreadScope threads(impl_->threads);
   std::vector<Request> completed;
   for (const Request& request : requests) completed.push_back(complete(request));
   std::optional<OperatorClock> clock;

@@ -10,6 +10,7 @@
 
 #include "base/compute.h"
 #include "base/stopwatch.h"
+#include "base/threads.h"
 #include "base/torch_errors.h"
 #include "nn/packed.h"
 
@@ -78,6 +79,7 @@ double peak_gflops(const ComputeOptions& options) {
   return with_plain_errors([&] {
     const c10::InferenceMode inference;
     const Compute compute = choose_compute(options);
+    const ThreadScope threads(thread_count(options.threads));
     // A GPU is filled by larger ones only.
     const std::int64_t scale = compute.device.is_cpu() ? 1 : 4, batch = compute.device.is_cpu() ? 1 : 32;
     double best = 0.0;
