@@ -26,6 +26,7 @@ void StageLog::tell_plan(const MemoryPlan& plan, spdlog::logger& log) {
     if (part.work_bytes > 0) text += fmt::format(", work about {}", memory_text(part.work_bytes));
     log.debug(text);
   }
+  log.debug("plan process: {} before any of it", memory_text(plan.process_bytes));
   log.debug("plan: about {} at most{}", memory_text(plan.peak_bytes),
             plan.available_bytes ? fmt::format(" of {}", memory_text(*plan.available_bytes)) : "");
 }

@@ -47,9 +47,16 @@ LatentProjection fit_latent_projection(const Decoder& decoder, const at::TensorO
   return {solved.narrow(0, 0, channels).t().contiguous(), solved[channels].contiguous()};
 }
 
+std::vector<std::int64_t> previewed_latents(const AutoencoderConfig& config, std::int64_t height,
+                                            std::int64_t width) {
+  const std::int64_t scale = config.pixels_per_latent();
+  if (height * width * scale * scale <= kMostDecodedPixels) return {1, config.latent_channels, height, width};
+  return {kSamples, config.latent_channels, kSide, kSide};
+}
+
 Tensor LatentPreview::operator()(const Tensor& latents) {
   const std::int64_t h = latents.size(2), w = latents.size(3), scale = decoder_.config.pixels_per_latent();
-  if (h * w * scale * scale <= kMostDecodedPixels) {
+  if (previewed_latents(decoder_.config, h, w).front() == 1) {
     std::vector<Tensor> rows;  // one by one: a decode of many needs much memory
     for (const Tensor& row : decoder_.config.to_vae(latents).to(options_).split(1))
       rows.push_back(decoder_(row).to(at::kCPU, at::kFloat));

@@ -1,7 +1,9 @@
 // What latents will look like, for little: small pictures are decoded, others pass through one matrix.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "decode/autoencoder.h"
 
@@ -19,6 +21,11 @@ struct LatentProjection {
 // of each latent's pixels. Latents are as the sampler leaves them, scaled to unit variance. `options`: device
 // and dtype of the decoder.
 LatentProjection fit_latent_projection(const Decoder& decoder, const at::TensorOptions& options);
+
+// The latents [N, C, h, w] that a LatentPreview of pictures of `height` by `width` latents decodes at once:
+// one of them, or what a projection is fitted to.
+std::vector<std::int64_t> previewed_latents(const AutoencoderConfig& config, std::int64_t height,
+                                            std::int64_t width);
 
 class LatentPreview {
  public:

@@ -81,6 +81,11 @@ bool is_guided(const Request& request, const Model& model) {
   return *request.guidance_scale > 1 && asks_picture;
 }
 
+int questions_of(const Request& request, const Model& model) {
+  if (!is_guided(request, model)) return 1;
+  return model.image_input() == ImageInput::kPicture ? 3 : 2;
+}
+
 std::vector<std::string> texts_of(const Request& request, const Model& model) {
   std::vector<std::string> texts = {request.prompt};
   if (request.edit_from) texts.push_back(*request.edit_from);

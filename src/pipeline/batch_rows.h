@@ -23,6 +23,9 @@ using Contexts = std::map<std::string, EncodedContext>;  // by text
 // Whether the network is asked without the words, too; some are told the guidance scale instead.
 bool is_guided(const Request& request, const Model& model);
 
+// How often the UNet is asked of each picture: Conditioning::questions() before there is one.
+int questions_of(const Request& request, const Model& model);
+
 // The texts that drawing `request` attends to.
 std::vector<std::string> texts_of(const Request& request, const Model& model);
 

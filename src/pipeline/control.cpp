@@ -47,8 +47,19 @@ void complete_controls(Request& request, const Model& model) {
   for (const std::string& file : request.control_image) read_picture_size(file);
 }
 
-std::vector<Control> controls_of(const Request& request, const std::vector<ControlNet>& nets,
-                                 const SamplingPlan& plan) {
+ControlKey control_key(const Request& request) {
+  return {request.control_image, *request.width, *request.height};
+}
+
+std::vector<Tensor> read_control_pictures(const Request& request) {
+  std::vector<Tensor> pictures;
+  for (const std::string& file : request.control_image)
+    pictures.push_back(unit_pixels_from_image(resize(read_picture(file), *request.width, *request.height)));
+  return pictures;
+}
+
+std::vector<Control> controls_of(const Request& request, const std::vector<Tensor>& pictures,
+                                 const std::vector<ControlNet>& nets, const SamplingPlan& plan) {
   std::vector<Control> controls;
   // As diffusers counts: of the evaluations from the plan's first on, whoever does the last of them.
   const auto active = [&](double start, double end) {
@@ -57,10 +68,7 @@ std::vector<Control> controls_of(const Request& request, const std::vector<Contr
     return steps;
   };
   for (std::size_t i = 0; i < nets.size(); ++i)
-    controls.push_back({nets[i],
-                        unit_pixels_from_image(
-                            resize(read_picture(request.control_image[i]), *request.width, *request.height)),
-                        request.control_scale[i],
+    controls.push_back({nets[i], pictures[i], request.control_scale[i],
                         active(request.control_start[i], request.control_end[i])});
   return controls;
 }

@@ -31,7 +31,7 @@ Tensor decode_rows(const DecodeSetting& setting, const Decoder& decoder, const T
                    std::string& how) {
   const std::vector<DecodeMode> modes =
       decode_modes(setting.memory.vae_tiling, setting.config, latents.sizes(), latents.options(),
-                   memory_left(latents.device(), setting.memory));
+                   room_for_maps(memory_left(latents.device(), setting.memory), setting.memory));
   for (const DecodeMode mode : modes) {
     try {
       Tensor pixels = decode(mode, decoder, latents);

@@ -5,7 +5,6 @@
 #include "base/cut_files.h"
 #include "base/torch_errors.h"
 #include "image/pixels.h"
-#include "pipeline/control.h"
 #include "pipeline/decode_latents.h"
 
 namespace sdgen {
@@ -55,14 +54,14 @@ bool Run::draw() {
     total_ += batch.size() * evaluations(requests_[batch.front().request_index]);
   plan_memory_use(batches);
   try {
-    encode_pictures();
+    const std::size_t last_new = last_new_picture(batches);
     for (std::size_t begin = 0; begin < batches.size();) {
       const auto [end, texts] = next_texts(batches, begin);
       for (Worker& worker : workers_) encode_texts(worker, texts);
       for (; begin < end; ++begin) {
         if (should_stop()) throw Stopped{};
         if (begin + 1 == batches.size()) last_batch_ = true;
-        draw_batch(batches[begin]);
+        draw_batch(batches[begin], begin < last_new);
       }
     }
   } catch (const Stopped&) {
@@ -148,8 +147,9 @@ void Run::report_steps(StepClock& clock, std::size_t left, std::size_t pictures,
   }
 }
 
-Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vector<BatchRow>& rows,
-                          NoiseSource& noise, Tensor latents, FiniteRows& finite_rows,
+Tensor Run::denoise_share(const Share& share, const Batch& batch, const BatchPictures& pictures,
+                          const std::vector<BatchRow>& rows, NoiseSource& noise, Tensor latents,
+                          FiniteRows& finite_rows,
                           std::vector<std::shared_ptr<const AttentionMaps>>& attention) {
   const Worker& worker = share.worker;
   const Request& settings = requests_[batch.front().request_index];
@@ -159,13 +159,15 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vec
   Conditioning conditioning = conditioning_of(rows, worker.contexts, worker.model);
   StepCallback keep;
   if (is_first) {
-    StartLatents start = start_latents(start_picture(settings), worker.model, settings, share.plan,
+    StartLatents start = start_latents(pictures.start, worker.model, settings, share.plan,
                                        conditioning.questions(), noise);
     latents = to_device(start.x, compute_.device);
     conditioning.channels = start.channels;
     keep = std::move(start.keep);
   }
-  conditioning.controls = controls_of(settings, share.worker.components.controlnets(on_load_), share.plan);
+  if (pictures.control)
+    conditioning.controls =
+        controls_of(settings, *pictures.control, worker.components.controlnets(on_load_), share.plan);
   const RunOptions unwatched;
   const auto steering = steering_of(rows, worker.contexts, conditioning.questions(), height, width,
                                     share.plan, is_first ? options_ : unwatched);
@@ -181,7 +183,7 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const std::vec
   return latents;
 }
 
-Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
+Run::Denoised Run::denoise(const Batch& batch, const BatchPictures& pictures, FiniteRows& finite_rows) {
   const Request& settings = requests_[batch.front().request_index];
   const std::vector<BatchRow> rows = rows_of(batch, requests_);
   std::vector<std::uint64_t> seeds;
@@ -199,8 +201,8 @@ Run::Denoised Run::denoise(const Batch& batch, FiniteRows& finite_rows) {
   try {
     for (Worker& worker : workers_) {
       const Share share{worker, plan_of(settings, worker.model, worker.part), before, steps};
-      denoised.latents =
-          denoise_share(share, batch, rows, noise, denoised.latents, finite_rows, denoised.attention);
+      denoised.latents = denoise_share(share, batch, pictures, rows, noise, denoised.latents, finite_rows,
+                                       denoised.attention);
       before += static_cast<int>(share.plan.steps.size());
       if (last_batch_) {
         worker.recorder.forget();
@@ -237,25 +239,39 @@ void Run::warn_once(const std::string& warning) {
   if (warned_.insert(warning).second && observer_.on_warning) observer_.on_warning(warning);
 }
 
-void Run::draw_batch(const Batch& batch) {
-  const double load_before = load_seconds_;
-  const std::size_t done_after = done_ + batch.size() * evaluations(requests_[batch.front().request_index]);
-  const Stopwatch stopwatch;
-  FiniteRows finite_rows(batch.size(), compute_.device);
-  std::vector<Image> images;
-  Denoised denoised;
+bool Run::fail_batch(const Batch& batch, const Error& error) {
+  for (const Job& job : batch) offer(job, {}, error);
+  return false;
+}
+
+bool Run::compute_batch(const Batch& batch, bool picture_follows, FiniteRows& finite_rows,
+                        DrawnBatch& drawn) {
   try {
-    denoised = with_plain_errors([&] { return denoise(batch, finite_rows); });
-    if (denoised.latents.defined()) images = with_plain_errors([&] { return decode(denoised.latents); });
+    const BatchPictures pictures = with_plain_errors(
+        [&] { return read_pictures(requests_[batch.front().request_index], picture_follows); });
+    const double load_before = load_seconds_;
+    const Stopwatch stopwatch;
+    drawn.denoised = with_plain_errors([&] { return denoise(batch, pictures, finite_rows); });
+    if (drawn.denoised.latents.defined())
+      drawn.images = with_plain_errors([&] { return decode(drawn.denoised.latents); });
+    drawn.seconds =
+        (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+  } catch (const UnreadablePicture& picture) {
+    return fail_batch(batch, picture.error);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kWorking || !observer_.on_failure) throw;
-    done_ = done_after;
-    for (const Job& job : batch) offer(job, {}, error);
-    return;
+    return fail_batch(batch, error);
   }
+  return true;
+}
+
+void Run::draw_batch(const Batch& batch, bool picture_follows) {
+  const std::size_t done_after = done_ + batch.size() * evaluations(requests_[batch.front().request_index]);
+  FiniteRows finite_rows(batch.size(), compute_.device);
+  DrawnBatch drawn;
+  const bool is_drawn = compute_batch(batch, picture_follows, finite_rows, drawn);
   done_ = done_after;  // also where a batch ended early
-  const double seconds =
-      (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+  if (!is_drawn) return;
   const std::vector<int>& failed_steps = finite_rows.failed_steps();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Job& job = batch[i];
@@ -264,12 +280,12 @@ void Run::draw_batch(const Batch& batch) {
             not_finite(concat("the latents of seed ", job.seed), "unet",
                        concat("step ", failed_steps[i], " of ", evaluations(requests_[job.request_index])),
                        compute_.dtype));
-    else if (images[i].rgb.empty())
+    else if (drawn.images[i].rgb.empty())
       offer(job, {}, not_finite(concat("the pixels of seed ", job.seed), "vae", "decoding", at::kFloat));
     else
       offer(job,
-            Picture{job.request_index, picture_index(job), job.seed, std::move(images[i]), seconds,
-                    std::move(denoised.attention[i])},
+            Picture{job.request_index, picture_index(job), job.seed, std::move(drawn.images[i]),
+                    drawn.seconds, std::move(drawn.denoised.attention[i])},
             {});
   }
 }

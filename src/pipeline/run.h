@@ -12,11 +12,13 @@
 #include "base/compute/recorder.h"
 #include "base/compute/step_clock.h"
 #include "base/finite_rows.h"
+#include "base/recent.h"
 #include "base/stopwatch.h"
 #include "decode/latent_preview.h"
 #include "diffusion/guidance.h"
 #include "pipeline/batch_rows.h"
 #include "pipeline/components.h"
+#include "pipeline/control.h"
 #include "pipeline/memory_plan.h"
 #include "pipeline/ranker.h"
 #include "pipeline/start_picture.h"
@@ -60,11 +62,24 @@ class Run {
                                                               std::size_t first) const;
   void encode_texts(Worker& worker, const std::vector<std::string>& texts);
   void encode(Worker& worker, const std::string& text);
-  void encode_pictures();
-  const EncodedPicture* start_picture(const Request& request) const;
+  // The pictures that a batch starts from and is steered by; null: none.
+  struct BatchPictures {
+    const EncodedPicture* start = nullptr;
+    const std::vector<Tensor>* control = nullptr;
+  };
+  // Reads and encodes what is not known from a batch just before. `more_follow`: the encoder is needed again.
+  // Throws UnreadablePicture.
+  struct UnreadablePicture {  // that batch fails, the others go on
+    Error error;
+  };
+  BatchPictures read_pictures(const Request& request, bool more_follow);
+  // The last batch that starts from a picture which none before it starts from.
+  std::size_t last_new_picture(const std::vector<Batch>& batches) const;
 
+  RunSize run_size(const std::vector<Batch>& batches) const;
   void plan_memory_use(const std::vector<Batch>& batches);
-  void draw_batch(const Batch& batch);
+  // `picture_follows`: a later batch starts from a picture that is new then.
+  void draw_batch(const Batch& batch, bool picture_follows);
   // The part of the steps that is one model's.
   struct Share {
     Worker& worker;
@@ -82,10 +97,19 @@ class Run {
     Tensor latents;  // of the batch; undefined where no row is finite
     std::vector<std::shared_ptr<const AttentionMaps>> attention;
   };
-  Denoised denoise(const Batch& batch, FiniteRows& finite_rows);
+  Denoised denoise(const Batch& batch, const BatchPictures& pictures, FiniteRows& finite_rows);
+  struct DrawnBatch {
+    Denoised denoised;
+    std::vector<Image> images;
+    double seconds = 0.0;  // for each picture
+  };
+  // False: the batch failed, and that is told.
+  bool compute_batch(const Batch& batch, bool picture_follows, FiniteRows& finite_rows, DrawnBatch& drawn);
+  bool fail_batch(const Batch& batch, const Error& error);  // false
   // `latents`: what the model before left; undefined for the first. Attention is recorded only of that.
-  Tensor denoise_share(const Share& share, const Batch& batch, const std::vector<BatchRow>& rows,
-                       NoiseSource& noise, Tensor latents, FiniteRows& finite_rows,
+  Tensor denoise_share(const Share& share, const Batch& batch, const BatchPictures& pictures,
+                       const std::vector<BatchRow>& rows, NoiseSource& noise, Tensor latents,
+                       FiniteRows& finite_rows,
                        std::vector<std::shared_ptr<const AttentionMaps>>& attention);
   Denoiser watched_denoiser(const Share& share, const Batch& batch, Conditioning conditioning,
                             Steering& steering);
@@ -120,7 +144,8 @@ class Run {
   Components::LoadCallback on_load_;
   double load_seconds_ = 0.0;    // of the components loaded so far
   std::vector<Worker> workers_;  // in the order of their steps; the first decodes
-  EncodedPictures pictures_;
+  Recent<PictureKey, EncodedPicture> pictures_{8};         // lines often take turns with a few
+  Recent<ControlKey, std::vector<Tensor>> controls_{1};  // as large as pictures
   Ranker* ranker_;
   std::optional<Picture> best_;     // so far, of the picture in work, where one of several is kept
   double candidate_seconds_ = 0.0;  // of all of them

@@ -1,5 +1,9 @@
 // What comes before a run draws: the plan of its memory, texts and starting pictures.
 #include "pipeline/run.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
 #include "text/conditioner.h"
 #include "text/prompt_words.h"
 
@@ -9,10 +13,13 @@ namespace {
 // Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
 constexpr std::size_t kMostTexts = 512;
 
-// How often the UNet is asked of each picture: see Conditioning::questions().
-std::int64_t questions_of(const Request& request, const Model& model) {
-  const bool guided = *request.guidance_scale > 1.0 && model.unet.time_cond_proj_dim == 0;
-  return !guided ? 1 : model.image_input() == ImageInput::kPicture ? 3 : 2;
+// What no way of computing can keep to.
+std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
+  const auto mebibytes = [](std::uint64_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); };
+  return concat(use.limit ? "memory-limit" : "low-memory", ": this run may take about ",
+                mebibytes(plan.peak_bytes), ", more than the ", mebibytes(*plan.available_bytes),
+                " there are; ", use.low_memory ? "" : "low-memory, ",
+                "smaller pictures or a smaller batch-size need less");
 }
 
 }  // namespace
@@ -75,19 +82,23 @@ void Run::encode(Worker& worker, const std::string& text) {
                                                std::move(encoded.words), seconds});
 }
 
-void Run::plan_memory_use(const std::vector<Batch>& batches) {
-  if (!memory_.low_memory && !observer_.on_plan) return;  // it reads every weight header again
+RunSize Run::run_size(const std::vector<Batch>& batches) const {
   RunSize size;
   size.is_one_batch = batches.size() == 1;
+  size.previews = options_.preview_every > 0 && observer_.on_preview;
+  const Worker& base = workers_.front();
+  const std::int64_t scale = base.model.vae.pixels_per_latent();
+  std::set<PictureKey> start_pictures;
   std::int64_t most = 0;
   for (const Batch& batch : batches) {
     const Request& request = requests_[batch.front().request_index];
     if (request.best_of > 1) size.ranker_bytes = ranker_->bytes();
-    const Model& model = workers_.front().model;
-    const std::int64_t scale = model.vae.pixels_per_latent();
+    if (request.init_image) start_pictures.insert(picture_key(request));
     const std::int64_t height = *request.height / scale, width = *request.width / scale;
-    const std::int64_t rows =
-        static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) * questions_of(request, model);
+    const std::int64_t rows = static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) *
+                              questions_of(request, base.model);
+    if (options_.attention || request.edit_from)
+      size.attended = std::max(size.attended, rows * height * width * base.components.text_tokens());
     if (height * width > size.decoded_height * size.decoded_width) {
       size.decoded_height = height;
       size.decoded_width = width;
@@ -98,34 +109,61 @@ void Run::plan_memory_use(const std::vector<Batch>& batches) {
     size.height = height;
     size.width = width;
   }
+  size.start_pictures = static_cast<int>(start_pictures.size());
+  return size;
+}
+
+void Run::plan_memory_use(const std::vector<Batch>& batches) {
+  const bool is_sparing = memory_.low_memory || memory_.limit;
+  if (compute_.device.is_cpu()) keep_freed_memory();
+  if (!is_sparing && !observer_.on_plan) return;  // it reads every weight header again
   std::vector<const Model*> models;
   for (const Worker& worker : workers_) models.push_back(&worker.model);
   const std::optional<std::uint64_t> left = memory_left(compute_.device, memory_);
   if (memory_.low_memory && !left)
     warn_once(concat("how much memory is free on ", device_name(compute_),
                      " cannot be told (libtorch 2.13 can): low-memory keeps everything"));
-  const PlannedRun planned = plan_memory(models, compute_, memory_, size, left);
+  const PlannedRun planned = plan_memory(models, compute_, memory_, run_size(batches), left);
+  if (planned.gives_back) give_back_freed_memory();
+  if (is_sparing && planned.is_too_much()) warn_once(too_much_text(planned.plan, memory_));
   for (std::size_t i = 0; i < workers_.size(); ++i)
     workers_[i].components.hold_of_unet(planned.held_of_unets[i]);
   if (observer_.on_plan) observer_.on_plan(planned.plan);
 }
 
-void Run::encode_pictures() {
-  const Worker& base = workers_.front();
-  for (const Request& request : requests_) {
-    if (!request.init_image || pictures_.contains(picture_key(request))) continue;
-    if (should_stop()) return;
-    const double load_before = load_seconds_;
-    const Stopwatch stopwatch;
-    pictures_.emplace(picture_key(request),
-                      encode_start_picture({base.model, compute_, base.components, on_load_}, request));
-    report_stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
+std::size_t Run::last_new_picture(const std::vector<Batch>& batches) const {
+  std::set<PictureKey> known;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const Request& request = requests_[batches[i].front().request_index];
+    if (request.init_image && known.insert(picture_key(request)).second) last = i;
   }
-  base.components.release_encoders();
+  return last;
 }
 
-const EncodedPicture* Run::start_picture(const Request& request) const {
-  return request.init_image ? &pictures_.at(picture_key(request)) : nullptr;
+Run::BatchPictures Run::read_pictures(const Request& request, bool more_follow) {
+  const auto read = [&](const auto& reader) {
+    try {
+      return reader(request);
+    } catch (const Error& error) {
+      throw UnreadablePicture{error};
+    }
+  };
+  BatchPictures pictures;
+  if (!request.control_image.empty())
+    pictures.control = &controls_.get(control_key(request), [&] { return read(read_control_pictures); });
+  if (!request.init_image) return pictures;
+  const Worker& base = workers_.front();
+  pictures.start = &pictures_.get(picture_key(request), [&] {
+    const double load_before = load_seconds_;
+    const Stopwatch stopwatch;
+    EncodedPicture encoded = encode_start_picture({base.model, compute_, base.components, on_load_},
+                                                  read(read_start_picture), *request.init_image);
+    report_stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
+    return encoded;
+  });
+  if (!more_follow || memory_.low_memory) base.components.release_encoders();
+  return pictures;
 }
 
 }  // namespace sdgen

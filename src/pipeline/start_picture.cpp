@@ -55,15 +55,20 @@ PictureKey picture_key(const Request& request) {
   return {request.init_image.value_or(""), request.mask.value_or(""), *request.width, *request.height};
 }
 
-EncodedPicture encode_start_picture(const EncodeSetting& setting, const Request& request) {
-  const Tensor pixels = pixels_from_image(read_resized(*request.init_image, request));
+StartPixels read_start_picture(const Request& request) {
+  StartPixels pixels{pixels_from_image(read_resized(*request.init_image, request)), {}};
+  if (request.mask) pixels.mask = mask_from_image(read_resized(*request.mask, request));
+  return pixels;
+}
+
+EncodedPicture encode_start_picture(const EncodeSetting& setting, const StartPixels& pixels,
+                                    const std::string& file) {
   EncodedPicture picture;
-  picture.whole = encoded(setting, pixels, *request.init_image);
-  if (!request.mask) return picture;
-  const Tensor mask = mask_from_image(read_resized(*request.mask, request));
-  picture.outside = encoded(setting, pixels * (mask < 0.5), *request.init_image);
+  picture.whole = encoded(setting, pixels.picture, file);
+  if (!pixels.mask.defined()) return picture;
+  picture.outside = encoded(setting, pixels.picture * (pixels.mask < 0.5), file);
   // Nearest, as torch's interpolate() by default: the upper left pixel of each latent's.
-  picture.mask = at::upsample_nearest2d(mask, picture.whole.mean.sizes().slice(2));
+  picture.mask = at::upsample_nearest2d(pixels.mask, picture.whole.mean.sizes().slice(2));
   return picture;
 }
 

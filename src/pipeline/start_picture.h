@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <tuple>
 
@@ -22,9 +21,18 @@ struct EncodedPicture {
 
 // init_image, mask, width, height
 using PictureKey = std::tuple<std::string, std::string, int, int>;
-using EncodedPictures = std::map<PictureKey, EncodedPicture>;
 
+// What encode_start_picture() depends on.
 PictureKey picture_key(const Request& request);
+
+// A starting picture and its mask, in the request's size.
+struct StartPixels {
+  Tensor picture;  // [1, 3, H, W] RGB, -1 to 1
+  Tensor mask;     // [1, 1, H, W] 1 where is to be painted; undefined without a mask
+};
+
+// The complete request's init_image and mask. Throws Error(kInput) if a file cannot be read.
+StartPixels read_start_picture(const Request& request);
 
 // What encoding works with; all of it outlives the call.
 struct EncodeSetting {
@@ -34,9 +42,10 @@ struct EncodeSetting {
   const Components::LoadCallback& on_load;
 };
 
-// The request's init_image and mask. In half precision a picture that does not stay finite is encoded again
-// in float32. Throws Error(kInput) if a file cannot be read, Error(kWorking) if its latents are not finite.
-EncodedPicture encode_start_picture(const EncodeSetting& setting, const Request& request);
+// In half precision a picture that does not stay finite is encoded again in float32. Throws Error(kInput) if
+// the VAE's weights cannot be read, Error(kWorking) naming `file` if its latents are not finite.
+EncodedPicture encode_start_picture(const EncodeSetting& setting, const StartPixels& pixels,
+                                    const std::string& file);
 
 // Where a batch begins.
 struct StartLatents {
