@@ -44,8 +44,10 @@ void check_json_size(std::string_view text, const std::string& where) {
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
-    if (in_string && c == '\\') ++at;
-    else if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\')
+      ++at;
+    else if (c == '"')
+      in_string = !in_string;
     if (in_string) continue;
     const bool opens = c == '[' || c == '{';
     if (opens && ++depth > kMostJsonDepth)

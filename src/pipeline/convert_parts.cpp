@@ -173,7 +173,7 @@ int NewFolder::replace() const {
 void write_json(const fs::path& path, const Json& json) {
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  const std::string text = json.dump(2) + "\n";
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   TemporaryFile file(path);
   file.write(text.data(), text.size());
   file.flush_and_close();

@@ -11,12 +11,15 @@
 namespace sdgen {
 namespace {
 
+constexpr std::size_t kMostTokens = 1'000'000, kMostMerges = 1'000'000;  // CLIP has 49,408 and 48,894
 constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;  // CLIP's has half a megabyte
 
 void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, const std::string& key,
                      BpeTables& tables) {
   if (!vocabulary.is_object()) fail_input(path.string(), ": ", key, ": expected an object of token: id");
   if (vocabulary.empty()) fail_input(path.string(), ": ", key, ": the vocabulary is empty");
+  if (vocabulary.size() > kMostTokens)
+    fail_input(path.string(), ": ", key, ": ", vocabulary.size(), " tokens are too many (limit ", kMostTokens, ")");
   std::unordered_map<int, std::string> owners;
   for (const auto& [token, value] : vocabulary.items()) {
     // Above 2^63 the library holds an unsigned number, which int64 would turn negative: refused either way.
@@ -30,6 +33,11 @@ void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, 
                  quoted_token(token), " have the same id ", id);
     tables.ids.emplace(token, static_cast<int>(id));
   }
+}
+
+void require_room(const BpeTables& tables) {
+  if (tables.merges.size() == kMostMerges)
+    fail_input(tables.merges_path.string(), ": more than ", kMostMerges, " merges (the limit)");
 }
 
 // Both halves of "a b".
@@ -47,6 +55,7 @@ void read_json_merges(const Config& file, const Json& merges, BpeTables& tables)
   if (!merges.is_array()) fail_input(file.path.string(), ": model.merges: expected a list");
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const Json& merge = merges[i];
+    require_room(tables);
     if (merge.is_string()) {
       tables.merges.push_back(split_merge(tables, merge.get<std::string>(), tables.merge_place(i)));
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
@@ -97,6 +106,7 @@ BpeTables BpeTables::read_files(const std::filesystem::path& vocab, const std::f
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty() || line.starts_with("#version")) continue;
+    require_room(tables);
     tables.merges.push_back(split_merge(tables, line, concat("line ", number)));
     tables.merge_lines.push_back(number);
   }

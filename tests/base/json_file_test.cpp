@@ -37,7 +37,9 @@ TEST(JsonFile, MoreValuesThanAnyModelHasAreRefused) {
     for (std::size_t i = 1; i <= kMostJsonValues; ++i) text += "," + value;
     EXPECT_EQ(refusal(text + "]"), "x.json: its JSON has too many values (limit 4000000)");
   }
-  EXPECT_EQ(refusal("[\"" + std::string(2 * kMostJsonValues, ',') + "\"]"), "") << "commas in strings do not count";
+  std::string commas = "[\"";
+  commas.append(2 * kMostJsonValues, ',');
+  EXPECT_EQ(refusal(commas.append("\"]")), "") << "those in strings do not count";
 }
 
 TEST(JsonFile, PythonsWordsForFloatsAreNull) {

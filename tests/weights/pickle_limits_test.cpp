@@ -91,7 +91,8 @@ std::string numbered_names(std::size_t count) {
 }
 
 std::string nested(std::string inner, int depth, std::size_t key_bytes) {
-  for (int i = 0; i < depth; ++i) inner = "}" + text(std::string(key_bytes, 'k')) + inner + "s";
+  const std::string open = "}" + text(std::string(key_bytes, 'k'));
+  for (int i = 0; i < depth; ++i) inner.insert(0, open).append("s");
   return inner;
 }
 

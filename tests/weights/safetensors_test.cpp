@@ -179,8 +179,9 @@ TEST_F(Safetensors, TooMuchMetadataIsRefused) {
   std::string header = "{\"__metadata__\":{\"a\":\"\"";
   for (std::size_t i = 0; i < kMostMetadataTexts; ++i) header += ",\"" + std::to_string(i) + "\":\"\"";
   EXPECT_NE(refusal(safetensors_bytes(header + "}}", "")).find("more than 100000 texts of metadata"), std::string::npos);
-  header = "{\"__metadata__\":{\"a\":\"" + std::string(kMostMetadataBytes, 'x');
-  EXPECT_NE(refusal(safetensors_bytes(header + "\"}}", "")).find("more than 33554432 bytes of metadata"),
+  header = "{\"__metadata__\":{\"a\":\"";
+  header.append(kMostMetadataBytes, 'x').append("\"}}");
+  EXPECT_NE(refusal(safetensors_bytes(header, "")).find("more than 33554432 bytes of metadata"),
             std::string::npos);
 }
 
