@@ -89,7 +89,8 @@ std::optional<double> Comparison::ratio(const std::string& name) const {
 
 std::vector<BenchObject> read_results(const std::string& path) {
   const std::string text = content_of(path);
-  if (const std::string excess = json_excess(text, kMostValues); !excess.empty()) refuse(path + ": its JSON is not read: " + excess);
+  const std::string excess = json_excess(text, kMostValues);
+  if (!excess.empty()) refuse(path + ": its JSON is not read: " + excess);
   BenchObject whole = BenchObject::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!whole.is_discarded()) {
     check(path, whole);

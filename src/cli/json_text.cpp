@@ -9,8 +9,10 @@ std::string json_excess(std::string_view text, std::size_t most_values) {
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
-    if (in_string && c == '\\') ++at;
-    else if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\')
+      ++at;
+    else if (c == '"')
+      in_string = !in_string;
     if (in_string) continue;
     const bool opens = c == '[' || c == '{';
     if (opens && ++depth > kMostDepth) return "nested too deeply (limit " + std::to_string(kMostDepth) + ")";

@@ -43,8 +43,10 @@ std::string_view first_line(std::string_view text) {
 void write_error(std::string_view message) {
   std::array<char, 400> shown;
   const std::size_t size = std::min(message.size(), shown.size());
-  std::transform(message.begin(), message.begin() + size, shown.begin(), [](char c) { return c < ' ' || c > '~' ? '?' : c; });
-  for (const std::string_view part : {std::string_view("sd-gen: error: "), std::string_view(shown.data(), size), std::string_view("\n")})
+  std::transform(message.begin(), message.begin() + size, shown.begin(),
+                 [](char c) { return c < ' ' || c > '~' ? '?' : c; });
+  message = {shown.data(), size};
+  for (const std::string_view part : {std::string_view("sd-gen: error: "), message, std::string_view("\n")})
     if (::write(STDERR_FILENO, part.data(), part.size()) < 0) return;
 }
 

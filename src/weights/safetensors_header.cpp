@@ -35,8 +35,8 @@ std::optional<at::ScalarType> scalar_type(const std::string& name) {
   return type == kTypes.end() ? std::nullopt : std::optional(type->second);
 }
 
-// Takes the parser's events. By depth: 1 holds tensors by name and __metadata__, 2 the fields of a tensor or the texts,
-// 3 the numbers of a shape or of data_offsets. What is of no use is passed over.
+// Takes the parser's events. Depth 1 holds the tensors by name and __metadata__, depth 2 the fields of a tensor or the
+// texts, depth 3 the numbers of a shape or of data_offsets. What is of no use is passed over.
 class HeaderReader : public Json::json_sax_t {
  public:
   explicit HeaderReader(const std::string& path) : path_(path) {}
