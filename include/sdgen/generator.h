@@ -226,7 +226,8 @@ struct PictureParameters {
 // Nothing if `text` is not of that form.
 std::optional<PictureParameters> read_parameters(const std::string& text);
 
-// Versions of this program and of the libraries it runs on, as (name, version).
+// Versions of this program and of the libraries it runs on, as (name, version), and for which level of processor its own
+// loops ("kernels") and libtorch's ("cpu") are.
 std::vector<std::pair<std::string, std::string>> versions();
 
 }  // namespace sdgen

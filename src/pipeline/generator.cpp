@@ -6,6 +6,7 @@
 
 #include "base/compute/slow_dtype.h"
 #include "base/errors.h"
+#include "base/kernels/kernels.h"
 #include "base/operator_clock.h"
 #include "base/threads.h"
 #include "base/torch_errors.h"
@@ -186,7 +187,10 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
 }
 
 std::vector<std::pair<std::string, std::string>> versions() {
-  return {{"sd-gen", SDGEN_VERSION}, {"libtorch", TORCH_VERSION}, {"cpu", at::get_cpu_capability()}};
+  return {{"sd-gen", SDGEN_VERSION},
+          {"kernels", simd_name(best_simd())},
+          {"libtorch", TORCH_VERSION},
+          {"cpu", at::get_cpu_capability()}};
 }
 
 }  // namespace sdgen

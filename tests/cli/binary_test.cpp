@@ -298,6 +298,13 @@ TEST_F(Binary, BenchReportsEveryStage) {
   EXPECT_EQ(files(), std::vector<std::string>{});
 }
 
+TEST_F(Binary, TheVersionSaysTheLevelOfTheProcessorThatIsUsed) {
+  const ProcessResult lowered =
+      sd_gen({"--version"}, {.environment = {"SDGEN_CPU_LEVEL=baseline", "ATEN_CPU_CAPABILITY=default"}});
+  EXPECT_NE(lowered.out.find("kernels baseline\n"), std::string::npos) << lowered.out;
+  EXPECT_NE(lowered.out.find("cpu DEFAULT\n"), std::string::npos) << lowered.out;
+}
+
 TEST_F(Binary, VersionAndHelpPrintToStdout) {
   EXPECT_NE(sd_gen({"--version"}).out.find("libtorch"), std::string::npos);
   const ProcessResult help = sd_gen({"--help"});

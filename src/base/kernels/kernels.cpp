@@ -67,8 +67,13 @@ Simd machines_simd() {
 
 }  // namespace
 
+const char* simd_name(Simd simd) {
+  return simd == Simd::kAvx512 ? "avx512-bf16" : simd == Simd::kAvx2 ? "avx2" : "baseline";
+}
+
 Simd simd_within(Simd machine, const char* level) {
-  static const std::vector<std::string> kLevels = {"baseline", "avx2", "avx512-bf16"};  // in the order of Simd
+  static const std::vector<std::string> kLevels = {simd_name(Simd::kBaseline), simd_name(Simd::kAvx2),
+                                                   simd_name(Simd::kAvx512)};  // in the order of Simd
   if (!level || !*level) return machine;
   const auto found = std::find(kLevels.begin(), kLevels.end(), level);
   if (found == kLevels.end()) fail_request("SDGEN_CPU_LEVEL: ", unknown_name("level", level, kLevels));

@@ -117,6 +117,9 @@ struct Kernels {
 // another value.
 Simd best_simd();
 
+// "baseline", "avx2" or "avx512-bf16".
+const char* simd_name(Simd simd);
+
 // The lower one of `machine` and `level`, the variable's value; nullptr and "" ask for nothing.
 Simd simd_within(Simd machine, const char* level);
 
