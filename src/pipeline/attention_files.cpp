@@ -2,7 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "base/json_file.h"
+#include "base/errors.h"
+#include "base/input_file.h"
 #include "image/animation.h"
 #include "pipeline/attention_pictures.h"
 #include "text/unicode.h"
@@ -14,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestName = 32;  // characters of a word in a file's name
+constexpr std::uint64_t kMostWordsBytes = std::uint64_t{16} << 20;  // of words.json
 constexpr int kFrameMs = 150, kLastFrameMs = 1500;
 
 const char* kind_name(PromptWord::Kind kind) {
@@ -107,9 +109,10 @@ void remove_file(const fs::path& path) {
 // What an earlier run with other words left. words.json may be anybody's: of the files that it lists only those go
 // whose names are ours.
 void remove_earlier(const fs::path& folder) {
-  Json json;
+  nlohmann::json json;
   try {
-    json = read_json_file(folder / "words.json");
+    const std::string text = read_input(folder / "words.json", kMostWordsBytes, "a list of words");
+    json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   } catch (const Error&) {
     // None there, or not ours.
   }
