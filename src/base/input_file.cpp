@@ -31,6 +31,16 @@ OpenInput open_input(const std::filesystem::path& path, const char* purpose) {
                                                     : ": is not a file, but a pipe, a device or the like");
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::status(path, error).type() != std::filesystem::file_type::not_found;
+}
+
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
 std::string read_input(const std::filesystem::path& path, std::uint64_t max_bytes, const std::string& what) {
   const OpenInput input = open_input(path);
   const Closing closing{input.descriptor};

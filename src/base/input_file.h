@@ -16,6 +16,13 @@ struct OpenInput {
 };
 OpenInput open_input(const std::filesystem::path& path, const char* purpose = "read");
 
+// Whether anything stands at `path`. Also where that cannot be told (a name too long, links in a circle): opening it
+// says why. Throws nothing.
+bool is_there(const std::filesystem::path& path);
+
+// Whether `path` is a folder, or a link to one; not where that cannot be told. Throws nothing.
+bool is_folder(const std::filesystem::path& path);
+
 // The whole of `path`, `what` it is to be in the message: "a SentencePiece model". Throws Error(kInput) naming the
 // file if it cannot be opened, is no ordinary file, holds more than `max_bytes`, or cannot be read to its end.
 std::string read_input(const std::filesystem::path& path, std::uint64_t max_bytes, const std::string& what);

@@ -1,5 +1,6 @@
 #include "pipeline/controlnet_model.h"
 
+#include "base/input_file.h"
 #include "pipeline/model.h"
 #include "weights/model_files.h"
 #include "weights/original_controlnet.h"
@@ -56,16 +57,16 @@ void check_shapes(const std::string& file, const ControlNetConfig& config, const
 }  // namespace
 
 ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
-  if (!fs::exists(path)) fail_input(path.string(), ": no such ControlNet");
-  const bool is_folder = fs::is_directory(path);
-  const auto tensors = is_folder ? open_model_files(path, "diffusion_pytorch_model")
+  if (!is_there(path)) fail_input(path.string(), ": no such ControlNet");
+  const bool has_folder = is_folder(path);
+  const auto tensors = has_folder ? open_model_files(path, "diffusion_pytorch_model")
                                  : controlnet_tensors(open_weights_file(path));
-  Config config = is_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
+  Config config = has_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
   // One that looks at no words goes with words of any width.
-  if (!is_folder && !config.has("cross_attention_dim"))
+  if (!has_folder && !config.has("cross_attention_dim"))
     config.json["cross_attention_dim"] = model.unet.cross_attention_dim.front();
   const fs::path canonical = fs::weakly_canonical(path);
-  ControlNetModel controlnet{(is_folder ? canonical.filename() : canonical.stem()).string(),
+  ControlNetModel controlnet{(has_folder ? canonical.filename() : canonical.stem()).string(),
                              ControlNetConfig::read(config), tensors};
   check_family(config.path.string(), controlnet.config.trunk, model);
   check_shapes(config.path.string(), controlnet.config, model);

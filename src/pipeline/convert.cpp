@@ -1,5 +1,6 @@
 #include "sdgen/convert.h"
 
+#include "base/input_file.h"
 #include "base/torch_errors.h"
 #include "pipeline/convert_parts.h"
 #include "pipeline/model_source.h"
@@ -178,14 +179,14 @@ Converted folder_to_folder(const fs::path& from, const fs::path& to, const Conve
 }
 
 Converted convert(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
-  if (!fs::exists(from)) fail_input(from.string(), ": no such file or folder");
+  if (!is_there(from)) fail_input(from.string(), ": no such file or folder");
   const bool to_file = to.extension() == ".safetensors";
   if (!to_file && (to.extension() == ".ckpt" || to.extension() == ".pt" || to.extension() == ".bin"))
     fail_request(to.string(), ": pickles are read but not written; name a .safetensors file or a folder");
   std::error_code error;
   if (fs::equivalent(from, to, error))
     fail_request(to.string(), ": is what is to be converted; choose another name");
-  if (fs::is_directory(from))
+  if (is_folder(from))
     return to_file ? folder_to_file(from, to, options) : folder_to_folder(from, to, options);
   if (!to_file) return file_to_folder(from, to, options);
   if (options.ema) fail_request("--ema: goes with a folder as the output");

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/compute.h"
+#include "base/input_file.h"
 #include "base/json_file.h"
 #include "base/torch_errors.h"
 #include "pipeline/inspect_parts.h"
@@ -22,7 +23,7 @@ constexpr std::size_t kShownKeys = 20;
 
 std::uint64_t size_on_disk(const fs::path& path) {
   std::error_code error;
-  if (!fs::is_directory(path)) return fs::file_size(path, error);
+  if (!is_folder(path)) return fs::file_size(path, error);
   std::uint64_t bytes = 0;
   for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
        entry.increment(error))
@@ -85,7 +86,7 @@ void inspect_model_folder(const fs::path& path, Inspection& inspection) {
     const std::string &name = item.key(), class_name = class_of(item.value());
     if (class_name.empty()) continue;
     const fs::path folder = path / fs::path(name).filename();
-    if (!fs::is_directory(folder)) {
+    if (!is_folder(folder)) {
       inspection.missing.push_back(name);
     } else if (name.starts_with("scheduler") || name.starts_with("tokenizer") ||
                name == "feature_extractor") {
@@ -121,8 +122,8 @@ void inspect_component_folder(const fs::path& path, Inspection& inspection) {
 
 void inspect_folder(const fs::path& path, Inspection& inspection) {
   inspection.format = "diffusers folder";
-  if (fs::exists(path / "model_index.json")) return inspect_model_folder(path, inspection);
-  if (fs::exists(path / "config.json")) return inspect_component_folder(path, inspection);
+  if (is_there(path / "model_index.json")) return inspect_model_folder(path, inspection);
+  if (is_there(path / "config.json")) return inspect_component_folder(path, inspection);
   fail_input(
       path.string(),
       ": a folder without model_index.json or config.json; name a model's folder or a file in this one");

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/config_range.h"
+#include "base/input_file.h"
 #include "pipeline/families.h"
 #include "text/prompt_words.h"
 
@@ -87,7 +88,7 @@ void check_agreement(const Model& model) {
 }
 
 void read_defaults(const fs::path& path, Model& model) {
-  if (!fs::exists(path)) return;
+  if (!is_there(path)) return;
   const Config defaults = Config::read(path);
   model.guidance_scale = defaults.value("guidance_scale", model.guidance_scale);
   model.guidance_rescale = defaults.value("guidance_rescale", model.guidance_rescale);
@@ -129,7 +130,7 @@ Model read_model(const ModelFiles& files) {
     check_component(index, "vae", "AutoencoderKL");
   check_no_others(index, family);
   const fs::path canonical = fs::weakly_canonical(path);
-  model.name = (fs::is_directory(path) ? canonical.filename() : canonical.stem()).string();
+  model.name = (is_folder(path) ? canonical.filename() : canonical.stem()).string();
   model.family = family.pipeline_class;
   model.text_states = family.text_states;
   model.guidance_scale = family.guidance_scale;

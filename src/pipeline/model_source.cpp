@@ -1,5 +1,6 @@
 #include "pipeline/model_source.h"
 
+#include "base/input_file.h"
 #include "text/bpe_tokenizer.h"
 #include "text/clip_vocabulary.h"
 #include "weights/model_files.h"
@@ -21,7 +22,7 @@ std::shared_ptr<const TensorSource> component_weights(const fs::path& folder, co
 
 // The component's folder, which model_index.json promises.
 fs::path component_folder(const fs::path& model, const std::string& component) {
-  if (!fs::is_directory(model / component))
+  if (!is_folder(model / component))
     fail_input((model / component).string(), ": no such folder, but model_index.json names it");
   return model / component;
 }
@@ -76,10 +77,10 @@ struct Part {
 };
 
 Part open_part(const fs::path& path, const std::string& component, Ema ema) {
-  if (!fs::exists(path)) fail_input(path.string(), ": no such file or folder, given for the ", component);
-  if (fs::is_directory(path)) {
-    const fs::path folder = fs::exists(path / "config.json") ? path : path / component;
-    if (!fs::exists(folder / "config.json"))
+  if (!is_there(path)) fail_input(path.string(), ": no such file or folder, given for the ", component);
+  if (is_folder(path)) {
+    const fs::path folder = is_there(path / "config.json") ? path : path / component;
+    if (!is_there(folder / "config.json"))
       fail_input(path.string(), ": holds no ", component, ": neither config.json nor a folder of that name");
     return {Config::read(folder / "config.json"), [=] { return component_weights(folder, component); }};
   }
@@ -112,11 +113,11 @@ void replace(ModelSource& source, const std::string& component, const fs::path& 
 
 ModelSource open_model_source(const ModelFiles& files) {
   const fs::path& path = files.model;
-  if (!fs::exists(path)) fail_input(path.string(), ": no such model folder or file");
+  if (!is_there(path)) fail_input(path.string(), ": no such model folder or file");
   const Ema ema = files.ema ? Ema::kYes : Ema::kNo;
-  if (files.ema && fs::is_directory(path))
+  if (files.ema && is_folder(path))
     fail_input(path.string(), ": a folder has no EMA weights beside the others; leave --ema out");
-  ModelSource source = fs::is_directory(path) ? open_folder(path) : open_single_file(path, ema);
+  ModelSource source = is_folder(path) ? open_folder(path) : open_single_file(path, ema);
   for (const auto& [component, part] : files.parts) replace(source, component, part, Ema::kNo);
   return source;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/config_range.h"
+#include "base/input_file.h"
 #include "image/pixels.h"
 #include "nn/streamed.h"
 #include "weights/model_files.h"
@@ -45,7 +46,7 @@ Config part_of(const Config& config, const std::string& key) {
 // transformers 5 may write it as a part of processor_config.json.
 Config preprocessor_of(const fs::path& folder) {
   const fs::path own = folder / "preprocessor_config.json", shared = folder / "processor_config.json";
-  if (fs::exists(own) || !fs::exists(shared)) return Config::read(own);
+  if (is_there(own) || !is_there(shared)) return Config::read(own);
   const Config config = Config::read(shared);
   if (!config.has("image_processor") || !config.json.at("image_processor").is_object())
     fail_input(shared.string(), ": key 'image_processor' is missing");
@@ -83,7 +84,7 @@ ClipPreprocessing ClipPreprocessing::read(const Config& config) {
 }
 
 Ranker::Ranker(const fs::path& folder, const at::Device& device) : compute_{device, at::kFloat} {
-  if (!fs::is_directory(folder)) fail_input(folder.string(), ": no such folder; a CLIP model's was expected");
+  if (!is_folder(folder)) fail_input(folder.string(), ": no such folder; a CLIP model's was expected");
   const Config config = Config::read(folder / "config.json");
   name_ = fs::weakly_canonical(folder).filename().string();
   text_config_ = ClipTextConfig::read(part_of(config, "text_config"));

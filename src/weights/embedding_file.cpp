@@ -1,5 +1,6 @@
 #include "weights/embedding_file.h"
 
+#include "base/input_file.h"
 #include "base/tensor.h"
 #include "weights/weights_file.h"
 
@@ -11,10 +12,10 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMostVectors = 1024;  // a text has 77 tokens
 
 fs::path file_of(const fs::path& path) {
-  if (!fs::exists(path)) fail_input(path.string(), ": no such embedding file");
-  if (!fs::is_directory(path)) return path;
+  if (!is_there(path)) fail_input(path.string(), ": no such embedding file");
+  if (!is_folder(path)) return path;
   for (const char* name : {"learned_embeds.safetensors", "learned_embeds.bin"})
-    if (fs::exists(path / name)) return path / name;
+    if (is_there(path / name)) return path / name;
   fail_input(path.string(),
              ": holds no embedding; looked for learned_embeds.safetensors, learned_embeds.bin");
 }

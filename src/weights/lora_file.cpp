@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/input_file.h"
 #include "base/json_file.h"
 #include "base/tensor.h"
 #include "weights/lora_names.h"
@@ -15,11 +16,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostSettingsBytes = std::size_t{4} << 20;  // of adapter_config.json
 
 fs::path file_of(const fs::path& path) {
-  if (!fs::is_directory(path)) return path;
+  if (!is_folder(path)) return path;
   const std::vector<std::string> names = {"pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin",
                                           "adapter_model.safetensors", "adapter_model.bin"};
   for (const std::string& name : names)
-    if (fs::exists(path / name)) return path / name;
+    if (is_there(path / name)) return path / name;
   fail_input(path.string(), ": holds no LoRA; looked for ", join(names));
 }
 
@@ -52,7 +53,7 @@ Json peft_folder_json(const fs::path& config) {
 
 Json peft_json(const LoraFile& file) {
   const fs::path path = file.path, config = path.parent_path() / "adapter_config.json";
-  if (path.stem() == "adapter_model" && fs::exists(config)) return peft_folder_json(config);
+  if (path.stem() == "adapter_model" && is_there(config)) return peft_folder_json(config);
   const Metadata metadata = file.tensors->metadata();
   const auto found = metadata.find("lora_adapter_metadata");
   if (found == metadata.end()) return Json::object();
@@ -115,7 +116,7 @@ void add_alphas(LoraFile& file) {
 }  // namespace
 
 LoraFile open_lora(const fs::path& path) {
-  if (!fs::exists(path)) fail_input(path.string(), ": no such LoRA file");
+  if (!is_there(path)) fail_input(path.string(), ": no such LoRA file");
   LoraFile file;
   const fs::path opened = file_of(path);
   file.path = opened.string();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "base/input_file.h"
 #include "weights/safetensors.h"
 #include "weights/weights_file.h"
 
@@ -22,9 +23,9 @@ std::shared_ptr<const TensorSource> open_variant(const fs::path& folder, const s
     // diffusers writes the variant before `.json`, transformers before `.safetensors`.
     const std::vector<std::string> indices = {stem + extension + ".index" + variant + ".json",
                                               file + ".index.json"};
-    if (fs::exists(folder / file)) return open_weights_file(folder / file);
+    if (is_there(folder / file)) return open_weights_file(folder / file);
     for (const std::string& index : indices)
-      if (fs::exists(folder / index)) return open_safetensors_shards(folder / index);
+      if (is_there(folder / index)) return open_safetensors_shards(folder / index);
     looked_for.insert(looked_for.end(), {file, indices[0]});
   }
   return nullptr;
@@ -33,7 +34,7 @@ std::shared_ptr<const TensorSource> open_variant(const fs::path& folder, const s
 }  // namespace
 
 std::shared_ptr<const TensorSource> open_model_files(const fs::path& folder, const std::string& stem) {
-  if (!fs::is_directory(folder))
+  if (!is_folder(folder))
     fail_input(folder.string(), ": no such folder; the model lacks this component");
   std::vector<std::string> looked_for;
   if (auto found = open_variant(folder, stem, ".safetensors", looked_for)) return found;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/errors.h"
+#include "base/input_file.h"
 #include "weights/file_mapping.h"
 #include "weights/pickle_file.h"
 #include "weights/safetensors.h"
@@ -28,7 +29,7 @@ bool is_other_pickle(const std::string& bytes) {
 }  // namespace
 
 std::shared_ptr<const TensorSource> open_weights_file(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) fail_input(path.string(), ": is a folder, not a file of weights");
+  if (is_folder(path)) fail_input(path.string(), ": is a folder, not a file of weights");
   const std::string bytes = first_bytes(path);
   if (bytes.starts_with(kZip)) return open_pickle(path);
   if (bytes.starts_with(kOldMagic))

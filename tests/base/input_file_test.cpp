@@ -40,5 +40,19 @@ TEST(InputFile, WhatIsNoOrdinaryFileIsRefusedAtOnce) {
   EXPECT_THROW(open_weights_file("/dev/zero"), Error);
 }
 
+TEST(InputFile, APathThatCannotBeLookedAtIsRefusedWhenItIsOpened) {
+  const testing::TemporaryFolder folder;
+  const auto loop = folder.path() / "loop", long_name = folder.path() / std::string(300, 'x');
+  std::filesystem::create_symlink("loop", loop);
+  for (const auto& path : {loop, long_name}) {
+    EXPECT_TRUE(is_there(path));
+    EXPECT_FALSE(is_folder(path));
+    EXPECT_THROW(open_weights_file(path), Error);
+  }
+  EXPECT_FALSE(is_there(folder.path() / "none"));
+  EXPECT_TRUE(is_there(folder.path()));
+  EXPECT_TRUE(is_folder(folder.path()));
+}
+
 }  // namespace
 }  // namespace sdgen

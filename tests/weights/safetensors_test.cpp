@@ -216,6 +216,8 @@ TEST_F(Safetensors, ShardsMustLieBesideTheIndexAndHoldWhatItPromises) {
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"shard\",\"b\":\"shard\"}}").find("tensor 'b' is missing"),
             std::string::npos);
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"gone\"}}").find("gone"), std::string::npos);
+  EXPECT_NE(refused("{\"weight_map\":{\"a\":\"" + std::string(300, 'x') + "\"}}").find("File name too long"),
+            std::string::npos);
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"../shard\"}}").find("not a plain file name"),
             std::string::npos);
   EXPECT_NE(refused("{\"weight_map\":{\"a\":\"\"}}").find("not a plain file name"), std::string::npos);
