@@ -18,7 +18,9 @@ class BinaryMemory : public Binary, public ::testing::WithParamInterface<int> {}
 TEST_P(BinaryMemory, RunsOutWithOneLine) {
   const std::string limit = "ulimit -c 0; ulimit -v " + std::to_string(GetParam() * 1000);
   const ProcessResult result = limited(
-      limit, {"-p", "a cat", "--model", kModel, "--width", "16384", "--height", "16384", "--steps", "1", "--threads", "1"}, folder());
+      limit,
+      {"-p", "a cat", "--model", kModel, "--width", "16384", "--height", "16384", "--steps", "1", "--threads", "1"},
+      folder());
   expect_one_line_error(result, 1, "out of memory");
   EXPECT_EQ(result.err.find("enforce"), std::string::npos) << result.err;
 }

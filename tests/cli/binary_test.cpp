@@ -90,7 +90,7 @@ TEST_F(Binary, EightBitIntegersDrawNearlyTheSamePicture) {
 }
 
 TEST_F(Binary, AnUnknownLevelOfTheProcessorIsRefused) {
-  expect_one_line_error(draw({}, {.environment = {"SDGEN_CPU_LEVEL=avx3"}}), 2,
+  expect_one_line_error(draw({"-p", "a cat"}, {.environment = {"SDGEN_CPU_LEVEL=avx3"}}), 2,
                         "SDGEN_CPU_LEVEL: unknown level 'avx3'; did you mean avx2?");
 }
 
