@@ -87,14 +87,14 @@ struct ComputeOptions {
   Device device = Device::kAuto;
   int device_index = 0;  // which CUDA device
   DType dtype = DType::kAuto;
-  int threads = 0;  // CPU threads; 0: as many as there are cores to use
+  int threads = 0;  // CPU threads of this Generator's work; 0: as many as there are cores to use
   Quantize quantize = Quantize::kNone;
   VaeTiling vae_tiling = VaeTiling::kAuto;
   // Keeps as much of the UNet in memory as fits beside what a step needs, and reads the rest anew from its
   // file at every step: slower, the same picture.
   bool low_memory = false;
   // GiB the program may take of the CPU's memory, all in all, where it can choose: what low_memory keeps, and
-  // whether a picture is decoded as a whole. Absent: what the system has to give.
+  // whether a picture is decoded as a whole; on_warning tells where it is too little. Absent: all there is.
   std::optional<double> memory_limit{};
 };
 

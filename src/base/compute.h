@@ -17,9 +17,9 @@ struct Compute {
   Quantize quantize = Quantize::kNone;  // of the UNet's large layers
 };
 
-// The device and dtype that `options` ask for, and the CPU thread count set (process-wide, libtorch has one
-// pool). Throws Error(kWorking) if there is no such device, Error(kRequest) for a negative or absurd thread
-// count.
+// The device and dtype that `options` ask for. In the whole process malloc is told to keep what the CPU's
+// tensors free (keep_freed_memory()), and GPUs to compute float32 in float32. Throws Error(kWorking) if
+// there is no such device.
 Compute choose_compute(const ComputeOptions& options);
 
 // "cpu", "cuda:0"
