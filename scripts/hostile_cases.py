@@ -102,8 +102,8 @@ def tokenizer_cases(every):
 
 
 def weight_cases(every):
-    yield from file_cases("safetensors", "x.safetensors", files.safetensors_files(), 36, every, ["inspect", "x.safetensors"])
-    yield from file_cases("pickle", "x.pt", files.pickle_files(), 26, every, ["inspect", "x.pt"])
+    yield from file_cases("safetensors", "x.safetensors", files.safetensors_files(), 30, every, ["inspect", "x.safetensors"])
+    yield from file_cases("pickle", "x.pt", files.pickle_files(), 20, every, ["inspect", "x.pt"])
     weights = "unet/diffusion_pytorch_model.safetensors"
     yield from numbered("unet", files.mutations(files.golden(f"{SD15}/{weights}"), 40, 2), 5, every,
                         lambda case, data: model_case(case, SD15, weights, data))
@@ -125,7 +125,7 @@ def weight_cases(every):
 def picture_cases(every):
     draw = ["-m", MODEL, *PROMPT, *DRAW]
     start = {"start.png": files.golden("families/start.png")}
-    yield from file_cases("png-inspect", "x.png", files.pngs(), 14, every, ["inspect", "x.png"])
+    yield from file_cases("png-inspect", "x.png", files.pngs(), 10, every, ["inspect", "x.png"])
     yield from file_cases("png-init", "x.png", files.pngs(), 14, every, [*draw, "--init-image", "x.png"])
     yield from file_cases("jpeg-inspect", "x.jpg", files.jpegs(), 5, every, ["inspect", "x.jpg"])
     yield from file_cases("jpeg-init", "x.jpg", files.jpegs(), 9, every, [*draw, "--init-image", "x.jpg"])
@@ -134,7 +134,7 @@ def picture_cases(every):
     control = os.path.join(GOLDEN, "controlnets/sd15-edges")
     yield from file_cases("control-image", "x.png", files.pngs(), 4, every, [*draw, "--controlnet", control, "--control-image", "x.png"])
     drawn = (files.png(files.header(16, 16), (b"tEXt", text), (b"IDAT", files.rows(16, 16)), (b"IEND", b"")) for text in files.text_chunks())
-    yield from file_cases("edit-from", "x.png", drawn, 16, every,
+    yield from file_cases("edit-from", "x.png", drawn, 12, every,
                           ["-m", MODEL, "-p", "a dog", "--edit-from", "x.png", "--threads", "1", "-o", "out/"])
     # What an earlier run is said to have left in out/, and what is not its own.
     yield from numbered("words", files.words_files(), 8, every, lambda case, data: Case(
@@ -144,9 +144,9 @@ def picture_cases(every):
 
 def text_cases(every):
     draw = ["-m", MODEL, *DRAW]
-    yield from file_cases("prompts", "p.txt", files.prompt_files(), 20, every, [*draw, "--prompt-file", "p.txt"], True)
-    yield from file_cases("jsonl", "p.jsonl", files.jsonl_files(), 22, every, [*draw, "--prompt-file", "p.jsonl"], True)
-    yield from file_cases("toml", "c.toml", files.toml_files(), 20, every, [*draw, *PROMPT, "--config", "c.toml"])
+    yield from file_cases("prompts", "p.txt", files.prompt_files(), 16, every, [*draw, "--prompt-file", "p.txt"], True)
+    yield from file_cases("jsonl", "p.jsonl", files.jsonl_files(), 18, every, [*draw, "--prompt-file", "p.jsonl"], True)
+    yield from file_cases("toml", "c.toml", files.toml_files(), 16, every, [*draw, *PROMPT, "--config", "c.toml"])
 
 
 def odd_files(folder):
