@@ -175,6 +175,13 @@ def solver_plan(sampler, cls, base):
     yield f"{sampler}.karras.sigma_min.8", cls, 0.0, 8, base | {"use_karras_sigmas": True, "final_sigmas_type": "sigma_min"}
 
 
+def own_schedule():
+    """IPNDM's, which no key of a config changes; it cannot begin late."""
+    for steps in (1, 2, 3, 4, 5, 12, 30):
+        yield f"ipndm.{steps}", "IPNDMScheduler", 0.0, steps, {}, 0, None
+    yield "ipndm.range.0-5.10", "IPNDMScheduler", 0.0, 10, {}, 0, 5
+
+
 def ranges():
     """(name, class, eta, steps, config, first, end): parts of the list."""
     everything = {name: (cls, {}, ()) for name, (cls, eta) in SAMPLERS.items() if "eta" not in name} | NEWER
@@ -196,7 +203,7 @@ def ranges():
 def main():
     cases, tensors = [], {}
     whole = ((*case, 0, None) for case in itertools.chain(plan(), newer_plan()))
-    for name, cls, eta, steps, config, first, end in itertools.chain(whole, ranges()):
+    for name, cls, eta, steps, config, first, end in itertools.chain(whole, ranges(), own_schedule()):
         scheduler = class_of(cls)(**config_for(cls, config))
         full = json.loads(scheduler.to_json_string())  # set_timesteps may change it
         try:

@@ -6,7 +6,8 @@ namespace sdgen {
 
 std::vector<std::string> sampler_names() {
   return {"ddim",        "ddpm",    "pndm",      "euler", "euler-a", "heun", "dpm2", "dpm2-a", "dpm++2m",
-          "dpm++2m-sde", "dpm++2s", "dpm++2s-a", "unipc", "lms",     "deis", "lcm",  "tcd"};
+          "dpm++2m-sde", "dpm++2s", "dpm++2s-a", "unipc", "lms",     "deis", "lcm",  "tcd",
+          "ipndm"};
 }
 
 std::vector<std::string> schedule_names() {
