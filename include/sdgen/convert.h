@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "sdgen/request.h"
+#include "sdgen/compute_options.h"
 
 namespace sdgen {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "sdgen/request.h"
+#include "sdgen/compute_options.h"
 
 namespace sdgen {
 

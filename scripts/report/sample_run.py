@@ -1,6 +1,6 @@
 """Makes a run as `sd-gen --report` describes it, with synthetic pictures and maps, and the page that shows it.
 
-    python3 scripts/report/sample_run.py OUT.html     writes the page from src/pipeline/report_page.html
+    python3 scripts/report/sample_run.py OUT.html     writes the page from src/results/report_page.html
 """
 import base64
 import json
@@ -12,7 +12,7 @@ import struct
 import sys
 import zlib
 
-TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "src" / "pipeline" / "report_page.html"
+TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "src" / "results" / "report_page.html"
 PLACEHOLDER = "__RUN_DATA__"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"quotes\" & emoji 🦊 <!--<script> __proto__"
 LONG = ("a wide calm harbour at dusk with nine small wooden boats under a heavy violet sky while two gulls circle above the "

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "sdgen/mapped_files.h"
 
 namespace sdgen {

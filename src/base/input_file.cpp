@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

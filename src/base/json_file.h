@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 

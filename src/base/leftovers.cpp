@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

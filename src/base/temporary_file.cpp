@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "base/leftovers.h"
 
 namespace sdgen {

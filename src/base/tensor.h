@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 

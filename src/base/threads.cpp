@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "base/parallel.h"
 
 namespace sdgen {

@@ -5,7 +5,7 @@
 #include <new>
 #include <string>
 
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 #include "sdgen/error.h"
 
 namespace sdgen::cli {

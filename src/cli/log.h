@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "cli/progress.h"
 
 namespace sdgen::cli {

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 #include "cli/log.h"
-#include "cli/options.h"
-#include "cli/prompt_file.h"
+#include "cli/options/options.h"
+#include "cli/options/prompt_file.h"
 #include "sdgen/error.h"
 
 namespace {

@@ -11,6 +11,9 @@
 
 namespace sdgen {
 
+// Dimensions of pictures and latents, [N, C, H, W].
+inline constexpr std::int64_t kRowsDim = 2, kColumnsDim = 3;
+
 // The layers of an AutoencoderTiny, half by half, from the picture or the latents on.
 struct TinyLayers {
   std::vector<std::int64_t> encoder_blocks, decoder_blocks;  // of each level

@@ -5,12 +5,11 @@
 #include <map>
 #include <memory>
 
-#include "base/compute.h"
+#include "compute/compute.h"
 
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kRows = 2;  // the dimension of [N, C, h, w]
 // Fewer rows a band would mostly compute what lies beside it.
 constexpr std::int64_t kFewestRows = 8;
 
@@ -68,13 +67,13 @@ RowMap stored_map(std::shared_ptr<std::map<std::int64_t, Tensor>> bands, std::in
   const auto rows = [bands](std::int64_t begin, std::int64_t end) {
     std::vector<Tensor> parts;
     for (const auto& [first, band] : *bands) {
-      const std::int64_t from = std::max(begin, first), to = std::min(end, first + band.size(kRows));
-      if (from < to) parts.push_back(band.narrow(kRows, from - first, to - from));
+      const std::int64_t from = std::max(begin, first), to = std::min(end, first + band.size(kRowsDim));
+      if (from < to) parts.push_back(band.narrow(kRowsDim, from - first, to - from));
     }
-    return parts.size() == 1 ? parts.front() : at::cat(parts, kRows);
+    return parts.size() == 1 ? parts.front() : at::cat(parts, kRowsDim);
   };
   const auto forget_above = [bands](std::int64_t row) {
-    std::erase_if(*bands, [&](const auto& band) { return band.first + band.second.size(kRows) <= row; });
+    std::erase_if(*bands, [&](const auto& band) { return band.first + band.second.size(kRowsDim) <= row; });
   };
   return {height, rows, forget_above};
 }
@@ -82,7 +81,7 @@ RowMap stored_map(std::shared_ptr<std::map<std::int64_t, Tensor>> bands, std::in
 RowMap stored_map(const Tensor& map) {
   return stored_map(
       std::make_shared<std::map<std::int64_t, Tensor>>(std::map<std::int64_t, Tensor>{{0, map}}),
-      map.size(kRows));
+      map.size(kRowsDim));
 }
 
 // Computes `map` and stores it, while what it was computed from is given back.
@@ -102,7 +101,7 @@ RowMap convolved(const RowMap& map, const WholeMapNorm& norm, Activation activat
   const auto rows = [=, &conv](std::int64_t begin, std::int64_t end) {
     const std::int64_t from = std::max<std::int64_t>(begin - 1, 0);
     const Tensor x = activate(activation, norm(map.rows(from, std::min(end + 1, map.height))));
-    return conv(x).narrow(kRows, begin - from, end - begin);
+    return conv(x).narrow(kRowsDim, begin - from, end - begin);
   };
   return {map.height, rows, [=](std::int64_t row) { map.forget_above(row - 1); }};
 }
@@ -111,7 +110,7 @@ RowMap upsampled(const RowMap& map, const Upsample& upsample) {
   const auto rows = [=, &upsample](std::int64_t begin, std::int64_t end) {
     const std::int64_t from = std::max<std::int64_t>(begin - 1, 0) / 2;
     const Tensor x = map.rows(from, std::min((end + 2) / 2, map.height));
-    return upsample(x, {2 * x.size(2), 2 * x.size(3)}).narrow(kRows, begin - 2 * from, end - begin);
+    return upsample(x, {2 * x.size(2), 2 * x.size(3)}).narrow(kRowsDim, begin - 2 * from, end - begin);
   };
   return {2 * map.height, rows, [=](std::int64_t row) { map.forget_above((row - 1) / 2); }};
 }
@@ -140,7 +139,7 @@ Tensor picture_of(const AutoencoderDecoder& decoder, const RowMap& map, std::int
     bands.push_back(pixels.rows(begin, end).contiguous());
     pixels.forget_above(end);
   });
-  return at::cat(bands, kRows);
+  return at::cat(bands, kRowsDim);
 }
 
 }  // namespace

@@ -5,14 +5,12 @@
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kRows = 2, kColumns = 3;  // dimensions of [N, 3, H, W]
-
 // The last `extent` rows or columns of `before` fade linearly into the first of `tile`, which is changed.
 void blend(const Tensor& before, const Tensor& tile, std::int64_t dim, std::int64_t extent) {
   extent = std::min({before.size(dim), tile.size(dim), extent});
   const Tensor share = at::arange(extent, at::kDouble) / static_cast<double>(extent);  // of the tile
   const std::vector<std::int64_t> along =
-      dim == kRows ? std::vector<std::int64_t>{extent, 1} : std::vector<std::int64_t>{1, extent};
+      dim == kRowsDim ? std::vector<std::int64_t>{extent, 1} : std::vector<std::int64_t>{1, extent};
   const auto as_weight = [&](const Tensor& weights) { return weights.to(tile.options()).view(along); };
   const Tensor end = before.narrow(dim, before.size(dim) - extent, extent);
   const Tensor start = tile.narrow(dim, 0, extent);
@@ -21,8 +19,8 @@ void blend(const Tensor& before, const Tensor& tile, std::int64_t dim, std::int6
 
 // The last `extent` rows of `tile`, apart from the rest of its memory.
 Tensor lower_edge(const Tensor& tile, std::int64_t extent) {
-  const std::int64_t rows = std::min(extent, tile.size(kRows));
-  return tile.narrow(kRows, tile.size(kRows) - rows, rows).clone();
+  const std::int64_t rows = std::min(extent, tile.size(kRowsDim));
+  return tile.narrow(kRowsDim, tile.size(kRowsDim) - rows, rows).clone();
 }
 
 }  // namespace
@@ -34,7 +32,7 @@ DecodeTiling::DecodeTiling(const AutoencoderConfig& config)
 
 Tensor decode_in_tiles(const AutoencoderDecoder& decoder, const Tensor& latents) {
   const DecodeTiling tiling(decoder.config);
-  const std::int64_t height = latents.size(kRows), width = latents.size(kColumns);
+  const std::int64_t height = latents.size(kRowsDim), width = latents.size(kColumnsDim);
   if (std::max(height, width) <= tiling.tile) return decoder(latents);
   const std::int64_t scale = decoder.config.pixels_per_latent();
   const std::int64_t overlap = (tiling.tile - tiling.stride) * scale;  // pixels
@@ -48,14 +46,14 @@ Tensor decode_in_tiles(const AutoencoderDecoder& decoder, const Tensor& latents)
       const std::int64_t tile_height = std::min(tiling.tile, height - y);
       const std::int64_t tile_width = std::min(tiling.tile, width - x);
       const Tensor tile =
-          decoder(latents.narrow(kRows, y, tile_height).narrow(kColumns, x, tile_width).contiguous());
-      if (y > 0) blend(above[edges.size()], tile, kRows, overlap);
-      if (x > 0) blend(left, tile, kColumns, overlap);
+          decoder(latents.narrow(kRowsDim, y, tile_height).narrow(kColumnsDim, x, tile_width).contiguous());
+      if (y > 0) blend(above[edges.size()], tile, kRowsDim, overlap);
+      if (x > 0) blend(left, tile, kColumnsDim, overlap);
       const std::int64_t shown_height = std::min(tiling.stride, tile_height) * scale;
       const std::int64_t shown_width = std::min(tiling.stride, tile_width) * scale;
-      picture.narrow(kRows, y * scale, shown_height)
-          .narrow(kColumns, x * scale, shown_width)
-          .copy_(tile.narrow(kRows, 0, shown_height).narrow(kColumns, 0, shown_width));
+      picture.narrow(kRowsDim, y * scale, shown_height)
+          .narrow(kColumnsDim, x * scale, shown_width)
+          .copy_(tile.narrow(kRowsDim, 0, shown_height).narrow(kColumnsDim, 0, shown_width));
       edges.push_back(lower_edge(tile, overlap));
       left = tile;
     }

@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace sdgen {
-namespace {
-
-constexpr std::int64_t kRows = 2;  // the dimension of [N, C, h, w]
-
-}  // namespace
-
 TinyTrunk::TinyTrunk(const Weights& weights, const std::vector<std::int64_t>& blocks, std::int64_t width,
                      Activation activation, Resizing resizing, int& index)
     : activation_(activation), resizing_(resizing) {
@@ -71,16 +65,16 @@ std::int64_t tiny_decoder_halo(const AutoencoderConfig& config) {
 }
 
 Tensor TinyDecoder::in_bands(const Tensor& latents, std::int64_t rows) const {
-  const std::int64_t height = latents.size(kRows), scale = config_.pixels_per_latent(),
+  const std::int64_t height = latents.size(kRowsDim), scale = config_.pixels_per_latent(),
                      beside = tiny_decoder_halo(config_);
   std::vector<Tensor> bands;
   for (std::int64_t begin = 0; begin < height; begin += rows) {
     const std::int64_t end = std::min(begin + rows, height);
     const std::int64_t from = std::max<std::int64_t>(begin - beside, 0), to = std::min(end + beside, height);
-    const Tensor pixels = (*this)(latents.narrow(kRows, from, to - from));
-    bands.push_back(pixels.narrow(kRows, (begin - from) * scale, (end - begin) * scale).clone());
+    const Tensor pixels = (*this)(latents.narrow(kRowsDim, from, to - from));
+    bands.push_back(pixels.narrow(kRowsDim, (begin - from) * scale, (end - begin) * scale).clone());
   }
-  return at::cat(bands, kRows);
+  return at::cat(bands, kRowsDim);
 }
 
 TinyEncoder::TinyEncoder(const Weights& weights, const AutoencoderConfig& config)

@@ -3,10 +3,10 @@
 
 #include <optional>
 
-#include "base/compute/recorder.h"
-#include "diffusion/controlnet.h"
+#include "compute/recorder.h"
+#include "diffusion/networks/controlnet.h"
 #include "diffusion/samplers/sampler.h"
-#include "diffusion/unet.h"
+#include "diffusion/networks/unet.h"
 
 namespace sdgen {
 

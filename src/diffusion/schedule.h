@@ -9,8 +9,6 @@
 
 namespace sdgen {
 
-struct Request;
-
 enum class PredictionType { kEpsilon, kVPrediction, kSample };
 enum class TimestepSpacing {
   kLeading,
@@ -70,9 +68,18 @@ struct SchedulerConfig {
   static SchedulerConfig read(const Config& config);
 };
 
-// `config` with what the request says of schedule, prediction type, spacing and zero SNR. Throws
-// Error(kRequest) for unknown names.
-SchedulerConfig overridden(SchedulerConfig config, const Request& request);
+// What a request says in a scheduler config's place; empty: nothing.
+struct ScheduleOverrides {
+  std::optional<std::string> schedule{};          // normal, karras, exponential, beta, lu
+  std::optional<std::string> prediction_type{};   // epsilon, v_prediction, sample
+  std::optional<std::string> timestep_spacing{};  // leading, trailing, linspace
+  std::optional<bool> zero_snr{};
+  double eta = 0.0;
+};
+
+// `config` with what `overrides` say of schedule, prediction type, spacing and zero SNR. Throws Error(kRequest)
+// for unknown names.
+SchedulerConfig overridden(SchedulerConfig config, const ScheduleOverrides& overrides);
 
 // `config` with betas where it is silent: classes differ in their defaults.
 SchedulerConfig with_betas(SchedulerConfig config, double start, double end, const std::string& schedule);

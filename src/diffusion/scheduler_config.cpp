@@ -3,7 +3,6 @@
 
 #include "base/config_range.h"
 #include "diffusion/schedule.h"
-#include "sdgen/request.h"
 
 namespace sdgen {
 namespace {
@@ -143,18 +142,18 @@ SchedulerConfig SchedulerConfig::read(const Config& config) {
   return scheduler;
 }
 
-SchedulerConfig overridden(SchedulerConfig config, const Request& request) {
+SchedulerConfig overridden(SchedulerConfig config, const ScheduleOverrides& overrides) {
   const Names<SigmaSchedule> schedules = {{"normal", SigmaSchedule::kTimesteps},
                                           {"karras", SigmaSchedule::kKarras},
                                           {"exponential", SigmaSchedule::kExponential},
                                           {"beta", SigmaSchedule::kBeta},
                                           {"lu", SigmaSchedule::kLu}};
-  if (request.schedule) config.sigma_schedule = requested("schedule", *request.schedule, schedules);
-  if (request.prediction_type)
-    config.prediction_type = requested("prediction-type", *request.prediction_type, kPredictionTypes);
-  if (request.timestep_spacing)
-    config.timestep_spacing = requested("timestep-spacing", *request.timestep_spacing, kSpacings);
-  if (request.zero_snr) config.rescale_betas_zero_snr = *request.zero_snr;
+  if (overrides.schedule) config.sigma_schedule = requested("schedule", *overrides.schedule, schedules);
+  if (overrides.prediction_type)
+    config.prediction_type = requested("prediction-type", *overrides.prediction_type, kPredictionTypes);
+  if (overrides.timestep_spacing)
+    config.timestep_spacing = requested("timestep-spacing", *overrides.timestep_spacing, kSpacings);
+  if (overrides.zero_snr) config.rescale_betas_zero_snr = *overrides.zero_snr;
   return config;
 }
 

@@ -1,8 +1,8 @@
 // The texts of UNets as rows of tensors: inputs of work that is recorded.
 #pragma once
 
-#include "base/compute/graphs.h"
-#include "diffusion/unet_trunk.h"
+#include "compute/graphs.h"
+#include "diffusion/networks/unet_trunk.h"
 
 namespace sdgen {
 

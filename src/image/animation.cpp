@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "image/png_chunks.h"
 
 namespace sdgen {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "image/font.h"
 
 namespace sdgen {

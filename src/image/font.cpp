@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/embedded.h"
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <span>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -1,5 +1,5 @@
 // Picture files of others -> RGB.
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "base/input_file.h"
 #include "image/jpeg_read.h"
 #include "image/png_decode.h"

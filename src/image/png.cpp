@@ -6,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "image/grey_png.h"
 #include "image/png_chunks.h"
 #include "sdgen/image.h"

@@ -6,7 +6,7 @@
 #include <array>
 #include <string_view>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "image/png_chunks.h"
 
 namespace sdgen {

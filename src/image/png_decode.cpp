@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "image/png_data.h"
 
 #pragma GCC diagnostic push

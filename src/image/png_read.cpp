@@ -4,7 +4,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "base/input_file.h"
 #include "image/png_chunks.h"
 #include "sdgen/image.h"

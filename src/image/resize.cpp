@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 #include "sdgen/image.h"
 
 namespace sdgen {

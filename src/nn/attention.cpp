@@ -2,11 +2,11 @@
 
 #include <cmath>
 
-#include "base/compute/device_kernels.h"
-#include "base/kernels/kernels.h"
-#include "base/operator_scope.h"
+#include "compute/device_kernels.h"
+#include "compute/kernels/kernels.h"
+#include "compute/operator_scope.h"
 #include "base/parallel.h"
-#include "nn/flash_attention.h"
+#include "nn/methods/flash_attention.h"
 
 namespace sdgen {
 namespace {

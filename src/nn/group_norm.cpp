@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "base/kernels/kernels.h"
+#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
 
 namespace sdgen {

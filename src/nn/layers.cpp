@@ -2,12 +2,12 @@
 
 #include <map>
 
-#include "base/compute/device_kernels.h"
-#include "base/operator_scope.h"
-#include "nn/block_linear.h"
+#include "compute/device_kernels.h"
+#include "compute/operator_scope.h"
+#include "nn/methods/block_linear.h"
 #include "nn/group_norm.h"
-#include "nn/packed.h"
-#include "nn/winograd.h"
+#include "nn/methods/packed.h"
+#include "nn/methods/winograd.h"
 
 namespace sdgen {
 namespace {

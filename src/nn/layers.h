@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/tensor.h"
-#include "nn/int8.h"
+#include "nn/methods/int8.h"
 #include "weights/weights.h"
 
 namespace sdgen {

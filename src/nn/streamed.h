@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/compute.h"
+#include "compute/compute.h"
 #include "weights/weights.h"
 
 namespace sdgen {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "sdgen/attention.h"
-#include "text/clip_text_encoder.h"
-#include "text/tokenizer.h"
+#include "text/encoders/clip_text_encoder.h"
+#include "text/tokenizers/tokenizer.h"
 
 namespace sdgen {
 

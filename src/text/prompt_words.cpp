@@ -6,8 +6,8 @@
 #include <optional>
 #include <set>
 
-#include "base/errors.h"
-#include "text/unicode.h"
+#include "plain/errors.h"
+#include "plain/unicode.h"
 
 namespace sdgen {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sdgen/attention.h"
-#include "text/tokenizer.h"
+#include "text/tokenizers/tokenizer.h"
 
 namespace sdgen {
 

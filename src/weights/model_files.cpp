@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/errors.h"
 #include "base/input_file.h"
-#include "weights/safetensors.h"
-#include "weights/weights_file.h"
+#include "plain/errors.h"
+#include "weights/formats/safetensors.h"
+#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 

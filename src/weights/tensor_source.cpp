@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "base/errors.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <set>
 
-#include "base/kernels/kernels.h"
+#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
 #include "base/tensor.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "base/compute.h"
+#include "compute/compute.h"
 #include "weights/tensor_source.h"
 
 namespace sdgen {

@@ -6,14 +6,14 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "base/torch_errors.h"
+#include "compute/torch_errors.h"
 #include "sdgen/generator.h"
 #include "sdgen/mapped_files.h"
 #include "support/golden.h"
 #include "support/safetensors_file.h"
-#include "weights/safetensors_stream.h"
-#include "weights/safetensors_write.h"
-#include "weights/weights_file.h"
+#include "weights/formats/safetensors_stream.h"
+#include "weights/formats/safetensors_write.h"
+#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {

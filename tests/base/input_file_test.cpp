@@ -5,7 +5,7 @@
 
 #include "sdgen/error.h"
 #include "support/safetensors_file.h"
-#include "weights/weights_file.h"
+#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {

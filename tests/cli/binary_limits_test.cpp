@@ -1,5 +1,5 @@
 // The built binary where the system gives it too little.
-#include "binary.h"
+#include "cli/binary.h"
 
 namespace sdgen::cli {
 namespace {

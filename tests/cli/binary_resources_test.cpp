@@ -1,7 +1,7 @@
 // Memory and processor as a user meets them.
 #include <regex>
 
-#include "binary.h"
+#include "cli/binary.h"
 
 namespace sdgen::cli {
 namespace {

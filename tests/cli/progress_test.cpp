@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "cli_errors.h"
+#include "cli/cli_errors.h"
 
 namespace sdgen::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include "decode/banded_decode.h"
 #include "decode/decode_plan.h"
 #include "decode/tiled_decode.h"
-#include "pipeline/model.h"
+#include "models/model.h"
 #include "support/golden.h"
 #include "weights/model_files.h"
 

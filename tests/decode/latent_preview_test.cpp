@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "pipeline/model.h"
+#include "models/model.h"
 #include "support/golden.h"
 #include "weights/model_files.h"
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "pipeline/model.h"
+#include "models/model.h"
 #include "support/fake_graphs.h"
 #include "support/numbers.h"
 #include "weights/model_files.h"

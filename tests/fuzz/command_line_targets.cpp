@@ -1,8 +1,8 @@
 // Files that the command line reads.
 #include <sstream>
 
-#include "cli/config_file.h"
-#include "cli/prompt_file.h"
+#include "cli/options/config_file.h"
+#include "cli/options/prompt_file.h"
 #include "fuzz/targets.h"
 
 namespace sdgen::fuzz {

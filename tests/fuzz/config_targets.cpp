@@ -1,11 +1,11 @@
 // JSON files of a model, and the one that an earlier run left.
 #include "decode/autoencoder_config.h"
-#include "diffusion/controlnet.h"
+#include "diffusion/networks/controlnet.h"
 #include "diffusion/schedule.h"
-#include "diffusion/unet_config.h"
+#include "diffusion/networks/unet_config.h"
 #include "fuzz/targets.h"
 #include "sdgen/attention.h"
-#include "text/clip_text_encoder.h"
+#include "text/encoders/clip_text_encoder.h"
 
 namespace sdgen::fuzz {
 namespace {

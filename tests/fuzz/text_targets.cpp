@@ -3,10 +3,10 @@
 #include <iterator>
 
 #include "fuzz/targets.h"
-#include "text/bpe_tokenizer.h"
+#include "text/tokenizers/bpe_tokenizer.h"
 #include "text/prompt_words.h"
-#include "text/sentencepiece_model.h"
-#include "text/tokenizer.h"
+#include "text/tokenizers/sentencepiece_model.h"
+#include "text/tokenizers/tokenizer.h"
 
 namespace sdgen::fuzz {
 namespace {

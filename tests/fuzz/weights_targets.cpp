@@ -5,11 +5,11 @@
 #include "sdgen/inspect.h"
 #include "support/safetensors_file.h"
 #include "support/zip_file.h"
-#include "weights/embedding_file.h"
-#include "weights/lora_file.h"
-#include "weights/pickle_file.h"
-#include "weights/safetensors.h"
-#include "weights/weights_file.h"
+#include "weights/adapters/embedding_file.h"
+#include "weights/adapters/lora_file.h"
+#include "weights/formats/pickle_file.h"
+#include "weights/formats/safetensors.h"
+#include "weights/formats/weights_file.h"
 
 namespace sdgen::fuzz {
 namespace {

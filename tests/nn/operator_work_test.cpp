@@ -1,5 +1,5 @@
 // The work that layers say they are worth: 2 m n k of the direct method, whatever they compute with.
-#include "base/operator_clock.h"
+#include "compute/operator_clock.h"
 #include "nn/attention.h"
 #include "nn/layers.h"
 #include "support/numbers.h"

@@ -1,8 +1,8 @@
 // Tests in each number type that brgemm knows.
 #pragma once
 
-#include "base/kernels/kernels.h"
-#include "nn/brgemm.h"
+#include "compute/kernels/kernels.h"
+#include "nn/methods/brgemm.h"
 #include "support/golden.h"
 
 namespace sdgen::testing {

@@ -1,7 +1,7 @@
 // A stand-in for a GPU's graphs.
 #pragma once
 
-#include "base/compute/graphs.h"
+#include "compute/graphs.h"
 
 namespace sdgen::testing {
 

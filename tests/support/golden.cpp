@@ -1,6 +1,6 @@
 #include "support/golden.h"
 
-#include "weights/safetensors.h"
+#include "weights/formats/safetensors.h"
 
 namespace sdgen::testing {
 namespace {

@@ -36,7 +36,7 @@ SamplingPlan lay_out_ddim(const SchedulerConfig& config, const RunShape& shape) 
 }  // namespace
 
 Sampler ddim() {
-  return {"ddim", "DDIMScheduler", "DDIM", {.zero_snr = true, .eta = true}, lay_out_ddim};
+  return {"ddim", "DDIMScheduler", {.zero_snr = true, .eta = true}, lay_out_ddim};
 }
 
 }  // namespace sdgen

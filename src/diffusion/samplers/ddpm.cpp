@@ -5,7 +5,7 @@
 namespace sdgen {
 namespace {
 
-double noise_scale(const Step& step, VarianceType type) {
+double ddpm_noise_scale(const Step& step, VarianceType type) {
   const double variance = std::max(posterior_variance(step.from, step.to), 1e-20);
   switch (type) {
     case VarianceType::kFixedSmall:
@@ -25,7 +25,7 @@ Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
     const double x0_weight = step.to.alpha * (1.0 - alpha_ratio) / squared(step.from.sigma);
     const double x_weight = std::sqrt(alpha_ratio) * squared(step.to.sigma) / squared(step.from.sigma);
     const Tensor next = x0_weight * x0 + x_weight * at;  // eq. 7
-    return step.timestep > 0 ? next + noise_scale(step, variance_type) * noise_like(next, noise) : next;
+    return step.timestep > 0 ? next + ddpm_noise_scale(step, variance_type) * noise_like(next, noise) : next;
   });
 }
 
@@ -51,7 +51,7 @@ SamplingPlan lay_out_ddpm(const SchedulerConfig& config, const RunShape& shape) 
 }  // namespace
 
 Sampler ddpm() {
-  return {"ddpm", "DDPMScheduler", "DDPM", {.zero_snr = true}, lay_out_ddpm};
+  return {"ddpm", "DDPMScheduler", {.zero_snr = true}, lay_out_ddpm};
 }
 
 }  // namespace sdgen

@@ -4,7 +4,7 @@
 namespace sdgen {
 namespace {
 
-double rho(const Level& level) {
+double rho_of(const Level& level) {
   return level.sigma / level.alpha;
 }
 
@@ -34,10 +34,10 @@ Tensor sample_deis(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
     eps.push(estimate(denoiser, at, step).eps, step.from);
     std::vector<double> rhos;
     for (std::size_t age = 0; age < std::min(orders[step.index], eps.size()); ++age)
-      rhos.push_back(rho(eps[age].level));
+      rhos.push_back(rho_of(eps[age].level));
     Tensor next = at / step.from.alpha;
     for (std::size_t age = 0; age < rhos.size(); ++age)
-      next = next + deis_weight(rhos, age, rho(step.from), rho(step.to)) * eps[age].output;
+      next = next + deis_weight(rhos, age, rho_of(step.from), rho_of(step.to)) * eps[age].output;
     return step.to.alpha * next;
   });
 }
@@ -58,7 +58,7 @@ SamplingPlan lay_out_deis(const SchedulerConfig& config, const RunShape& shape) 
 }  // namespace
 
 Sampler deis() {
-  return {"deis", "DEISMultistepScheduler", "DEIS", {.schedules = true}, lay_out_deis};
+  return {"deis", "DEISMultistepScheduler", {.schedules = true}, lay_out_deis};
 }
 
 }  // namespace sdgen

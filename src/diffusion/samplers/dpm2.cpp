@@ -23,7 +23,7 @@ Tensor sample_dpm2(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
   });
 }
 
-SamplingPlan lay_out(const SchedulerConfig& silent, const RunShape& shape, const std::string& sampler, bool ancestral) {
+SamplingPlan lay_out_dpm2(const SchedulerConfig& silent, const RunShape& shape, const std::string& sampler, bool ancestral) {
   if (silent.prediction_type == PredictionType::kSample)
     fail_request("sampler ", sampler,
                  " cannot sample a model that predicts the sample; use heun, ddim or euler");
@@ -39,13 +39,13 @@ SamplingPlan lay_out(const SchedulerConfig& silent, const RunShape& shape, const
 }  // namespace
 
 Sampler dpm2() {
-  return {"dpm2", "KDPM2DiscreteScheduler", "DPM2", {.schedules = true},
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out(config, shape, "dpm2", false); }};
+  return {"dpm2", "KDPM2DiscreteScheduler", {.schedules = true},
+          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpm2(config, shape, "dpm2", false); }};
 }
 
 Sampler dpm2_ancestral() {
-  return {"dpm2-a", "KDPM2AncestralDiscreteScheduler", "DPM2 a", {.schedules = true},
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out(config, shape, "dpm2-a", true); }};
+  return {"dpm2-a", "KDPM2AncestralDiscreteScheduler", {.schedules = true},
+          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpm2(config, shape, "dpm2-a", true); }};
 }
 
 }  // namespace sdgen

@@ -11,7 +11,7 @@ struct Multistep {
 };
 
 // 2M and 3M (appendix B): slope is x0's times h, from the outputs before, then its curvature.
-Tensor advance(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, const Multistep& method) {
+Tensor multistep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, const Multistep& method) {
   const Integrator way(x0[0].level, to, method.has_noise);
   Tensor result = way.x_weight * x + way.first() * x0[0].output;
   if (order < 2) return result;
@@ -30,13 +30,13 @@ Tensor sample_dpmpp_2m(const Denoiser& denoiser, Tensor x, const std::vector<Ste
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     history.push(estimate(denoiser, at, step).x0, step.from);
     const Tensor next =
-        advance(history, at, step.to, std::min(method.orders[step.index], history.size()), method);
+        multistep_update(history, at, step.to, std::min(method.orders[step.index], history.size()), method);
     if (!method.has_noise) return next;
     return next + Integrator(step.from, step.to, true).noise() * noise_like(next, noise);
   });
 }
 
-SamplingPlan lay_out(const SchedulerConfig& config, const RunShape& shape, bool has_noise) {
+SamplingPlan lay_out_dpmpp_2m(const SchedulerConfig& config, const RunShape& shape, bool has_noise) {
   require_steps(config, "dpm++2m", shape.steps);
   require_supported(config, "dpm++2m", {"thresholding", "variance_type", "use_flow_sigmas"});
   const SolverRules rules{.clips_lambda = true,
@@ -60,8 +60,8 @@ constexpr SamplerTraits kTraits{.schedules = true, .lu = true, .zero_snr = true}
 }  // namespace
 
 Sampler dpmpp_2m() {
-  return {"dpm++2m", "DPMSolverMultistepScheduler", "DPM++ 2M", kTraits,
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out(config, shape, false); },
+  return {"dpm++2m", "DPMSolverMultistepScheduler", kTraits,
+          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpmpp_2m(config, shape, false); },
           [](const SchedulerConfig& config) {
             const std::string& type = config.algorithm_type;
             return type != "dpmsolver" && type != "sde-dpmsolver" && type != "sde-dpmsolver++";
@@ -69,8 +69,8 @@ Sampler dpmpp_2m() {
 }
 
 Sampler dpmpp_2m_sde() {
-  return {"dpm++2m-sde", "DPMSolverMultistepScheduler", "DPM++ 2M SDE", kTraits,
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out(config, shape, true); },
+  return {"dpm++2m-sde", "DPMSolverMultistepScheduler", kTraits,
+          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpmpp_2m(config, shape, true); },
           [](const SchedulerConfig& config) { return config.algorithm_type == "sde-dpmsolver++"; }};
 }
 

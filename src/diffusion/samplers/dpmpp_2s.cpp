@@ -6,7 +6,7 @@ namespace sdgen {
 namespace {
 
 // 2S and 3S: from where the group of steps set out, over what was learnt within it.
-Tensor advance(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, bool heun) {
+Tensor singlestep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, bool heun) {
   const OutputHistory::Entry& start = x0[order - 1];
   const Integrator way(start.level, to, false);
   Tensor result = way.x_weight * x + way.first() * start.output;
@@ -30,7 +30,7 @@ Tensor sample_dpmpp_2s(const Denoiser& denoiser, Tensor x, const std::vector<Ste
     history.push(estimate(denoiser, at, step).x0, step.from);
     const std::size_t order = std::min(orders[step.index], history.size());
     if (order == 1) start = at;
-    return advance(history, start, step.to, order, heun);
+    return singlestep_update(history, start, step.to, order, heun);
   });
 }
 
@@ -59,7 +59,7 @@ SamplingPlan lay_out_dpmpp_2s(const SchedulerConfig& config, const RunShape& sha
 }  // namespace
 
 Sampler dpmpp_2s() {
-  return {"dpm++2s", "DPMSolverSinglestepScheduler", "DPM++ 2S", {.schedules = true, .spacing = false},
+  return {"dpm++2s", "DPMSolverSinglestepScheduler", {.schedules = true, .spacing = false},
           lay_out_dpmpp_2s, [](const SchedulerConfig& config) {
             return config.algorithm_type != "dpmsolver" && config.algorithm_type != "sde-dpmsolver++";
           }};

@@ -28,7 +28,7 @@ SamplingPlan lay_out_dpmpp_2s_ancestral(const SchedulerConfig& config, const Run
 }  // namespace
 
 Sampler dpmpp_2s_ancestral() {
-  return {"dpm++2s-a", "", "DPM++ 2S a", {.schedules = true}, lay_out_dpmpp_2s_ancestral};
+  return {"dpm++2s-a", "", {.schedules = true}, lay_out_dpmpp_2s_ancestral};
 }
 
 }  // namespace sdgen

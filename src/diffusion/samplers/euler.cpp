@@ -49,11 +49,11 @@ SamplingPlan lay_out_euler_ancestral(const SchedulerConfig& config, const RunSha
 }  // namespace
 
 Sampler euler() {
-  return {"euler", "EulerDiscreteScheduler", "Euler", {.schedules = true, .zero_snr = true}, lay_out_euler};
+  return {"euler", "EulerDiscreteScheduler", {.schedules = true, .zero_snr = true}, lay_out_euler};
 }
 
 Sampler euler_ancestral() {
-  return {"euler-a", "EulerAncestralDiscreteScheduler", "Euler a", {.zero_snr = true}, lay_out_euler_ancestral};
+  return {"euler-a", "EulerAncestralDiscreteScheduler", {.zero_snr = true}, lay_out_euler_ancestral};
 }
 
 }  // namespace sdgen

@@ -45,7 +45,7 @@ SamplingPlan lay_out_heun(const SchedulerConfig& silent, const RunShape& shape) 
 }  // namespace
 
 Sampler heun() {
-  return {"heun", "HeunDiscreteScheduler", "Heun", {.schedules = true}, lay_out_heun};
+  return {"heun", "HeunDiscreteScheduler", {.schedules = true}, lay_out_heun};
 }
 
 }  // namespace sdgen

@@ -45,7 +45,7 @@ SamplingPlan lay_out_ipndm(const SchedulerConfig& config, const RunShape& shape)
 }  // namespace
 
 Sampler ipndm() {
-  return {"ipndm", "IPNDMScheduler", "iPNDM", {.spacing = false}, lay_out_ipndm};
+  return {"ipndm", "IPNDMScheduler", {.spacing = false}, lay_out_ipndm};
 }
 
 }  // namespace sdgen

@@ -39,7 +39,7 @@ SamplingPlan lay_out_lcm(const SchedulerConfig& silent, const RunShape& shape) {
 }  // namespace
 
 Sampler lcm() {
-  return {"lcm", "LCMScheduler", "LCM", {.spacing = false, .zero_snr = true}, lay_out_lcm};
+  return {"lcm", "LCMScheduler", {.spacing = false, .zero_snr = true}, lay_out_lcm};
 }
 
 }  // namespace sdgen

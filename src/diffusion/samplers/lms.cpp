@@ -58,7 +58,7 @@ SamplingPlan lay_out_lms(const SchedulerConfig& silent, const RunShape& shape) {
 }  // namespace
 
 Sampler lms() {
-  return {"lms", "LMSDiscreteScheduler", "LMS", {.schedules = true}, lay_out_lms};
+  return {"lms", "LMSDiscreteScheduler", {.schedules = true}, lay_out_lms};
 }
 
 }  // namespace sdgen

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kRungeKuttaEvaluations = 12;  // three groups of four
 
 // x at `to` from x at `from` along eps: eq. 9, which is DDIM's step written so that no x_0 is needed.
-Tensor transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from, const Level& to) {
+Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from, const Level& to) {
   // diffusers turns v into eps by the level stepped from, after mixing outputs; a sample prediction likewise.
   const Tensor eps = estimate_from_output(denoiser.prediction_type, output, x, from).eps;
   const double denominator = squared(from.alpha) * to.sigma + from.alpha * from.sigma * to.alpha;
@@ -41,7 +41,7 @@ Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
       direction = linear_multistep(outputs);
     }
     const bool from_anchor = i < runge_kutta || second_plms_step;
-    x = transfer(denoiser, direction, from_anchor ? anchor : x, step.from, step.to);
+    x = pndm_transfer(denoiser, direction, from_anchor ? anchor : x, step.from, step.to);
     on_step(step, x);
   }
   return x;
@@ -98,7 +98,7 @@ SamplingPlan lay_out_pndm(const SchedulerConfig& config, const RunShape& shape) 
 }  // namespace
 
 Sampler pndm() {
-  return {"pndm", "PNDMScheduler", "PLMS", {}, lay_out_pndm};
+  return {"pndm", "PNDMScheduler", {}, lay_out_pndm};
 }
 
 }  // namespace sdgen

@@ -1,5 +1,5 @@
 // Samplers: from noise to latents by repeated estimates of what is noise. One file a method holds its layout, its
-// loop and its row of the table; samplers/table.cpp lists the rows, plain names are in sampler_names.cpp.
+// loop and its row of the table; table.cpp lists the rows; what users call them stands in plain/sampler_names.cpp.
 #pragma once
 
 #include <functional>
@@ -95,7 +95,6 @@ struct SamplerTraits {
 struct Sampler {
   std::string name;             // "ddim"
   std::string scheduler_class;  // diffusers' class of the same method; empty: none
-  std::string title;            // as other programs' metadata call it
   SamplerTraits takes;
   SamplingPlan (*lay_out)(const SchedulerConfig& config, const RunShape& shape);
   // Of a class that is several methods: whether this is the one that a config means. nullptr: always.
@@ -116,8 +115,8 @@ const Sampler& find_sampler(const std::string& name);
 // does the same.
 const Sampler* find_sampler_of(const SchedulerConfig& config);
 
-// Throws Error(kRequest) if `request` sets a schedule, spacing, zero SNR or eta that `sampler` makes no use
+// Throws Error(kRequest) if `asked` sets a schedule, spacing, zero SNR or eta that `sampler` makes no use
 // of.
-void require_used(const Sampler& sampler, const Request& request);
+void require_used(const Sampler& sampler, const ScheduleOverrides& asked);
 
 }  // namespace sdgen

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <deque>
 
-#include "base/compute.h"
+#include "compute/compute.h"
 #include "diffusion/samplers/sampler.h"
 
 namespace sdgen {

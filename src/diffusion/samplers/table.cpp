@@ -1,5 +1,5 @@
-#include "sdgen/request.h"
 #include "diffusion/samplers/sampler.h"
+#include "sdgen/request.h"
 
 namespace sdgen {
 
@@ -42,17 +42,17 @@ void require(bool used, const Sampler& sampler, const std::string& flag, bool Sa
 
 }  // namespace
 
-void require_used(const Sampler& sampler, const Request& request) {
-  const std::string schedule = request.schedule.value_or("normal");
+void require_used(const Sampler& sampler, const ScheduleOverrides& asked) {
+  const std::string schedule = asked.schedule.value_or("normal");
   if (schedule == "lu")
     require(sampler.takes.lu, sampler, "schedule lu", &SamplerTraits::lu);
   else if (schedule != "normal")
     require(sampler.takes.schedules, sampler, concat("schedule ", schedule), &SamplerTraits::schedules);
-  if (request.timestep_spacing)
+  if (asked.timestep_spacing)
     require(sampler.takes.spacing, sampler, "timestep-spacing", &SamplerTraits::spacing);
-  if (request.zero_snr.value_or(false))
+  if (asked.zero_snr.value_or(false))
     require(sampler.takes.zero_snr, sampler, "zero-snr", &SamplerTraits::zero_snr);
-  if (request.eta > 0.0) require(sampler.takes.eta, sampler, "eta", &SamplerTraits::eta);
+  if (asked.eta > 0.0) require(sampler.takes.eta, sampler, "eta", &SamplerTraits::eta);
 }
 
 }  // namespace sdgen

@@ -45,7 +45,7 @@ SamplingPlan lay_out_tcd(const SchedulerConfig& silent, const RunShape& shape) {
 }  // namespace
 
 Sampler tcd() {
-  return {"tcd", "TCDScheduler", "TCD", {.spacing = false, .zero_snr = true, .eta = true}, lay_out_tcd};
+  return {"tcd", "TCDScheduler", {.spacing = false, .zero_snr = true, .eta = true}, lay_out_tcd};
 }
 
 }  // namespace sdgen

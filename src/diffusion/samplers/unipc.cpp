@@ -121,7 +121,7 @@ SamplingPlan lay_out_unipc(const SchedulerConfig& config, const RunShape& shape)
 }  // namespace
 
 Sampler unipc() {
-  return {"unipc", "UniPCMultistepScheduler", "UniPC", {.schedules = true, .zero_snr = true}, lay_out_unipc};
+  return {"unipc", "UniPCMultistepScheduler", {.schedules = true, .zero_snr = true}, lay_out_unipc};
 }
 
 }  // namespace sdgen

@@ -1,0 +1,23 @@
+#include "cli/commands/convert.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "sdgen/convert.h"
+#include "sdgen/error.h"
+
+namespace sdgen::cli {
+
+int run_convert(const Options& options) {
+  const Converted converted = convert_model(options.paths[0], options.paths[1],
+                                            {options.compute.dtype, options.overwrite, options.ema});
+  const nlohmann::ordered_json json = {{"path", converted.path.string()}, {"bytes", converted.bytes}};
+  const std::string text = options.json
+                               ? json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
+                               : converted.path.string();
+  if (std::puts(text.c_str()) < 0 || std::fflush(stdout) != 0)
+    throw Error(ErrorKind::kWorking, "the results could not be printed to standard output");
+  return 0;
+}
+
+}  // namespace sdgen::cli

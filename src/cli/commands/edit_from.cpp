@@ -1,0 +1,145 @@
+#include "cli/commands/edit_from.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "cli/options/nearest.h"
+#include "plain/utf8.h"
+
+namespace sdgen::cli {
+namespace {
+
+template <typename T>
+void take(std::optional<T>& own, const std::optional<T>& earlier) {
+  if (!own) own = earlier;
+}
+
+PictureParameters read_picture(const std::string& path) {
+  const PngText texts = read_png_text(path);
+  const auto found =
+      std::find_if(texts.begin(), texts.end(), [](const auto& text) { return text.first == "parameters"; });
+  std::optional<PictureParameters> earlier;
+  if (found != texts.end()) earlier = read_parameters(found->second);
+  if (earlier) return *earlier;
+  throw Error(ErrorKind::kInput,
+              path +
+                  ": tells no prompt and seed (a PNG's parameters text, as sd-gen writes it); edit a picture "
+                  "that sd-gen drew");
+}
+
+template <typename T>
+void take(std::vector<T>& own, const std::vector<T>& earlier) {
+  if (own.empty()) own = earlier;
+}
+
+constexpr std::size_t kLongestShown = 100;  // bytes of a path that a picture's text names
+
+// A picture's text may be anybody's: no file is opened because it names one.
+void require_named(const std::string& picture, const char* flag, bool is_named, const std::string& drawn_with) {
+  if (drawn_with.empty() || is_named) return;
+  throw Error(ErrorKind::kRequest, picture + " was drawn with " + flag + " " +
+                                       std::string(utf8_prefix(drawn_with, kLongestShown)) + "; give " + flag +
+                                       " to edit it");
+}
+
+void require_own_files(const Job& job, const std::string& picture, const Request& earlier) {
+  require_named(picture, "--init-image", job.init_image.has_value(), earlier.init_image.value_or(""));
+  require_named(picture, "--mask", job.mask.has_value(), earlier.mask.value_or(""));
+  require_named(picture, "--control-image", !job.control_image.empty(),
+                earlier.control_image.empty() ? "" : earlier.control_image.front());
+}
+
+void take_all(Job& job, const Request& earlier) {
+  job.edit_from = earlier.prompt;
+  take(job.seed, earlier.seed);
+  take(job.steps, earlier.steps);
+  take(job.prediction_type, earlier.prediction_type);
+  take(job.timestep_spacing, earlier.timestep_spacing);
+  take(job.zero_snr, earlier.zero_snr);
+  take(job.guidance_scale, earlier.guidance_scale);
+  take(job.guidance_rescale, earlier.guidance_rescale);
+  take(job.image_guidance_scale, earlier.image_guidance_scale);
+  take(job.strength, earlier.strength);
+  take(job.control_scale, earlier.control_scale);
+  take(job.control_start, earlier.control_start);
+  take(job.control_end, earlier.control_end);
+  take(job.width, earlier.width);
+  take(job.height, earlier.height);
+  // Another sampler may take neither.
+  if (!job.own_eta && (!job.sampler || job.sampler == earlier.sampler)) job.eta = earlier.eta;
+  if (!job.sampler || job.sampler == earlier.sampler) take(job.schedule, earlier.schedule);
+  take(job.sampler, earlier.sampler);
+  if (!job.own_refiner_start) job.refiner_start = earlier.refiner_start;
+  if (!job.own_negative_prompt) job.negative_prompt = earlier.negative_prompt;
+}
+
+// A name of a picture's text, or what stands for none.
+std::string shown(const std::string& name) {
+  return name.empty() ? "none" : std::string(utf8_prefix(name, kLongestShown));
+}
+
+// "PICTURE was drawn with refiner A, this run has B": empty where they are the same.
+std::string other_part(const std::string& picture, const char* part, const std::string& drawn,
+                       const std::string& ours) {
+  if (drawn == ours) return "";
+  return picture + " was drawn with " + part + " " + shown(drawn) + ", this run has " + shown(ours) +
+         ": its layout may differ";
+}
+
+// As a picture's text lists ControlNets.
+std::string semicolon_list(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ";") + name;
+  return list;
+}
+
+std::size_t column_of_edit(const PromptLine& line) {
+  for (const auto& [field, column] : line.columns)
+    if (field->name == "edit-from") return column;
+  return 1;
+}
+
+}  // namespace
+
+std::vector<EarlierPicture> take_from_pictures(PromptFile& file) {
+  std::map<std::string, PictureParameters> read;
+  for (PromptLine& line : file.lines) {
+    if (line.job.edit_picture.empty()) continue;
+    try {
+      const std::string& path = line.job.edit_picture;
+      if (!read.contains(path)) read.emplace(path, read_picture(path));
+      require_own_files(line.job, path, read.at(path).request);
+      take_all(line.job, read.at(path).request);
+    } catch (const Error& error) {
+      if (line.line == 0) throw;
+      file.errors.push_back({line.line, column_of_edit(line), error.what()});
+    }
+  }
+  std::vector<EarlierPicture> pictures;
+  for (const auto& [path, parameters] : read) pictures.push_back({path, parameters});
+  return pictures;
+}
+
+std::string edit_warning(const EarlierPicture& earlier, const ModelInfo& model) {
+  const PictureParameters& drawn = earlier.parameters;
+  if (!drawn.model.empty() && drawn.model != model.name)
+    return earlier.path + " was drawn by model " + drawn.model + ", this is " + model.name +
+           ": its layout cannot be kept";
+  if (drawn.loras != comma_list(model.loras) || drawn.embeddings != comma_list(model.embeddings))
+    return earlier.path + " was drawn with other LoRAs or embeddings: its layout may differ";
+  for (const std::string& text :
+       {other_part(earlier.path, "--refiner", drawn.refiner, model.refiner),
+        other_part(earlier.path, "--controlnet", drawn.controlnets, semicolon_list(model.controlnets))})
+    if (!text.empty()) return text;
+  if (drawn.steered)
+    return earlier.path +
+           " was steered by attend, focus or edit-from, which are not repeated: its layout may differ";
+  if (drawn.dtype != model.dtype || drawn.quantize != model.quantize)
+    return earlier.path + " was drawn in " + drawn.dtype +
+           (drawn.quantize == "none" ? "" : " and " + drawn.quantize) + ", this run in " + model.dtype +
+           ": its layout may differ a little";
+  return "";
+}
+
+}  // namespace sdgen::cli

@@ -1,0 +1,34 @@
+// sd-gen generate: draw and write every picture.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "cli/options/options.h"
+#include "sdgen/generator.h"
+
+namespace sdgen::cli {
+
+// How a run went.
+struct Tally {
+  std::size_t total = 0;
+  std::size_t done = 0;  // drawn and written
+  std::size_t failed = 0;
+  std::optional<ErrorKind> first_failure = {};
+  bool is_interrupted = false;
+};
+
+// 0; 130 if interrupted; 4 if some failed; the first failure's own kind if none was done.
+int exit_code(const Tally& tally);
+
+// One line of --json, without its line end: path, seed, prompt, negative_prompt, width, height, steps,
+// sampler, guidance_scale, model, seconds. `request` is complete.
+std::string picture_json(const std::string& path, const Request& request, const Picture& picture,
+                         const std::string& model);
+
+// Runs the command and returns the exit code. Throws Error for all that is found before the first step, and
+// for what ends a run.
+int generate(const Options& options);
+
+}  // namespace sdgen::cli

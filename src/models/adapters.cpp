@@ -1,0 +1,147 @@
+#include "models/adapters.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/inspect_parts.h"
+#include "weights/adapters/appended_rows.h"
+#include "weights/adapters/embedding_file.h"
+#include "weights/adapters/lora.h"
+
+namespace sdgen {
+namespace {
+
+using ComponentTensors = std::map<std::string, std::shared_ptr<const TensorSource>>;
+
+constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kLongestWord = 1000;  // bytes
+
+ComponentTensors components_of(const Model& model) {
+  ComponentTensors components = {{"unet", model.source.weights("unet")}};
+  for (const TextModel& text : model.texts) components[text.encoder] = model.source.weights(text.encoder);
+  return components;
+}
+
+std::string model_kind(const Model& model) {
+  std::int64_t width = 0;
+  for (const TextModel& text : model.texts) width += text.config.hidden_size;
+  const std::string family = family_of_words(width);
+  return family.empty() ? model.family : family;
+}
+
+// "; it is for Stable Diffusion XL, NAME is a Stable Diffusion 1.x", where both are known and differ.
+std::string other_family(const LoraFile& file, const Model& model) {
+  Inspection inspection;
+  inspect_lora(*file.tensors, inspection);
+  const std::string kind = model_kind(model);
+  if (inspection.family.empty() || inspection.family == kind) return "";
+  return concat("; by its shapes it is for ", inspection.family, ", ", model.name, " is a ", kind);
+}
+
+void add_warnings(const LoraFile& file, const std::vector<std::string>& unmatched,
+                  std::vector<std::string>& warnings) {
+  for (std::size_t i = 0; i < unmatched.size(); ++i) {
+    if (i == kMostNamed) {
+      warnings.push_back(concat(file.path, ": and ", unmatched.size() - i, " more"));
+      return;
+    }
+    warnings.push_back(concat(file.path, ": '", unmatched[i], "' fits nothing in the model; it is left out"));
+  }
+}
+
+void match_file(const Adapter& adapter, const Model& model, const ComponentTensors& components,
+                std::map<std::string, LoraChanges>& changes, std::vector<std::string>& warnings) {
+  if (!std::isfinite(adapter.scale)) fail_request(adapter.path.string(), ": a LoRA's scale must be finite");
+  const auto file = std::make_shared<const LoraFile>(open_lora(adapter.path));
+  std::vector<std::string> unmatched;
+  try {
+    unmatched = match_lora(file, adapter.scale, components, changes);
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what() + other_family(*file, model));
+  }
+  if (unmatched.size() == file->modules.size() + file->unknown.size())
+    fail_input(file->path, ": nothing in it fits ", model.name, " (", model_kind(model), "), e.g. '",
+               unmatched.back(), "'", other_family(*file, model));
+  add_warnings(*file, unmatched, warnings);
+}
+
+std::vector<std::string> add_loras(Model& model, const std::vector<Adapter>& loras) {
+  std::vector<std::string> warnings;
+  if (loras.empty()) return warnings;
+  const ComponentTensors components = components_of(model);
+  std::map<std::string, LoraChanges> changes;
+  for (const Adapter& lora : loras) match_file(lora, model, components, changes, warnings);
+  model.source.weights = [inner = model.source.weights, changes](const std::string& component) {
+    const auto found = changes.find(component);
+    return found == changes.end() ? inner(component) : with_loras(inner(component), found->second);
+  };
+  return warnings;
+}
+
+// The text encoder that `part` is for.
+TextModel& text_of(const EmbeddingFile& file, const EmbeddingVectors& part, Model& model) {
+  std::vector<std::string> widths;
+  for (TextModel& text : model.texts) {
+    const bool is_named = part.component.empty() || part.component == text.encoder;
+    if (is_named && text.config.hidden_size == part.vectors.size(1)) return text;
+    widths.push_back(concat(text.encoder, " ", text.config.hidden_size));
+  }
+  fail_input(file.path, ": tensor '", part.key, "' holds vectors of ", part.vectors.size(1), " numbers",
+             part.component.empty() ? "" : " for a " + part.component, ", those of ", model.name,
+             " have: ", join(widths), "; the embedding is for another family of models");
+}
+
+bool has_capitals(const std::string& token) {
+  return std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+void add_embedding(Model& model, const Embedding& embedding, std::vector<std::string>& warnings) {
+  const EmbeddingFile file = read_embedding(embedding.path);
+  const std::string token = embedding.token.empty() ? file.token : embedding.token;
+  if (token.size() > kLongestWord)  // it is spelled out once a vector
+    fail_input(file.path, ": its word has ", token.size(), " bytes (limit ", kLongestWord,
+               "); name another, FILE:TOKEN");
+  if (has_capitals(token) && file.parts.front().vectors.size(0) > 1)
+    warnings.push_back(concat(file.path, ": '", token,
+                              "' has capitals: as in diffusers, only the first of its ",
+                              file.parts.front().vectors.size(0),
+                              " vectors is used; name it in small letters, ", "FILE:token, for all of them"));
+  for (const EmbeddingVectors& part : file.parts) {
+    TextModel& text = text_of(file, part, model);
+    const std::int64_t count = part.vectors.size(0);
+    text.new_words.push_back(
+        {token, static_cast<int>(text.config.vocab_size), static_cast<int>(count), file.path});
+    text.config.vocab_size += count;
+    model.source.weights = [inner = model.source.weights, encoder = text.encoder,
+                            vectors = part.vectors](const std::string& component) {
+      return component == encoder
+                 ? append_rows(inner(component), "embeddings.token_embedding.weight", vectors)
+                 : inner(component);
+    };
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> add_adapters(Model& model, const ModelFiles& files) {
+  std::vector<std::string> warnings = add_loras(model, files.loras);
+  for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding, warnings);
+  if (!files.loras.empty() || !files.embeddings.empty()) model.words.clear();  // they teach others
+  return warnings;
+}
+
+std::string adapter_text(const Adapter& adapter) {
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(adapter.path);
+  const bool is_folder = std::filesystem::is_directory(whole);
+  return concat((is_folder ? whole.filename() : whole.stem()).string(), ":", number_text(adapter.scale));
+}
+
+std::vector<std::string> embedding_tokens(const Model& model) {
+  std::vector<std::string> tokens;
+  for (const TextModel& text : model.texts)
+    for (const NewWord& word : text.new_words)
+      if (std::find(tokens.begin(), tokens.end(), word.token) == tokens.end()) tokens.push_back(word.token);
+  return tokens;
+}
+
+}  // namespace sdgen

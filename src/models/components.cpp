@@ -1,0 +1,157 @@
+#include "models/components.h"
+
+#include "base/stopwatch.h"
+
+namespace sdgen {
+namespace {
+
+// `component` built if it is not there yet.
+template <typename Component, typename Build>
+const Component& loaded(std::optional<Component>& component, const std::string& name, const Compute& compute,
+                        const Components::LoadCallback& on_load, const Build& build) {
+  if (!component) {
+    const Stopwatch stopwatch;
+    component.emplace(build());
+    synchronize(compute);
+    on_load(name, stopwatch.seconds());
+  }
+  return *component;
+}
+
+template <typename Component>
+void release(std::optional<Component>& component) {
+  component.reset();
+  release_freed_memory();
+}
+
+}  // namespace
+
+Components::Components(const Model& model, const Compute& compute)
+    : model_(model),
+      compute_{compute.device, compute.dtype},
+      quantize_(compute.quantize),
+      text_encoders_(model.texts.size()) {
+  for (const TextModel& text : model.texts)
+    tokenizers_.push_back(model.source.tokenizer(text.tokenizer, text.new_words));
+  check_tokenizers();
+  constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
+  for (const TextModel& text : model.texts) {
+    const Weights weights_of = weights(text.encoder, kCheckOnly, compute.dtype);
+    ClipTextEncoder(weights_of, text.config);
+    // transformers 4 stored positions as a tensor; a projection that nobody asks for belongs to CLIP's other
+    // use.
+    weights_of.require_all_used({"embeddings.position_ids", "text_projection."});
+  }
+  const Weights unet = weights("unet", kCheckOnly, compute.dtype);
+  Unet(unet, model.unet);
+  unet.require_all_used({});
+  const Weights vae = weights("vae", kCheckOnly, compute.dtype);
+  Decoder(vae, model.vae);
+  vae.require_all_used({"encoder.", "quant_conv."});
+  for (const ControlNetModel& controlnet : model.controlnets) {
+    const Weights weights_of = controlnet_weights(controlnet, kCheckOnly);
+    ControlNet(weights_of, controlnet.config);
+    weights_of.require_all_used({});
+  }
+}
+
+void Components::check_tokenizers() const {
+  for (std::size_t i = 0; i < tokenizers_.size(); ++i) {
+    const TextModel& text = model_.texts[i];
+    const int length = tokenizers_[i]->model_max_length();
+    const std::string file = (model_.source.path / text.tokenizer).string();
+    if (length > text.config.max_position_embeddings)
+      fail_input(file, ": model_max_length ", length,
+                 " is more than the text encoder's max_position_embeddings ",
+                 text.config.max_position_embeddings);
+    if (length != text_tokens())
+      fail_input(file, ": model_max_length ", length, " contradicts the first tokenizer's ", text_tokens());
+  }
+}
+
+Weights Components::weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const {
+  Compute compute{compute_.device, dtype};
+  if (component == "unet") compute.quantize = quantize_;
+  return {model_.source.weights(component), compute, mode};
+}
+
+Weights Components::controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const {
+  return {controlnet.weights, compute_, mode};
+}
+
+std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
+  std::vector<TextPart> parts;
+  for (std::size_t i = 0; i < model_.texts.size(); ++i) {
+    const TextModel& text = model_.texts[i];
+    parts.push_back({*tokenizers_[i], loaded(text_encoders_[i], text.encoder, compute_, on_load, [&] {
+                       return ClipTextEncoder(weights(text.encoder, Weights::Mode::kRead, compute_.dtype),
+                                              text.config);
+                     })});
+  }
+  return parts;
+}
+
+const Unet& Components::unet(const LoadCallback& on_load) {
+  return loaded(unet_, "unet", compute_, on_load, [&] {
+    return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet,
+                unet_held_bytes_ ? Residency(*unet_held_bytes_) : Residency());
+  });
+}
+
+const std::vector<ControlNet>& Components::controlnets(const LoadCallback& on_load) {
+  for (std::size_t i = controlnets_.size(); i < model_.controlnets.size(); ++i) {
+    const Stopwatch stopwatch;
+    const ControlNetModel& controlnet = model_.controlnets[i];
+    controlnets_.emplace_back(controlnet_weights(controlnet, Weights::Mode::kRead), controlnet.config);
+    synchronize(compute_);
+    on_load("controlnet " + controlnet.name, stopwatch.seconds());
+  }
+  return controlnets_;
+}
+
+const Decoder& Components::decoder(const LoadCallback& on_load) {
+  return loaded(decoder_, "vae", compute_, on_load,
+                [&] { return Decoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae); });
+}
+
+const Decoder& Components::float32_decoder(const LoadCallback& on_load) {
+  return loaded(float32_decoder_, "vae", compute_, on_load,
+                [&] { return Decoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae); });
+}
+
+const Encoder& Components::encoder(const LoadCallback& on_load) {
+  const auto vae = model_.vae.tiny && !encoder_ ? model_.source.weights("vae") : nullptr;
+  if (vae && !vae->find("encoder.layers.0.weight"))
+    fail_input(vae->describe(),
+               ": holds no encoder, which a starting picture needs; take an AutoencoderTiny that has one, or "
+               "another VAE");
+  return loaded(encoder_, "vae encoder", compute_, on_load,
+                [&] { return Encoder(weights("vae", Weights::Mode::kRead, compute_.dtype), model_.vae); });
+}
+
+const Encoder& Components::float32_encoder(const LoadCallback& on_load) {
+  return loaded(float32_encoder_, "vae encoder", compute_, on_load,
+                [&] { return Encoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae); });
+}
+
+void Components::release_text_encoders() {
+  for (std::optional<ClipTextEncoder>& encoder : text_encoders_) release(encoder);
+}
+void Components::release_encoders() {
+  release(encoder_);
+  release(float32_encoder_);
+}
+void Components::release_unet() {
+  controlnets_.clear();
+  release(unet_);
+}
+
+void Components::release_all() {
+  release_text_encoders();
+  release_encoders();
+  release_unet();
+  release(decoder_);
+  release(float32_decoder_);
+}
+
+}  // namespace sdgen

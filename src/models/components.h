@@ -1,0 +1,64 @@
+// The parts of a model in memory: each loaded when first asked for and gone when released.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "text/conditioner.h"
+#include "text/tokenizers/tokenizer.h"
+#include "weights/weights.h"
+
+namespace sdgen {
+
+class Components {
+ public:
+  // Told what was loaded and how long it took, seconds.
+  using LoadCallback = std::function<void(const std::string& component, double seconds)>;
+
+  // Checks every weight header against its config, names and shapes; reads no weight.
+  // Throws Error(kInput) naming file and key.
+  Components(const Model& model, const Compute& compute);
+
+  // The length of an encoded text.
+  int text_tokens() const { return tokenizers_.front()->model_max_length(); }
+
+  // Throw Error(kInput) if weights cannot be read or are not finite.
+  std::vector<TextPart> text_parts(const LoadCallback& on_load);
+  const Unet& unet(const LoadCallback& on_load);
+  // Of the UNet's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
+  // nothing: all of them.
+  void hold_of_unet(std::optional<std::uint64_t> bytes) { unet_held_bytes_ = bytes; }
+  const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
+  const Decoder& decoder(const LoadCallback& on_load);
+  const Decoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
+  const Encoder& encoder(const LoadCallback& on_load);
+  const Encoder& float32_encoder(const LoadCallback& on_load);
+
+  void release_text_encoders();
+  void release_encoders();
+  void release_unet();  // and the ControlNets
+  void release_all();
+
+ private:
+  Weights weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const;
+  // Stays as it is where the UNet is quantized.
+  Weights controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const;
+  void check_tokenizers() const;
+
+  const Model& model_;
+  Compute compute_;
+  Quantize quantize_;                                   // of the UNet; the other parts stay as they are
+  std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
+  std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
+  std::optional<Unet> unet_;
+  std::optional<std::uint64_t> unet_held_bytes_;  // nothing: all of them
+  std::vector<ControlNet> controlnets_;           // empty until loaded
+  std::optional<Decoder> decoder_, float32_decoder_;
+  std::optional<Encoder> encoder_, float32_encoder_;
+};
+
+}  // namespace sdgen

@@ -1,0 +1,71 @@
+// A model: what its configs say, checked against each other before any weight is read.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "decode/autoencoder.h"
+#include "diffusion/schedule.h"
+#include "diffusion/networks/unet.h"
+#include "models/controlnet_model.h"
+#include "models/model_source.h"
+#include "text/encoders/clip_text_encoder.h"
+#include "text/conditioner.h"
+#include "text/tokenizers/tokenizer.h"
+
+namespace sdgen {
+
+// Of a run. Training has some 1000 timesteps; more steps than that repeat them.
+constexpr int kMaxSteps = 10'000;
+
+struct TextModel {
+  std::string encoder;    // component name
+  std::string tokenizer;  // component name
+  ClipTextConfig config;
+  std::vector<NewWord> new_words{};  // beside the tokenizer's own
+};
+
+// What the UNet sees behind the noisy latents' channels.
+enum class ImageInput {
+  kNone,
+  kMasked,   // a mask and the picture outside it: inpainting models
+  kPicture,  // the picture that is to be changed: InstructPix2Pix
+};
+
+struct Model {
+  ModelSource source;
+  std::string name;              // the folder's or file's name
+  std::string family;            // `_class_name` of model_index.json
+  std::vector<TextModel> texts;  // never empty
+  TextStatesUsed text_states = TextStatesUsed::kLast;
+  bool zeros_for_empty_prompt = false;  // an empty negative prompt is no text at all, but zeros
+  UnetConfig unet;
+  AutoencoderConfig vae;
+  SchedulerConfig scheduler;
+  std::vector<ControlNetModel> controlnets;  // that steer the UNet
+  // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
+  double guidance_scale = 7.5;
+  double guidance_rescale = 0.0;
+  int steps = 30;
+  std::set<std::string> words;  // all that it was taught, folded; empty: not told
+
+  ImageInput image_input() const;
+  // Numbers told to the UNet besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.
+  std::int64_t added_numbers() const;
+
+  int native_width() const {
+    return static_cast<int>(unet.sample_width * vae.pixels_per_latent());
+  }  // pixels
+  int native_height() const {
+    return static_cast<int>(unet.sample_height * vae.pixels_per_latent());
+  }  // pixels
+};
+
+// Opens a model but for its refiner. Throws Error(kInput) naming file and key: no such folder or file, no
+// model_index.json, an unknown family or component class, a missing component, a config that is damaged,
+// unsupported or contradicts another.
+Model read_model(const ModelFiles& files);
+
+}  // namespace sdgen

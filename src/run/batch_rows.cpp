@@ -1,0 +1,176 @@
+#include "run/batch_rows.h"
+
+#include <algorithm>
+
+#include "plain/errors.h"
+#include "text/prompt_words.h"
+
+namespace sdgen {
+namespace {
+
+// A focused word by itself, as the prompt spells it.
+std::string focused_text(const Request& request, const WordBox& box) {
+  const std::vector<PromptWord> words = prompt_words(request.prompt);
+  const std::vector<std::size_t> place = find_words(words, box.word, "focus").front();
+  const std::size_t begin = words[place.front()].begin;
+  return request.prompt.substr(begin, words[place.back()].end - begin);
+}
+
+// The focused words of a row; those of an earlier picture are not steered.
+const std::vector<WordBox>& focus_of(const BatchRow& row) {
+  static const std::vector<WordBox> kNone;
+  return row.is_picture ? row.request.focus : kNone;
+}
+
+const std::vector<WordWeight>& attend_of(const BatchRow& row) {
+  static const std::vector<WordWeight> kNone;
+  return row.is_picture ? row.request.attend : kNone;
+}
+
+// An empty negative prompt may mean no text at all.
+bool is_no_text(const Request& request, const Model& model) {
+  return model.zeros_for_empty_prompt && request.negative_prompt.empty();
+}
+
+EncodedContext negative_context(const Request& request, const Contexts& contexts, const EncodedContext& words,
+                                const Model& model) {
+  if (!is_no_text(request, model)) return contexts.at(request.negative_prompt);
+  return {at::zeros_like(words.hidden), words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(), {}};
+}
+
+// The numbers of "SDXL: Improving Latent Diffusion Models ...", section 2.2 (the picture's own size, not
+// cropped); the refiner's are a score of beauty in the last place, low where the words are not wanted.
+Tensor size_numbers(const Request& request, const Model& model, bool is_negative) {
+  const auto height = static_cast<float>(*request.height), width = static_cast<float>(*request.width);
+  std::vector<float> numbers = {height, width, 0.0F, 0.0F};
+  if (model.added_numbers() == 5)
+    numbers.push_back(is_negative ? 2.5F : 6.0F);
+  else
+    numbers.insert(numbers.end(), {height, width});
+  return at::tensor(numbers).unsqueeze(0);  // [1, n]
+}
+
+// What the UNet is told besides the words, of the rows in the order of Conditioning.
+AddedConditions added_conditions(const Conditioning& conditioning, const std::vector<Tensor>& pooled,
+                                 const std::vector<Tensor>& pooled_without, const Request& settings,
+                                 const Model& model) {
+  AddedConditions added;
+  const at::TensorOptions options = conditioning.words.options().dtype(at::kFloat);
+  if (model.unet.time_cond_proj_dim > 0)
+    added.guidance_scale = at::full({1}, conditioning.guidance_scale, options);
+  if (model.unet.added_width == 0) return added;
+  std::vector<Tensor> summaries, numbers;
+  const auto rows = static_cast<std::int64_t>(pooled.size());
+  for (int question = 0; question < conditioning.questions(); ++question) {
+    const bool with_words = question + 1 == conditioning.questions();
+    const std::vector<Tensor>& of_rows = with_words ? pooled : pooled_without;
+    summaries.insert(summaries.end(), of_rows.begin(), of_rows.end());
+    numbers.push_back(size_numbers(settings, model, !with_words).expand({rows, -1}));
+  }
+  added.pooled = at::cat(summaries);
+  added.numbers = at::cat(numbers).to(options.device());
+  return added;
+}
+
+}  // namespace
+
+bool is_guided(const Request& request, const Model& model) {
+  if (model.unet.time_cond_proj_dim > 0) return false;
+  // diffusers' InstructPix2Pix asks with and without both, or not at all.
+  const bool asks_picture = model.image_input() != ImageInput::kPicture || *request.image_guidance_scale >= 1;
+  return *request.guidance_scale > 1 && asks_picture;
+}
+
+int questions_of(const Request& request, const Model& model) {
+  if (!is_guided(request, model)) return 1;
+  return model.image_input() == ImageInput::kPicture ? 3 : 2;
+}
+
+std::vector<std::string> texts_of(const Request& request, const Model& model) {
+  std::vector<std::string> texts = {request.prompt};
+  if (request.edit_from) texts.push_back(*request.edit_from);
+  for (const WordBox& box : request.focus) texts.push_back(focused_text(request, box));
+  if (is_guided(request, model) && !is_no_text(request, model)) texts.push_back(request.negative_prompt);
+  return texts;
+}
+
+std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<Request>& requests) {
+  std::vector<BatchRow> rows;
+  for (const Job& job : batch) {
+    const Request& request = requests[job.request_index];
+    if (request.edit_from) rows.push_back({request, *request.edit_from, job.seed, false});
+    rows.push_back({request, request.prompt, job.seed, true});
+  }
+  return rows;
+}
+
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
+                             const Model& model) {
+  std::size_t most = 0;  // focused words of a row
+  for (const BatchRow& row : rows) most = std::max(most, focus_of(row).size());
+  const auto longer = [&](std::vector<Tensor> parts) {
+    while (parts.size() < most + 1) parts.push_back(at::zeros_like(parts.front()));
+    return most == 0 ? parts.front() : at::cat(parts, 1);
+  };
+  const Request& settings = rows.front().request;
+  Conditioning conditioning;
+  conditioning.guidance_scale = *settings.guidance_scale;
+  conditioning.guidance_rescale = *settings.guidance_rescale;
+  if (model.image_input() == ImageInput::kPicture)
+    conditioning.image_guidance_scale = settings.image_guidance_scale;
+  std::vector<Tensor> words, without, pooled, pooled_without;
+  for (const BatchRow& row : rows) {
+    const EncodedContext& context = contexts.at(row.prompt);
+    std::vector<Tensor> parts = {context.hidden};
+    for (const WordBox& box : focus_of(row))
+      parts.push_back(contexts.at(focused_text(row.request, box)).hidden);
+    words.push_back(longer(std::move(parts)));
+    pooled.push_back(context.pooled);
+    if (!is_guided(settings, model)) continue;
+    const EncodedContext negative = negative_context(row.request, contexts, context, model);
+    without.push_back(longer({negative.hidden}));
+    pooled_without.push_back(negative.pooled);
+  }
+  conditioning.words = at::cat(words);
+  if (!without.empty()) conditioning.without = at::cat(without);
+  conditioning.added = added_conditions(conditioning, pooled, pooled_without, settings, model);
+  return conditioning;
+}
+
+std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
+                                      int questions, std::int64_t height, std::int64_t width,
+                                      const SamplingPlan& plan, const RunOptions& options) {
+  std::vector<SteeredRow> steered;
+  Steering::Setting setting;
+  setting.pictures = 0;
+  for (const BatchRow& row : rows) {
+    setting.pictures += row.is_picture ? 1 : 0;
+    setting.edit |= !row.is_picture;
+    SteeredRow& steer =
+        steered.emplace_back(SteeredRow{contexts.at(row.prompt).words, attend_of(row), focus_of(row)});
+    for (const WordBox& box : steer.focus)
+      steer.focus_words.push_back(&contexts.at(focused_text(row.request, box)).words);
+  }
+  setting.questions = questions;
+  setting.tokens = contexts.at(rows.front().prompt).hidden.size(1);
+  setting.patches = height * width;
+  setting.first_step = plan.first;
+  setting.evaluations = plan.steps.size();
+  return std::make_unique<Steering>(steered, setting, options);
+}
+
+std::vector<std::string> unsteered_words(const Request& request, const std::vector<PromptWord>& words) {
+  std::vector<std::string> lines;
+  const auto check = [&](const WordName& name, const char* what) {
+    for (const std::vector<std::size_t>& place : find_words(words, name, what))
+      for (const std::size_t word : place)
+        if (words[word].tokens.empty())
+          lines.push_back(concat(what, " '", name, "': ", words[word].text,
+                                 " is past the text encoder's length, so that it is not steered"));
+  };
+  for (const WordWeight& weight : request.attend) check(weight.word, "attend");
+  for (const WordBox& box : request.focus) check(box.word, "focus");
+  return lines;
+}
+
+}  // namespace sdgen

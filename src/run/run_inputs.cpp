@@ -1,0 +1,169 @@
+// What comes before a run draws: the plan of its memory, texts and starting pictures.
+#include "run/run.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "text/conditioner.h"
+#include "text/prompt_words.h"
+
+namespace sdgen {
+namespace {
+
+// Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
+constexpr std::size_t kMostTexts = 512;
+
+// What no way of computing can keep to.
+std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
+  const auto mebibytes = [](std::uint64_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); };
+  return concat(use.limit ? "memory-limit" : "low-memory", ": this run may take about ",
+                mebibytes(plan.peak_bytes), ", more than the ", mebibytes(*plan.available_bytes),
+                " there are; ", use.low_memory ? "" : "low-memory, ",
+                "smaller pictures or a smaller batch-size need less");
+}
+
+}  // namespace
+
+std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
+                                                                 std::size_t first) const {
+  std::set<std::string> known;
+  std::vector<std::string> texts;
+  std::size_t end = first;
+  for (; end < batches.size(); ++end) {
+    std::vector<std::string> added;
+    for (const Job& job : batches[end])
+      for (const Worker& worker : workers_)
+        for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
+          if (known.insert(text).second) added.push_back(text);
+    if (end > first && texts.size() + added.size() > kMostTexts) break;
+    texts.insert(texts.end(), added.begin(), added.end());
+  }
+  return {end, texts};
+}
+
+void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
+  Contexts kept;
+  for (const std::string& text : texts)
+    if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
+  worker.contexts = std::move(kept);
+  for (const std::string& text : texts) {
+    if (should_stop()) return;  // whoever draws asks again
+    encode(worker, text);
+  }
+  worker.components.release_text_encoders();
+}
+
+// A small model draws something for any word: who reads of it need not wonder.
+void Run::warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words) {
+  if (model.words.empty()) return;
+  const std::vector<std::string> outside = words_outside(model.words, words);
+  if (!outside.empty())
+    warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
+                     " (the words that it knows are in its sdgen.json)"));
+}
+
+void Run::encode(Worker& worker, const std::string& text) {
+  if (worker.contexts.contains(text)) return;
+  const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
+  const Stopwatch stopwatch;
+  EncodedText encoded = encode_text(parts, worker.model.text_states, text);
+  synchronize(compute_);
+  const double seconds = stopwatch.seconds();
+  report_stage("text_encode", "", seconds);
+  if (!is_finite(encoded.hidden) || (encoded.pooled.defined() && !is_finite(encoded.pooled)))
+    fail_working("the text encoding is not finite (text_encoder, ", dtype_name(compute_.dtype), ")",
+                 compute_.dtype == at::kFloat ? "; the weights of the model's text encoder are unusable"
+                                              : "; use --dtype float32");
+  if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
+    observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
+                                " tokens; dropped: ", encoded.dropped));
+  if (&worker == &workers_.front()) warn_of_words(worker.model, text, encoded.words);
+  worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
+                                               std::move(encoded.words), seconds});
+}
+
+RunSize Run::run_size(const std::vector<Batch>& batches) const {
+  RunSize size;
+  size.is_one_batch = batches.size() == 1;
+  size.previews = options_.preview_every > 0 && observer_.on_preview;
+  const Worker& base = workers_.front();
+  const std::int64_t scale = base.model.vae.pixels_per_latent();
+  std::set<PictureKey> start_pictures;
+  std::int64_t most = 0;
+  for (const Batch& batch : batches) {
+    const Request& request = requests_[batch.front().request_index];
+    if (request.best_of > 1) size.ranker_bytes = ranker_->bytes();
+    if (request.init_image) start_pictures.insert(picture_key(request));
+    const std::int64_t height = *request.height / scale, width = *request.width / scale;
+    const std::int64_t rows = static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) *
+                              questions_of(request, base.model);
+    if (options_.attention || request.edit_from)
+      size.attended = std::max(size.attended, rows * height * width * base.components.text_tokens());
+    if (height * width > size.decoded_height * size.decoded_width) {
+      size.decoded_height = height;
+      size.decoded_width = width;
+    }
+    if (rows * height * width <= most) continue;
+    most = rows * height * width;
+    size.rows = rows;
+    size.height = height;
+    size.width = width;
+  }
+  size.start_pictures = static_cast<int>(start_pictures.size());
+  return size;
+}
+
+void Run::plan_memory_use(const std::vector<Batch>& batches) {
+  const bool is_sparing = memory_.low_memory || memory_.limit;
+  if (compute_.device.is_cpu()) keep_freed_memory();
+  if (!is_sparing && !observer_.on_plan) return;  // it reads every weight header again
+  std::vector<const Model*> models;
+  for (const Worker& worker : workers_) models.push_back(&worker.model);
+  const std::optional<std::uint64_t> left = memory_left(compute_.device, memory_);
+  if (memory_.low_memory && !left)
+    warn_once(concat("how much memory is free on ", device_name(compute_),
+                     " cannot be told (libtorch 2.13 can): low-memory keeps everything"));
+  const PlannedRun planned = plan_memory(models, compute_, memory_, run_size(batches), left);
+  if (planned.gives_back) give_back_freed_memory();
+  if (is_sparing && planned.is_too_much()) warn_once(too_much_text(planned.plan, memory_));
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i].components.hold_of_unet(planned.held_of_unets[i]);
+  if (observer_.on_plan) observer_.on_plan(planned.plan);
+}
+
+std::size_t Run::last_new_picture(const std::vector<Batch>& batches) const {
+  std::set<PictureKey> known;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const Request& request = requests_[batches[i].front().request_index];
+    if (request.init_image && known.insert(picture_key(request)).second) last = i;
+  }
+  return last;
+}
+
+Run::BatchPictures Run::read_pictures(const Request& request, bool more_follow) {
+  const auto read = [&](const auto& reader) {
+    try {
+      return reader(request);
+    } catch (const Error& error) {
+      throw UnreadablePicture{error};
+    }
+  };
+  BatchPictures pictures;
+  if (!request.control_image.empty())
+    pictures.control = &controls_.get(control_key(request), [&] { return read(read_control_pictures); });
+  if (!request.init_image) return pictures;
+  const Worker& base = workers_.front();
+  pictures.start = &pictures_.get(picture_key(request), [&] {
+    const double load_before = load_seconds_;
+    const Stopwatch stopwatch;
+    EncodedPicture encoded = encode_start_picture({base.model, compute_, base.components, on_load_},
+                                                  read(read_start_picture), *request.init_image);
+    report_stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
+    return encoded;
+  });
+  if (!more_follow || memory_.low_memory) base.components.release_encoders();
+  return pictures;
+}
+
+}  // namespace sdgen
