@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/json_file.h"
+#include "plain/request_table.h"
 #include "plain/sampler_names.h"
 #include "sdgen/parameters.h"
 
@@ -51,32 +52,9 @@ void read_number(const std::map<std::string, std::string>& values, const char* n
   if (error == std::errc() && end == text.data() + text.size()) number = value;
 }
 
-// Lists, with ; between: of texts and of numbers.
+// A list, with ; between.
 std::string joined(const std::vector<std::string>& texts) {
   return join(texts, ";");
-}
-
-std::string joined(const std::vector<double>& numbers) {
-  std::vector<std::string> texts;
-  for (const double number : numbers) texts.push_back(number_text(number));
-  return joined(texts);
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ';');) parts.push_back(part);
-  return parts;
-}
-
-std::vector<double> numbers_of(const std::string& text) {
-  std::vector<double> numbers;
-  for (const std::string& part : split(text)) {
-    std::optional<double> number;
-    read_number({{"number", part}}, "number", number);
-    if (number) numbers.push_back(*number);
-  }
-  return numbers;
 }
 
 // "karras" as other programs write it: "Karras".
@@ -120,9 +98,6 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
   read_number(values, "Seed", request.seed);
   if (!request.steps || !request.seed) return std::nullopt;
   read_number(values, "CFG scale", request.guidance_scale);
-  std::optional<double> eta;
-  read_number(values, "Eta", eta);
-  request.eta = eta.value_or(0.0);
   if (const auto size = values.find("Size"); size != values.end()) {
     const std::size_t x = size->second.find('x');
     const std::map<std::string, std::string> sides = {
@@ -132,26 +107,8 @@ std::optional<PictureParameters> read_parameters(const std::string& text) {
     read_number(sides, "height", request.height);
   }
   read_sampler(value("Sampler", ""), value("Schedule type", ""), request);
-  const auto text_value = [&](const char* name, std::optional<std::string>& member) {
-    if (values.contains(name)) member = values.at(name);
-  };
-  std::optional<double> refiner_start;
-  read_number(values, "Refiner switch at", refiner_start);
-  request.refiner_start = refiner_start.value_or(request.refiner_start);
-  std::optional<double> rescale;
-  read_number(values, "CFG rescale", rescale);
-  request.guidance_rescale = rescale.value_or(0.0);
-  read_number(values, "Denoising strength", request.strength);
-  read_number(values, "Image CFG scale", request.image_guidance_scale);
-  text_value("Init image", request.init_image);
-  text_value("Mask", request.mask);
-  if (values.contains("Control image")) request.control_image = split(values.at("Control image"));
-  request.control_scale = numbers_of(value("Control scale", ""));
-  request.control_start = numbers_of(value("Control start", ""));
-  request.control_end = numbers_of(value("Control end", ""));
-  text_value("Prediction type", request.prediction_type);
-  text_value("Timestep spacing", request.timestep_spacing);
-  if (values.contains("Zero SNR")) request.zero_snr = values.at("Zero SNR") == "true";
+  for (const RequestRow& row : request_rows())
+    if (!row.metadata.empty()) read_metadata(row, value(std::string(row.metadata).c_str(), ""), request);
   const std::string texts = text.substr(0, last);
   const std::string mark = "\nNegative prompt: ";
   const std::size_t negative = texts.rfind(mark);
@@ -168,31 +125,13 @@ std::string parameters_text(const Request& request, std::uint64_t seed, const Mo
   if (request.schedule) text << ", Schedule type: " << schedule_title(*request.schedule);
   text << ", CFG scale: " << number_text(*request.guidance_scale) << ", Seed: " << seed
        << ", Size: " << *request.width << 'x' << *request.height << ", Model: " << quoted(model.name);
-  if (request.eta > 0) text << ", Eta: " << number_text(request.eta);
-  if (request.prediction_type) text << ", Prediction type: " << *request.prediction_type;
-  if (request.timestep_spacing) text << ", Timestep spacing: " << *request.timestep_spacing;
-  if (request.zero_snr) text << ", Zero SNR: " << (*request.zero_snr ? "true" : "false");
-  if (const double rescale = request.guidance_rescale.value_or(0.0); rescale > 0)
-    text << ", CFG rescale: " << number_text(rescale);
-  if (request.strength) text << ", Denoising strength: " << number_text(*request.strength);
-  if (request.init_image) text << ", Init image: " << quoted(*request.init_image);
-  if (request.mask) text << ", Mask: " << quoted(*request.mask);
-  if (!model.controlnets.empty()) {
-    text << ", ControlNet: " << quoted(joined(model.controlnets))
-         << ", Control image: " << quoted(joined(request.control_image))
-         << ", Control scale: " << joined(request.control_scale)
-         << ", Control start: " << joined(request.control_start)
-         << ", Control end: " << joined(request.control_end);
-  }
-  if (model.takes_picture) text << ", Image CFG scale: " << number_text(*request.image_guidance_scale);
-  if (!model.refiner.empty())
-    text << ", Refiner: " << quoted(model.refiner)
-         << ", Refiner switch at: " << number_text(request.refiner_start);
+  if (!model.controlnets.empty()) text << ", ControlNet: " << quoted(joined(model.controlnets));
+  if (!model.refiner.empty()) text << ", Refiner: " << quoted(model.refiner);
   if (!model.loras.empty()) text << ", Lora: " << quoted(join(model.loras));
   if (!model.embeddings.empty()) text << ", Embeddings: " << quoted(join(model.embeddings));
-  // The same seed gives another picture with these.
-  if (!request.attend.empty()) text << ", Attend: " << quoted(attend_text(request.attend));
-  if (!request.focus.empty()) text << ", Focus: " << quoted(focus_text(request.focus));
+  for (const RequestRow& row : request_rows())
+    if (const std::string told = metadata_text(row, request, model); !row.metadata.empty() && !told.empty())
+      text << ", " << row.metadata << ": " << quoted(told);
   if (request.edit_from) text << ", Edit from: " << quoted(*request.edit_from);
   if (model.dtype != "float32") text << ", Dtype: " << model.dtype;
   if (model.quantize != "none") text << ", Quantize: " << model.quantize;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
-#include <tuple>
 
 #include "diffusion/samplers/sampler.h"
+#include "plain/request_table.h"
 #include "run/control.h"
 #include "sdgen/image.h"
 #include "text/prompt_words.h"
@@ -214,19 +214,11 @@ std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests,
   if (batch_size < 1 || batch_size > kMaxBatch)
     fail_request("batch-size ", batch_size, ": expected 1 to ", kMaxBatch);
   check_total(requests);
-  const auto settings = [](const Request& request) {
-    return std::tuple(*request.steps, *request.sampler, request.eta, request.schedule,
-                      request.prediction_type, request.timestep_spacing, request.zero_snr,
-                      *request.guidance_scale, *request.image_guidance_scale, *request.guidance_rescale,
-                      *request.width, *request.height, request.edit_from, request.init_image,
-                      request.strength, request.mask, request.refiner_start, request.control_image,
-                      request.control_scale, request.control_start, request.control_end);
-  };
   std::vector<std::vector<Job>> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     for (int k = 0; k < requests[i].count * requests[i].best_of; ++k) {
       const bool joins = !batches.empty() && batches.back().size() < static_cast<std::size_t>(batch_size) &&
-                         settings(requests[batches.back().front().request_index]) == settings(requests[i]) &&
+                         same_settings(requests[batches.back().front().request_index], requests[i]) &&
                          !requests[i].edit_from;  // has a companion in its batch already
       if (!joins) batches.emplace_back();
       batches.back().push_back({i, k, *requests[i].seed + static_cast<std::uint64_t>(k)});

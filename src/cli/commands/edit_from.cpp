@@ -10,11 +10,6 @@
 namespace sdgen::cli {
 namespace {
 
-template <typename T>
-void take(std::optional<T>& own, const std::optional<T>& earlier) {
-  if (!own) own = earlier;
-}
-
 PictureParameters read_picture(const std::string& path) {
   const PngText texts = read_png_text(path);
   const auto found =
@@ -26,11 +21,6 @@ PictureParameters read_picture(const std::string& path) {
               path +
                   ": tells no prompt and seed (a PNG's parameters text, as sd-gen writes it); edit a picture "
                   "that sd-gen drew");
-}
-
-template <typename T>
-void take(std::vector<T>& own, const std::vector<T>& earlier) {
-  if (own.empty()) own = earlier;
 }
 
 constexpr std::size_t kLongestShown = 100;  // bytes of a path that a picture's text names
@@ -52,26 +42,10 @@ void require_own_files(const Job& job, const std::string& picture, const Request
 
 void take_all(Job& job, const Request& earlier) {
   job.edit_from = earlier.prompt;
-  take(job.seed, earlier.seed);
-  take(job.steps, earlier.steps);
-  take(job.prediction_type, earlier.prediction_type);
-  take(job.timestep_spacing, earlier.timestep_spacing);
-  take(job.zero_snr, earlier.zero_snr);
-  take(job.guidance_scale, earlier.guidance_scale);
-  take(job.guidance_rescale, earlier.guidance_rescale);
-  take(job.image_guidance_scale, earlier.image_guidance_scale);
-  take(job.strength, earlier.strength);
-  take(job.control_scale, earlier.control_scale);
-  take(job.control_start, earlier.control_start);
-  take(job.control_end, earlier.control_end);
-  take(job.width, earlier.width);
-  take(job.height, earlier.height);
-  // Another sampler may take neither.
-  if (!job.own_eta && (!job.sampler || job.sampler == earlier.sampler)) job.eta = earlier.eta;
-  if (!job.sampler || job.sampler == earlier.sampler) take(job.schedule, earlier.schedule);
-  take(job.sampler, earlier.sampler);
-  if (!job.own_refiner_start) job.refiner_start = earlier.refiner_start;
-  if (!job.own_negative_prompt) job.negative_prompt = earlier.negative_prompt;
+  const bool same_sampler = !job.sampler || job.sampler == earlier.sampler;
+  for (const RequestRow& row : request_rows())
+    if (row.kept_by_edits && (same_sampler || !row.of_sampler) && job.given.insert(row.name).second)
+      copy_field(row, earlier, job);
 }
 
 // A name of a picture's text, or what stands for none.

@@ -2,10 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <variant>
 #include <vector>
 
 #include "cli/commands/edit_from.h"
@@ -16,6 +18,7 @@
 #include "cli/commands/requests.h"
 #include "cli/output/side_outputs.h"
 #include "cli/output/stage_log.h"
+#include "plain/request_table.h"
 
 namespace sdgen::cli {
 namespace {
@@ -82,7 +85,7 @@ void write_picture(Run& run, const Picture& picture) {
                picture.score ? fmt::format(" (best of {}, score {:.1f})", job.best_of, *picture.score) : "",
                picture.image.width, picture.image.height, picture.seconds);
   print_result(run,
-               run.options.json ? picture_json(path.string(), job, picture, run.model.name) : path.string());
+               run.options.json ? picture_json(path.string(), job, picture, run.model) : path.string());
   beside_pictures(run, [&] { run.side.add_picture(picture); });
 }
 
@@ -103,6 +106,21 @@ Observer observe(Run& run) {
   observer.on_preview = [&run](const Preview& preview) { run.side.show_preview(preview); };
   observer.should_stop = interrupted;
   return observer;
+}
+
+std::string json_of(const std::vector<WordWeight>& attend) {
+  return attend_text(attend);
+}
+std::string json_of(const std::vector<WordBox>& focus) {
+  return focus_text(focus);
+}
+template <typename T>
+nlohmann::ordered_json json_of(const T& value) {
+  return value;
+}
+template <typename T>
+nlohmann::ordered_json json_of(const std::optional<T>& value) {
+  return *value;
 }
 
 // Opens the model and completes the requests. A file's wrong lines are reported even where there is no model.
@@ -137,6 +155,15 @@ int report(Run& run) {
   return static_cast<int>(ErrorKind::kWorking);
 }
 
+void add_told(nlohmann::ordered_json& json, const Job& job, const ModelInfo& model) {
+  for (const RequestRow& row : request_rows()) {
+    if (row.metadata.empty() || !job.given.contains(row.name) || told_values(row, job, model).empty()) continue;
+    std::string key(row.name);
+    std::replace(key.begin(), key.end(), '-', '_');
+    std::visit([&](auto member) { json[key] = json_of(job.*member); }, row.member);
+  }
+}
+
 }  // namespace
 
 int exit_code(const Tally& tally) {
@@ -146,20 +173,20 @@ int exit_code(const Tally& tally) {
   return static_cast<int>(tally.first_failure.value_or(ErrorKind::kWorking));
 }
 
-std::string picture_json(const std::string& path, const Request& request, const Picture& picture,
-                         const std::string& model) {
+std::string picture_json(const std::string& path, const Job& job, const Picture& picture, const ModelInfo& model) {
   nlohmann::ordered_json json;
   json["path"] = path;
   json["seed"] = picture.seed;
-  json["prompt"] = request.prompt;
-  json["negative_prompt"] = request.negative_prompt;
+  json["prompt"] = job.prompt;
+  json["negative_prompt"] = job.negative_prompt;
   json["width"] = picture.image.width;
   json["height"] = picture.image.height;
-  json["steps"] = *request.steps;
-  json["sampler"] = *request.sampler;
-  json["guidance_scale"] = *request.guidance_scale;
-  json["model"] = model;
+  json["steps"] = *job.steps;
+  json["sampler"] = *job.sampler;
+  json["guidance_scale"] = *job.guidance_scale;
+  json["model"] = model.name;
   json["seconds"] = std::round(picture.seconds * 1e4) / 1e4;
+  add_told(json, job, model);
   if (picture.score) json["score"] = std::round(*picture.score * 1e4) / 1e4;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -148,7 +148,8 @@ void apply_config(Options& options, const std::string& path) {
 
 // Repeated flags of these add up.
 bool is_list(const std::string& name) {
-  return name == "attend" || name == "focus" || name.starts_with("control");
+  const RequestField* field = find_field(name);
+  return name == "controlnet" || (field && field->is_list());
 }
 
 std::string joined(const std::vector<std::string>& values) {

@@ -1,27 +1,27 @@
-// The one table of a request's options: command-line flags, flags of a prompt-file line and JSON keys all
-// come from it.
+// What the command line, a line of a prompt file and a JSON object may say of a request: the rows of
+// plain/request_table.h, and where pictures come from and go to.
 #pragma once
 
 #include <cstddef>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "plain/request_table.h"
 #include "sdgen/request.h"
 
 namespace sdgen::cli {
 
 // A request and where its pictures go.
 struct Job : Request {
-  std::string output;                // --output: a .png, a pattern or a folder; empty: the default name
-  bool own_output = false;           // `output` was given on a line of the prompt file
-  bool own_negative_prompt = false;  // given, be it empty
-  bool own_eta = false;              // given, be it 0
-  bool own_refiner_start = false;    // given, be it 0.8
-  std::string edit_picture;          // --edit-from: the picture whose prompt becomes Request::edit_from
+  std::string output;                  // --output: a .png, a pattern or a folder; empty: the default name
+  bool own_output = false;             // `output` was given on a line of the prompt file
+  std::string edit_picture;            // --edit-from: the picture whose prompt becomes Request::edit_from
+  std::set<std::string_view> given{};  // names of the fields that were set, be it to what they were
 };
 
 // Which member of a Job a row fills.
@@ -39,6 +39,11 @@ struct RequestField {
   std::string_view value;   // what it takes, for --help
   std::string_view help;
   JobMember member;
+  const RequestRow* row = nullptr;  // null: of a Job alone
+  bool sweeps = false;
+
+  // Whether repeated flags add up.
+  bool is_list() const;
 };
 
 // All rows, in the order of --help.
@@ -55,6 +60,7 @@ std::vector<std::string> field_names();
 void set_field(Job& job, const RequestField& field, const std::string& name, const std::string& text);
 void set_field(Job& job, const RequestField& field, const std::string& name, const nlohmann::json& json);
 
+// Copies one field and that it was given.
 void copy_field(const Job& from, Job& to, const RequestField& field);
 
 }  // namespace sdgen::cli

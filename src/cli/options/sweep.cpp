@@ -12,17 +12,15 @@
 namespace sdgen::cli {
 namespace {
 
-// What stays as it is: where results go, what is told, and texts, which may hold commas.
+// What stays as it is: where results go and what is told.
 const std::set<std::string, std::less<>> kFixed = {
-    "prompt",    "negative-prompt", "prompt-file",    "count",           "output",  "overwrite",
-    "json",      "quiet",           "verbose",        "sweep",           "compare", "no-profile",
-    "log-level", "attend",          "focus",          "edit-from",       "grid",    "report",
-    "preview",   "preview-file",    "attention-maps", "attention-detail"};
+    "prompt-file", "overwrite", "json", "quiet",  "verbose", "sweep",        "compare",        "no-profile",
+    "log-level",   "grid",      "report", "preview", "preview-file", "attention-maps", "attention-detail"};
 
 std::vector<std::string> sweepable_names() {
   std::vector<std::string> names = {"size"};
   for (const RequestField& field : request_fields())
-    if (!kFixed.contains(field.name)) names.emplace_back(field.name);
+    if (field.sweeps) names.emplace_back(field.name);
   for (const ProgramOption& option : program_options())
     if (!kFixed.contains(option.name)) names.emplace_back(option.name);
   return names;

@@ -14,7 +14,7 @@ TEST(ExitCode, TellsHowTheRunWent) {
 }
 
 TEST(PictureJson, HasExactlyTheDocumentedKeysInOrder) {
-  Request request;
+  Job request;
   request.prompt = "a \"cat\"\n\u732b";
   request.steps = 30;
   request.sampler = "ddim";
@@ -24,12 +24,12 @@ TEST(PictureJson, HasExactlyTheDocumentedKeysInOrder) {
   picture.image.width = 64;
   picture.image.height = 72;
   picture.seconds = 0.123456;
-  EXPECT_EQ(picture_json("x.png", request, picture, "pictograms"),
+  EXPECT_EQ(picture_json("x.png", request, picture, {.name = "pictograms"}),
             "{\"path\":\"x.png\",\"seed\":18446744073709551615,\"prompt\":\"a \\\"cat\\\"\\n\u732b\","
             "\"negative_prompt\":\"\",\"width\":64,\"height\":72,\"steps\":30,\"sampler\":\"ddim\","
             "\"guidance_scale\":7.5,\"model\":\"pictograms\",\"seconds\":0.1235}");
   picture.score = 23.45678;
-  EXPECT_NE(picture_json("x.png", request, picture, "pictograms").find("0.1235,\"score\":23.4568}"),
+  EXPECT_NE(picture_json("x.png", request, picture, {.name = "pictograms"}).find("0.1235,\"score\":23.4568}"),
             std::string::npos);
 }
 
