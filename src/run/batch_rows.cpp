@@ -34,7 +34,7 @@ bool is_no_text(const Request& request, const Model& model) {
 
 EncodedContext negative_context(const Request& request, const Contexts& contexts, const EncodedContext& words,
                                 const Model& model) {
-  if (!is_no_text(request, model)) return contexts.at(request.negative_prompt);
+  if (!is_no_text(request, model)) return contexts.at({request.negative_prompt});
   return {at::zeros_like(words.hidden), words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(), {}};
 }
 
@@ -86,11 +86,15 @@ int questions_of(const Request& request, const Model& model) {
   return model.image_input() == ImageInput::kPicture ? 3 : 2;
 }
 
-std::vector<std::string> texts_of(const Request& request, const Model& model) {
-  std::vector<std::string> texts = {request.prompt};
-  if (request.edit_from) texts.push_back(*request.edit_from);
-  for (const WordBox& box : request.focus) texts.push_back(focused_text(request, box));
-  if (is_guided(request, model) && !is_no_text(request, model)) texts.push_back(request.negative_prompt);
+TextToEncode prompt_text(const Request& request, const std::string& prompt) {
+  return {prompt, request.clip_skip.value_or(0)};
+}
+
+std::vector<TextToEncode> texts_of(const Request& request, const Model& model) {
+  std::vector<TextToEncode> texts = {prompt_text(request, request.prompt)};
+  if (request.edit_from) texts.push_back(prompt_text(request, *request.edit_from));
+  for (const WordBox& box : request.focus) texts.push_back(prompt_text(request, focused_text(request, box)));
+  if (is_guided(request, model) && !is_no_text(request, model)) texts.push_back({request.negative_prompt});
   return texts;
 }
 
@@ -120,10 +124,10 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& 
     conditioning.image_guidance_scale = settings.image_guidance_scale;
   std::vector<Tensor> words, without, pooled, pooled_without;
   for (const BatchRow& row : rows) {
-    const EncodedContext& context = contexts.at(row.prompt);
+    const EncodedContext& context = contexts.at(prompt_text(row.request, row.prompt));
     std::vector<Tensor> parts = {context.hidden};
     for (const WordBox& box : focus_of(row))
-      parts.push_back(contexts.at(focused_text(row.request, box)).hidden);
+      parts.push_back(contexts.at(prompt_text(row.request, focused_text(row.request, box))).hidden);
     words.push_back(longer(std::move(parts)));
     pooled.push_back(context.pooled);
     if (!is_guided(settings, model)) continue;
@@ -147,12 +151,12 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const C
     setting.pictures += row.is_picture ? 1 : 0;
     setting.edit |= !row.is_picture;
     SteeredRow& steer =
-        steered.emplace_back(SteeredRow{contexts.at(row.prompt).words, attend_of(row), focus_of(row)});
+        steered.emplace_back(SteeredRow{contexts.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
     for (const WordBox& box : steer.focus)
-      steer.focus_words.push_back(&contexts.at(focused_text(row.request, box)).words);
+      steer.focus_words.push_back(&contexts.at(prompt_text(row.request, focused_text(row.request, box))).words);
   }
   setting.questions = questions;
-  setting.tokens = contexts.at(rows.front().prompt).hidden.size(1);
+  setting.tokens = contexts.at(prompt_text(rows.front().request, rows.front().prompt)).hidden.size(1);
   setting.patches = height * width;
   setting.first_step = plan.first;
   setting.evaluations = plan.steps.size();

@@ -18,7 +18,7 @@ struct EncodedContext {
   std::vector<PromptWord> words;
   double seconds = 0.0;  // to encode it
 };
-using Contexts = std::map<std::string, EncodedContext>;  // by text
+using Contexts = std::map<TextToEncode, EncodedContext>;
 
 // Whether the network is asked without the words, too; some are told the guidance scale instead.
 bool is_guided(const Request& request, const Model& model);
@@ -27,7 +27,10 @@ bool is_guided(const Request& request, const Model& model);
 int questions_of(const Request& request, const Model& model);
 
 // The texts that drawing `request` attends to.
-std::vector<std::string> texts_of(const Request& request, const Model& model);
+std::vector<TextToEncode> texts_of(const Request& request, const Model& model);
+
+// A prompt of the request, which is read as it says; negative prompts are read whole, as diffusers does.
+TextToEncode prompt_text(const Request& request, const std::string& prompt);
 
 // A picture, or, before the picture that is changed from it, an earlier one.
 struct BatchRow {

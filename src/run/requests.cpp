@@ -114,6 +114,15 @@ void check_lengths(const Request& request) {
     fail_request("attend and focus: expected at most ", kMaxSteeredWords, " words each");
 }
 
+void check_clip_skip(const Request& request, const Model& model) {
+  if (!request.clip_skip) return;
+  int most = kMaxSteps;
+  for (const TextModel& text : model.texts)
+    most = std::min(most, max_clip_skip(model.text_states, text.config.layers));
+  if (*request.clip_skip < 0 || *request.clip_skip > most)
+    fail_request("clip-skip ", *request.clip_skip, ": expected 0 to ", most, " with this model's text encoder");
+}
+
 std::uint64_t random_seed() {
   return std::random_device{}();
 }
@@ -206,6 +215,7 @@ Request complete_request(const Request& request, const Model& model) {
   if (complete.best_of < 1 || complete.best_of > kMostPictures / complete.count)
     fail_request("best-of ", complete.best_of, ": expected 1 to ", kMostPictures / complete.count);
   check_words(complete);
+  check_clip_skip(complete, model);
   plan_of(complete, model);  // too many or too few steps are refused here
   return complete;
 }

@@ -190,7 +190,7 @@ Run::Denoised Run::denoise(const Batch& batch, const BatchPictures& pictures, Fi
   for (const BatchRow& row : rows) {
     seeds.push_back(row.seed);
     for (const std::string& line :
-         unsteered_words(row.request, workers_.front().contexts.at(row.request.prompt).words))
+         unsteered_words(row.request, workers_.front().contexts.at(prompt_text(row.request, row.request.prompt)).words))
       warn_once(line);
   }
   NoiseSource noise(seeds);
@@ -304,7 +304,7 @@ int Run::picture_index(const Job& job) const {
 
 void Run::report(Picture picture) const {
   for (const Worker& worker : workers_)
-    for (const std::string& text : texts_of(requests_[picture.request_index], worker.model))
+    for (const TextToEncode& text : texts_of(requests_[picture.request_index], worker.model))
       picture.seconds += worker.contexts.at(text).seconds;
   if (observer_.on_picture) observer_.on_picture(picture);
 }

@@ -58,10 +58,10 @@ class Run {
 
   // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
   // texts.
-  std::pair<std::size_t, std::vector<std::string>> next_texts(const std::vector<Batch>& batches,
+  std::pair<std::size_t, std::vector<TextToEncode>> next_texts(const std::vector<Batch>& batches,
                                                               std::size_t first) const;
-  void encode_texts(Worker& worker, const std::vector<std::string>& texts);
-  void encode(Worker& worker, const std::string& text);
+  void encode_texts(Worker& worker, const std::vector<TextToEncode>& texts);
+  void encode(Worker& worker, const TextToEncode& text);
   // The pictures that a batch starts from and is steered by; null: none.
   struct BatchPictures {
     const EncodedPicture* start = nullptr;

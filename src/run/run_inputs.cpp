@@ -24,16 +24,16 @@ std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
 
 }  // namespace
 
-std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vector<Batch>& batches,
+std::pair<std::size_t, std::vector<TextToEncode>> Run::next_texts(const std::vector<Batch>& batches,
                                                                  std::size_t first) const {
-  std::set<std::string> known;
-  std::vector<std::string> texts;
+  std::set<TextToEncode> known;
+  std::vector<TextToEncode> texts;
   std::size_t end = first;
   for (; end < batches.size(); ++end) {
-    std::vector<std::string> added;
+    std::vector<TextToEncode> added;
     for (const Job& job : batches[end])
       for (const Worker& worker : workers_)
-        for (const std::string& text : texts_of(requests_[job.request_index], worker.model))
+        for (const TextToEncode& text : texts_of(requests_[job.request_index], worker.model))
           if (known.insert(text).second) added.push_back(text);
     if (end > first && texts.size() + added.size() > kMostTexts) break;
     texts.insert(texts.end(), added.begin(), added.end());
@@ -41,12 +41,12 @@ std::pair<std::size_t, std::vector<std::string>> Run::next_texts(const std::vect
   return {end, texts};
 }
 
-void Run::encode_texts(Worker& worker, const std::vector<std::string>& texts) {
+void Run::encode_texts(Worker& worker, const std::vector<TextToEncode>& texts) {
   Contexts kept;
-  for (const std::string& text : texts)
+  for (const TextToEncode& text : texts)
     if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
   worker.contexts = std::move(kept);
-  for (const std::string& text : texts) {
+  for (const TextToEncode& text : texts) {
     if (should_stop()) return;  // whoever draws asks again
     encode(worker, text);
   }
@@ -62,7 +62,7 @@ void Run::warn_of_words(const Model& model, const std::string& text, const std::
                      " (the words that it knows are in its sdgen.json)"));
 }
 
-void Run::encode(Worker& worker, const std::string& text) {
+void Run::encode(Worker& worker, const TextToEncode& text) {
   if (worker.contexts.contains(text)) return;
   const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
   const Stopwatch stopwatch;
@@ -77,7 +77,7 @@ void Run::encode(Worker& worker, const std::string& text) {
   if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
     observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
                                 " tokens; dropped: ", encoded.dropped));
-  if (&worker == &workers_.front()) warn_of_words(worker.model, text, encoded.words);
+  if (&worker == &workers_.front()) warn_of_words(worker.model, text.text, encoded.words);
   worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
                                                std::move(encoded.words), seconds});
 }

@@ -4,22 +4,30 @@
 
 namespace sdgen {
 
-EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used, const std::string& text) {
+int max_clip_skip(TextStatesUsed used, std::int64_t layers) {
+  return static_cast<int>(used == TextStatesUsed::kLast ? layers : layers - 1);
+}
+
+EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used, const TextToEncode& text) {
   EncodedText encoded;
   std::vector<Tensor> hidden;
   for (const TextPart& part : parts) {
-    Tokens tokens = part.tokenizer.encode(text);
+    Tokens tokens = part.tokenizer.encode(text.text);
     const Tensor ids = at::tensor(tokens.ids, at::kLong).unsqueeze(0);  // [1, L]
     const TextStates states = part.encoder.states(ids);
     if (hidden.empty()) {  // words are told by the first
-      encoded.words = prompt_words(text, tokens);
+      encoded.words = prompt_words(text.text, tokens);
       encoded.dropped = std::move(tokens.dropped);
     }
+    const auto skip = static_cast<std::size_t>(text.clip_skip);
+    const std::size_t entering = used == TextStatesUsed::kLast ? 1 : 2;  // counted from the end
+    if (states.layers.size() < skip + entering)
+      fail_working("the text encoder has no ", skip + entering - 1, " layers to leave out");
+    const Tensor& state = states.layers[states.layers.size() - entering - skip];
     if (used == TextStatesUsed::kLast) {
-      hidden.push_back(states.last);
+      hidden.push_back(skip == 0 ? states.last : part.encoder.normed(state));
     } else {
-      if (states.layers.size() < 2) fail_working("the text encoder has no layer before its last");
-      hidden.push_back(states.layers[states.layers.size() - 2]);
+      hidden.push_back(state);
       encoded.pooled = part.encoder.pooled(ids, states.last);
     }
   }

@@ -30,7 +30,18 @@ struct EncodedText {
   std::string dropped;            // words past the first tokenizer's length, empty if none
 };
 
-// `parts` have the same number of tokens.
-EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used, const std::string& text);
+// A text and how it is read.
+struct TextToEncode {
+  std::string text;
+  int clip_skip = 0;  // layers that are left out before the states used, as diffusers' clip_skip
+
+  auto operator<=>(const TextToEncode&) const = default;
+};
+
+// `parts` have the same number of tokens. The pooled summary is the whole encoder's, whatever is left out.
+EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used, const TextToEncode& text);
+
+// The largest clip_skip for an encoder of so many layers.
+int max_clip_skip(TextStatesUsed used, std::int64_t layers);
 
 }  // namespace sdgen

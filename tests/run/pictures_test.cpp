@@ -67,6 +67,10 @@ TEST(Pictures, OfOtherFamiliesAndFromPicturesEqualDiffusersPictures) {
   expect_same_pictures("families", 34);
 }
 
+TEST(Pictures, ByEarlierStatesOfTheTextEncoderEqualDiffusersPictures) {
+  expect_same_pictures("clip_skip", 7);
+}
+
 TEST(Pictures, SteeredByControlNetsEqualDiffusersPictures) {
   expect_same_pictures("controlnets", 9);
 }

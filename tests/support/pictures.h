@@ -22,6 +22,7 @@ inline Request request_of(const Json& expected) {
   request.count = expected["count"];
   request.guidance_rescale = expected.value("guidance_rescale", 0.0);
   request.refiner_start = expected.value("refiner_start", 0.8);
+  if (expected.contains("clip_skip")) request.clip_skip = expected["clip_skip"];
   if (expected.contains("strength")) request.strength = expected["strength"];
   if (expected.contains("image_guidance_scale"))
     request.image_guidance_scale = expected["image_guidance_scale"];

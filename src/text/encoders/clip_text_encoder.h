@@ -44,6 +44,9 @@ class ClipTextEncoder {
   // states().last: what the UNet of Stable Diffusion 1 and 2 attends to.
   Tensor operator()(const Tensor& ids) const { return states(ids).last; }
 
+  // A state on the way through the final LayerNorm, as states().last is the last one's.
+  Tensor normed(const Tensor& state) const { return final_layer_norm_(state); }
+
   // CLIP's summary of each text: the row of states().last at its end token, [B, hidden_size]; projected,
   // [B, projection_dim], where the model has a projection.
   Tensor pooled(const Tensor& ids, const Tensor& last) const;

@@ -79,6 +79,7 @@ const std::map<std::string_view, std::string> kTaken = {
     {"timestep-spacing", "trailing"},
     {"zero-snr", "true"},
     {"guidance-rescale", "0.25"},
+    {"clip-skip", "1"},
     {"refiner-start", "0.5"},
     {"strength", "0.4"},
     {"image-guidance-scale", "2"},
