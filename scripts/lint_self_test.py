@@ -21,6 +21,7 @@ CLEAN = {
     "tests/golden/words.json": '["TO' 'DO", "/homework/a"]\n',
     "scripts/a.py": "x = 1\n",
     "scripts/b": '#!/bin/bash\necho "$root/wo' 'rk/a" "${x}/home/y" ~/wo' 'rk/z\n',
+    "src/README.md": "# The house\n",
     "models/picture.png": "\0binary pypi" ".org",
     "include/sdgen/x.h": """// What x is. at::Tensor is not here.
 #pragma once
