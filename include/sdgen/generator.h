@@ -54,8 +54,8 @@ class Generator {
   std::unique_ptr<Impl> impl_;
 };
 
-// Versions of this program and of the libraries it runs on, as (name, version), and for which level of processor its own
-// loops ("kernels") and libtorch's ("cpu") are.
+// Versions of this program and of the libraries it runs on, as (name, version), and for which level of
+// processor its own loops ("kernels") and libtorch's ("cpu") are.
 std::vector<std::pair<std::string, std::string>> versions();
 
 }  // namespace sdgen

@@ -39,7 +39,8 @@ struct Request {
   std::optional<double> guidance_rescale{};
   double eta = 0.0;                       // stochasticity of ddim and tcd, 0 (deterministic) to 1
   std::optional<std::string> schedule{};  // one of schedule_names(), how sigmas are spread; the model's own
-  // Of CLIP's layers so many are left out at the end where the prompt is read (diffusers' clip_skip), 0: none.
+  // Of CLIP's layers so many are left out at the end where the prompt is read (diffusers' clip_skip), 0:
+  // none.
   std::optional<int> clip_skip{};
   // What a model's scheduler config gets wrong or leaves out; the model's own where absent.
   std::optional<std::string> prediction_type{};   // epsilon, v_prediction, sample

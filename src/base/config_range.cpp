@@ -3,8 +3,10 @@
 namespace sdgen {
 namespace {
 
-[[noreturn]] void refuse(const Config& config, const std::string& key, const std::string& value, Range range) {
-  fail_input(config.path.string(), ": key '", key, "' is ", value, "; expected ", range.least, " to ", range.most);
+[[noreturn]] void refuse(const Config& config, const std::string& key, const std::string& value,
+                         Range range) {
+  fail_input(config.path.string(), ": key '", key, "' is ", value, "; expected ", range.least, " to ",
+             range.most);
 }
 
 std::int64_t checked(const Config& config, const std::string& key, const Json& value, Range range) {
@@ -33,7 +35,8 @@ std::int64_t whole_number(const Config& config, const std::string& key, Range ra
 }
 
 std::vector<std::int64_t> whole_numbers(const Config& config, const std::string& key, Range range) {
-  if (!config.has(key) || !config.json.at(key).is_array()) return config.at<std::vector<std::int64_t>>(key);  // throws
+  if (!config.has(key) || !config.json.at(key).is_array())
+    return config.at<std::vector<std::int64_t>>(key);  // throws
   std::vector<std::int64_t> numbers;
   for (const Json& value : config.json.at(key)) numbers.push_back(checked(config, key, value, range));
   return numbers;

@@ -13,10 +13,10 @@ struct Range {
 };
 
 // What sizes of networks may be. A whole model still fits into 64 bits many times over.
-constexpr Range kWidths{1, 65536};      // channels, hidden sizes, numbers of an embedding
+constexpr Range kWidths{1, 65536};  // channels, hidden sizes, numbers of an embedding
 constexpr Range kHeads{1, 4096};
 constexpr Range kEncoderLayers{1, 256};
-constexpr Range kPositions{1, 4096};    // tokens of a text
+constexpr Range kPositions{1, 4096};  // tokens of a text
 constexpr Range kVocabulary{1, std::int64_t{1} << 24};
 
 // Throws Error(kInput): "unet/config.json: key 'in_channels' is 0; expected 1 to 65536".

@@ -23,7 +23,8 @@ std::atomic<int> state{kSound};
 char first_name[4096];
 std::uintptr_t page_size = 4096;
 
-// A line of /proc/self/maps, "begin-end rights offset device inode   path"; path is empty for memory without a file.
+// A line of /proc/self/maps, "begin-end rights offset device inode   path"; path is empty for memory without
+// a file.
 struct Mapping {
   std::uintptr_t begin = 0, end = 0;
   char path[sizeof first_name] = {};

@@ -45,7 +45,8 @@ std::string read_input(const std::filesystem::path& path, std::uint64_t max_byte
   const OpenInput input = open_input(path);
   const Closing closing{input.descriptor};
   if (input.bytes > max_bytes)
-    fail_input(path.string(), ": ", input.bytes, " bytes are too many for ", what, " (limit ", max_bytes, ")");
+    fail_input(path.string(), ": ", input.bytes, " bytes are too many for ", what, " (limit ", max_bytes,
+               ")");
   std::string bytes(input.bytes, '\0');
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t count = ::read(input.descriptor, bytes.data() + done, bytes.size() - done);

@@ -15,7 +15,8 @@ std::string without_bare_infinities(const std::string& text) {
   bool in_string = false;
   for (std::size_t at = 0; at < text.size();) {
     const auto is_here = [&](std::string_view word) { return text.compare(at, word.size(), word) == 0; };
-    const auto* const word = in_string ? std::end(kWords) : std::find_if(std::begin(kWords), std::end(kWords), is_here);
+    const auto* const word =
+        in_string ? std::end(kWords) : std::find_if(std::begin(kWords), std::end(kWords), is_here);
     if (word != std::end(kWords)) {
       out += "null";
       at += word->size();

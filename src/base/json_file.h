@@ -16,20 +16,22 @@ namespace sdgen {
 using Json = nlohmann::json;
 
 // Bare Infinity, -Infinity and NaN, which Python writes for floats, are read as null.
-// Throws Error(kInput) if `path` is missing, over `max_bytes`, or not JSON (with line and column), as parse_json() does.
+// Throws Error(kInput) if `path` is missing, over `max_bytes`, or not JSON (with line and column), as
+// parse_json() does.
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{64} << 20);
 
 // Deeper nesting serves nobody, and copying or printing it takes a stack that it can overflow.
 inline constexpr int kMostJsonDepth = 64;
-// Twice the values of the largest tokenizers' files; each takes up to 180 bytes of memory, whatever it takes in the file.
+// Twice the values of the largest tokenizers' files; each takes up to 180 bytes of memory, whatever it takes
+// in the file.
 inline constexpr std::size_t kMostJsonValues = 4'000'000;
 
-// Throws Error(kInput) beginning with `where` if arrays and objects are nested deeper than kMostJsonDepth or hold more
-// than kMostJsonValues.
+// Throws Error(kInput) beginning with `where` if arrays and objects are nested deeper than kMostJsonDepth or
+// hold more than kMostJsonValues.
 void check_json_size(std::string_view text, const std::string& where);
 
-// Throws Error(kInput) beginning with `where` (a file, a key of it) for what is not JSON, too deep, too many values, or
-// has a number out of double's range.
+// Throws Error(kInput) beginning with `where` (a file, a key of it) for what is not JSON, too deep, too many
+// values, or has a number out of double's range.
 Json parse_json(std::string_view text, const std::string& where);
 
 // A value for a message: short, on one line, in ASCII; containers by their kind.
@@ -74,8 +76,7 @@ struct Config {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) return integer<T>(json.at(key));
       return json.at(key).get<T>();
     } catch (const Json::exception&) {
-      fail_input(path.string(), ": key '", key, "' has the unusable value ",
-                 shown(json.at(key)));
+      fail_input(path.string(), ": key '", key, "' has the unusable value ", shown(json.at(key)));
     }
   }
 };

@@ -36,8 +36,7 @@ std::optional<pid_t> as_process_id(std::string_view text) {
 std::optional<pid_t> maker_of(const std::string& name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
   const std::size_t dash = name.find('-', kPrefix.size()), end = name.size() - kSuffix.size();
-  if (dash == std::string::npos || dash + 1 >= end ||
-      name.find_first_not_of("0123456789", dash + 1) != end)
+  if (dash == std::string::npos || dash + 1 >= end || name.find_first_not_of("0123456789", dash + 1) != end)
     return std::nullopt;
   return as_process_id(std::string_view(name).substr(kPrefix.size(), dash - kPrefix.size()));
 }

@@ -16,8 +16,9 @@ std::optional<std::uint64_t> available_memory_bytes(const at::Device& device,
                                                     const std::filesystem::path& root = "/");
 
 // How malloc treats what the CPU's tensors free, in the whole process: what a step frees the next one takes
-// again, which saves the system from clearing each page anew (a tenth of the time of a decode), but the pieces
-// fit together badly: up to 3 times the bytes in use stay taken. release_freed_memory() still gives them back.
+// again, which saves the system from clearing each page anew (a tenth of the time of a decode), but the
+// pieces fit together badly: up to 3 times the bytes in use stay taken. release_freed_memory() still gives
+// them back.
 void keep_freed_memory();
 // The other way: each large tensor is memory of its own, which is gone when it is freed.
 void give_back_freed_memory();

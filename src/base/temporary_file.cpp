@@ -10,8 +10,8 @@
 #include <string>
 #include <utility>
 
-#include "plain/errors.h"
 #include "base/leftovers.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {
@@ -77,7 +77,7 @@ TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
 }
 
 void TemporaryFile::open_beside_target() {
-  constexpr int kTries = 100;  // names left over from processes that were killed
+  constexpr int kTries = 100;                              // names left over from processes that were killed
   const mode_t mode = old_ ? old_->st_mode & 0777 : 0666;  // less the umask
   for (int i = 0; i < kTries && fd_ < 0; ++i) {
     path_ = folder_of(target_) / unfinished_name();
@@ -101,7 +101,8 @@ void TemporaryFile::write(const void* bytes, std::size_t count) {
     const auto written = ::write(fd_, begin + done, count - done);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EFAULT)  // `bytes` lie in a mapped file
-      fail_input(target_.string(), ": cannot be written: a file that it is made of was cut short while it was being read; "
+      fail_input(target_.string(),
+                 ": cannot be written: a file that it is made of was cut short while it was being read; "
                  "copy that file again");
     if (written < 0) fail_write(target_, errno);
     done += static_cast<std::size_t>(written);
@@ -119,13 +120,15 @@ void TemporaryFile::flush_and_close() {
   if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) fail_write(target_, errno);
 }
 
-// Before the file has its name, and through its descriptor. Where rights cannot be set (FAT has none) the new file is as
-// any other.
+// Before the file has its name, and through its descriptor. Where rights cannot be set (FAT has none) the new
+// file is as any other.
 void TemporaryFile::take_rights_of_old() {
   mode_t mode = old_->st_mode & 0777;
-  if (::fchown(fd_, old_->st_uid, old_->st_gid) != 0 && ::fchown(fd_, static_cast<uid_t>(-1), old_->st_gid) != 0)
+  if (::fchown(fd_, old_->st_uid, old_->st_gid) != 0 &&
+      ::fchown(fd_, static_cast<uid_t>(-1), old_->st_gid) != 0)
     mode &= 0707 | (mode & 07) << 3;  // another group gets no more than everybody
-  if (::fchmod(fd_, mode) != 0 && errno != EPERM && errno != ENOTSUP && errno != ENOSYS) fail_write(target_, errno);
+  if (::fchmod(fd_, mode) != 0 && errno != EPERM && errno != ENOTSUP && errno != ENOSYS)
+    fail_write(target_, errno);
 }
 
 void TemporaryFile::replace() {

@@ -15,8 +15,9 @@ namespace sdgen {
 // Throws Error(kRequest): there is something by that name.
 [[noreturn]] void fail_exists(const std::filesystem::path& path);
 
-// Where the bytes of `path` go: a link is followed, so that it stays a link. Throws Error(kWorking) for what a rename would
-// destroy or fail on (a folder, a device), Error(kRequest) for what exists and is not to be overwritten.
+// Where the bytes of `path` go: a link is followed, so that it stays a link. Throws Error(kWorking) for what
+// a rename would destroy or fail on (a folder, a device), Error(kRequest) for what exists and is not to be
+// overwritten.
 std::filesystem::path writable_target(const std::filesystem::path& path, bool overwrite);
 
 // A new file beside `target` that is removed unless it took target's place. Everything throws Error(kWorking)

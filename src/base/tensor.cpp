@@ -14,7 +14,8 @@ std::string shape_text(at::IntArrayRef shape) {
 std::optional<std::uint64_t> stride_bytes(at::IntArrayRef shape, at::ScalarType dtype) {
   std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(dtype));
   for (const std::int64_t size : shape)
-    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) return std::nullopt;
+    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes))
+      return std::nullopt;
   return static_cast<std::uint64_t>(bytes);
 }
 

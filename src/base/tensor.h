@@ -16,8 +16,8 @@ using at::Tensor;
 // "[2, 77, 768]"
 std::string shape_text(at::IntArrayRef shape);
 
-// Bytes that libtorch counts with for a tensor of `shape`, each size of 0 as 1; nothing if they pass 63 bits, which it
-// would not make even where the tensor is empty.
+// Bytes that libtorch counts with for a tensor of `shape`, each size of 0 as 1; nothing if they pass 63 bits,
+// which it would not make even where the tensor is empty.
 std::optional<std::uint64_t> stride_bytes(at::IntArrayRef shape, at::ScalarType dtype);
 
 // Throws Error(kWorking) unless `tensor` has `shape`; -1 stands for any size.

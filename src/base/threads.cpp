@@ -9,16 +9,16 @@
 #include <thread>
 #include <vector>
 
-#include "plain/errors.h"
 #include "base/parallel.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {
 
 constexpr int kMostThreads = 1024;
 
-// The calling thread's count for OpenMP. at::set_num_threads() sets it and MKL's, and besides what threads that
-// are new to libtorch begin with.
+// The calling thread's count for OpenMP. at::set_num_threads() sets it and MKL's, and besides what threads
+// that are new to libtorch begin with.
 void set_count(int count) {
   using SetCount = void (*)(int);
   static const auto openmp = reinterpret_cast<SetCount>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));

@@ -26,7 +26,8 @@ RunCommand* load_commands() {
   std::error_code error;
   const std::filesystem::path working_folder = std::filesystem::current_path(error);
   if (working_folder.empty())
-    throw Error(ErrorKind::kWorking, "the working folder: " + error.message() + "; change to a folder that is there");
+    throw Error(ErrorKind::kWorking,
+                "the working folder: " + error.message() + "; change to a folder that is there");
   shorten_spinning();
   // Global, so that libtorch's own OpenMP runtime can be found by name (base/parallel.cpp).
   void* const library = ::dlopen(SDGEN_COMMANDS, RTLD_LAZY | RTLD_GLOBAL);

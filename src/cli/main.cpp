@@ -50,8 +50,8 @@ void write_error(std::string_view message) {
     if (::write(STDERR_FILENO, part.data(), part.size()) < 0) return;
 }
 
-// An exception that leaves a destructor, a thread or a library that is being loaded reaches no catch: with little memory
-// left, all of them can be std::bad_alloc.
+// An exception that leaves a destructor, a thread or a library that is being loaded reaches no catch: with
+// little memory left, all of them can be std::bad_alloc.
 [[noreturn]] void end_with_a_line() {
   try {
     if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);

@@ -8,9 +8,9 @@
 #include <map>
 #include <sstream>
 
-#include "plain/errors.h"
-#include "compute/kernels/kernels.h"
 #include "base/memory.h"
+#include "compute/kernels/kernels.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

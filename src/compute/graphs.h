@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "compute/compute.h"
 #include "base/tensor.h"
+#include "compute/compute.h"
 
 namespace sdgen {
 

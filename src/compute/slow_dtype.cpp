@@ -1,7 +1,7 @@
 #include "compute/slow_dtype.h"
 
-#include "plain/errors.h"
 #include "compute/kernels/kernels.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <deque>
 
-#include "compute/compute.h"
 #include "base/stopwatch.h"
+#include "compute/compute.h"
 
 namespace sdgen {
 

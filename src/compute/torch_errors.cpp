@@ -10,7 +10,8 @@ bool is_out_of_memory(const c10::Error& error) {
 
 namespace {
 
-// "[enforce fail at ...] ... you tried to allocate 64 bytes. Error code 12 (...)": the part that is for users.
+// "[enforce fail at ...] ... you tried to allocate 64 bytes. Error code 12 (...)": the part that is for
+// users.
 std::string plain_line(const std::string& line) {
   const std::string known = "you tried to allocate ";
   const std::size_t begin = line.find(known), end = line.find(" bytes", begin);

@@ -8,8 +8,8 @@ namespace {
 constexpr std::size_t kMostTinyLevels = 8;
 constexpr std::size_t kMostLevels = 16;
 constexpr Range kTinyBlocks{0, 100};
-constexpr Range kLayers{1, 64};        // of a block
-constexpr Range kChannels{1, 1024};    // of pictures and latents
+constexpr Range kLayers{1, 64};          // of a block
+constexpr Range kChannels{1, 1024};      // of pictures and latents
 constexpr Range kSampleSizes{1, 65536};  // pixels a side
 
 // A number, or [height, width]; diffusers' tiles take the height.

@@ -167,8 +167,8 @@ Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const
                   controls_of(conditioning, seen, compute)};
   for (const ControlInputs& control : work.controls) add_tensors(control, constants);
   const auto output = [recorder, work, constants, watchers = std::move(watchers),
-                       controls = conditioning.controls,
-                       on_device = numbers.device(compute.device)](const Tensor& x, const Step& step) mutable {
+                       controls = conditioning.controls, on_device = numbers.device(compute.device)](
+                          const Tensor& x, const Step& step) mutable {
     if (watchers.before) watchers.before(step);
     const double norm = std::sqrt(step.from.alpha * step.from.alpha + step.from.sigma * step.from.sigma);
     Tensors inputs = {std::abs(norm - 1.0) < 1e-12 ? x : x / norm, at::full({1}, step.timestep, on_device)};

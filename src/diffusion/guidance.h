@@ -5,8 +5,8 @@
 
 #include "compute/recorder.h"
 #include "diffusion/networks/controlnet.h"
-#include "diffusion/samplers/sampler.h"
 #include "diffusion/networks/unet.h"
+#include "diffusion/samplers/sampler.h"
 
 namespace sdgen {
 

@@ -77,8 +77,8 @@ struct ScheduleOverrides {
   double eta = 0.0;
 };
 
-// `config` with what `overrides` say of schedule, prediction type, spacing and zero SNR. Throws Error(kRequest)
-// for unknown names.
+// `config` with what `overrides` say of schedule, prediction type, spacing and zero SNR. Throws
+// Error(kRequest) for unknown names.
 SchedulerConfig overridden(SchedulerConfig config, const ScheduleOverrides& overrides);
 
 // `config` with betas where it is silent: classes differ in their defaults.

@@ -90,8 +90,8 @@ void read_solver(const Config& config, SchedulerConfig& scheduler) {
 
 void check_ranges(const Config& config, const SchedulerConfig& scheduler) {
   if (!scheduler.trained_betas.empty() && scheduler.num_train_timesteps > kTimesteps.most)
-    fail_input(config.path.string(), ": key 'trained_betas' has ", scheduler.trained_betas.size(), " values; expected ",
-               kTimesteps.least, " to ", kTimesteps.most);
+    fail_input(config.path.string(), ": key 'trained_betas' has ", scheduler.trained_betas.size(),
+               " values; expected ", kTimesteps.least, " to ", kTimesteps.most);
   require_range(config, "steps_offset", scheduler.steps_offset, {0, scheduler.num_train_timesteps - 1});
   std::vector<double> betas = scheduler.trained_betas;
   betas.insert(betas.end(), {scheduler.beta_start.value_or(0.0), scheduler.beta_end.value_or(0.0)});

@@ -44,8 +44,8 @@ double beta_probability(double x, double a, double b) {
 }  // namespace
 
 SigmaTable::SigmaTable(const std::vector<double>& cumprod) {
-  // The reference leaves the square root to MKL, whose last bit is another on each maker's processors; this one is
-  // rounded correctly, and the same everywhere.
+  // The reference leaves the square root to MKL, whose last bit is another on each maker's processors; this
+  // one is rounded correctly, and the same everywhere.
   for (const double exact : cumprod) {
     const auto bar = static_cast<float>(exact);
     sigmas.push_back(std::sqrt((1.0F - bar) / bar));

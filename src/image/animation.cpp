@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <string>
 
-#include "plain/errors.h"
 #include "image/png_chunks.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "plain/errors.h"
 #include "image/font.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

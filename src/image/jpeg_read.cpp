@@ -31,7 +31,8 @@ void leave(j_common_ptr decoder) {
 // Of all it may remark, only this matters: what is missing it fills with grey.
 void note_missing_data(j_common_ptr decoder, int) {
   const int code = decoder->err->msg_code;
-  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER) reinterpret_cast<ErrorJump*>(decoder->err)->is_cut_off = true;
+  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)
+    reinterpret_cast<ErrorJump*>(decoder->err)->is_cut_off = true;
 }
 
 // Each scan of a progressive JPEG goes through the whole picture, and may have a few bytes only.
@@ -73,7 +74,7 @@ int tiff_orientation(Bytes tiff) {
 int exif_orientation(Bytes jpeg) {
   constexpr std::uint8_t kStartOfScan = 0xDA, kApp1 = 0xE1;
   constexpr std::size_t kExif = 6;  // "Exif", two zeros
-  for (std::size_t at = 2;;) {  // behind the start of the picture
+  for (std::size_t at = 2;;) {      // behind the start of the picture
     while (at < jpeg.size() && jpeg[at] != 0xFF) ++at;
     while (at < jpeg.size() && jpeg[at] == 0xFF) ++at;
     if (at >= jpeg.size() || jpeg.size() - at < 3) return 1;
@@ -159,7 +160,8 @@ bool decode(Decoder& decoder, const std::vector<std::uint8_t>& bytes, bool with_
 Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& file, bool with_pixels) {
   Decoder decoder;
   if (!decode(decoder, bytes, with_pixels)) fail_input(file, ": damaged JPEG: ", decoder.error.message);
-  if (with_pixels && decoder.error.is_cut_off) fail_input(file, ": damaged JPEG: part of its data is missing");
+  if (with_pixels && decoder.error.is_cut_off)
+    fail_input(file, ": damaged JPEG: part of its data is missing");
   if (with_pixels) return turned(decoder.image, decoder.orientation);
   if (lies_on_its_side(decoder.orientation)) std::swap(decoder.image.width, decoder.image.height);
   return decoder.image;

@@ -1,8 +1,8 @@
 // Picture files of others -> RGB.
-#include "plain/errors.h"
 #include "base/input_file.h"
 #include "image/jpeg_read.h"
 #include "image/png_decode.h"
+#include "plain/errors.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
@@ -33,8 +33,8 @@ Image read(const std::filesystem::path& path, bool with_pixels) {
     fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected 1 to ", kMostPixels,
                " a side");
   if (std::int64_t{size.width} * size.height > kMostPixelsInAll)
-    fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected at most ", kMostPixelsInAll,
-               " in all");
+    fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected at most ",
+               kMostPixelsInAll, " in all");
   return with_pixels ? decode(bytes, path.string(), true) : size;
 }
 

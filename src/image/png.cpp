@@ -6,9 +6,9 @@
 #include <limits>
 #include <string_view>
 
-#include "plain/errors.h"
 #include "image/grey_png.h"
 #include "image/png_chunks.h"
+#include "plain/errors.h"
 #include "sdgen/image.h"
 
 namespace sdgen {

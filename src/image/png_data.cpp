@@ -6,8 +6,8 @@
 #include <array>
 #include <string_view>
 
-#include "plain/errors.h"
 #include "image/png_chunks.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {
@@ -15,11 +15,12 @@ namespace {
 constexpr std::size_t kHeaderBytes = 13;
 constexpr std::uint64_t kSlack = 65536;  // some writers leave a little behind the last row
 
-// What a picture of this header unpacks to, or a little more (PNG specification, 7.2 and 8.2): its rows, and a byte
-// for the filter of each. Interlaced it has up to twice as many rows, each rounded up.
+// What a picture of this header unpacks to, or a little more (PNG specification, 7.2 and 8.2): its rows, and
+// a byte for the filter of each. Interlaced it has up to twice as many rows, each rounded up.
 std::uint64_t max_data_bytes(const unsigned char* header) {
   constexpr std::array<std::uint64_t, 7> kChannels = {1, 0, 3, 1, 2, 0, 4};  // by colour type
-  const std::uint64_t width = read_big_endian(header), height = read_big_endian(header + 4), depth = header[8];
+  const std::uint64_t width = read_big_endian(header), height = read_big_endian(header + 4),
+                      depth = header[8];
   const std::uint64_t channels = kChannels[std::min<std::size_t>(header[9], 6)];
   return height * ((width * channels * depth + 7) / 8) + 4 * (height + 8) + kSlack;
 }
@@ -65,7 +66,8 @@ void check_png_data(const std::vector<std::uint8_t>& bytes, const std::string& f
     if (type == "IHDR" && size == kHeaderBytes) max_bytes = max_data_bytes(&bytes[at + 8]);
     if (type == "IDAT") unpacking.add(&bytes[at + 8], static_cast<std::uint32_t>(size), max_bytes);
     if (unpacking.bytes() > max_bytes)
-      fail_input(file, ": damaged PNG: its data unpack to more than ", max_bytes, " bytes, the most for its size");
+      fail_input(file, ": damaged PNG: its data unpack to more than ", max_bytes,
+                 " bytes, the most for its size");
     at += kPngChunkFrame + size;
   }
 }

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "plain/errors.h"
 #include "image/png_data.h"
+#include "plain/errors.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -4,9 +4,9 @@
 #include <fstream>
 #include <string_view>
 
-#include "plain/errors.h"
 #include "base/input_file.h"
 #include "image/png_chunks.h"
+#include "plain/errors.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
@@ -14,7 +14,7 @@ namespace {
 
 // All text of a picture, in bytes; prompts are a thousand times shorter.
 constexpr std::uint64_t kMaxTextBytes = std::uint64_t{16} << 20;
-constexpr std::size_t kMaxTexts = 10'000;  // chunks
+constexpr std::size_t kMaxTexts = 10'000;   // chunks
 constexpr std::uint64_t kSeekBytes = 4096;  // shorter stretches are read: a seek throws the buffer away
 
 // Reads a PNG chunk by chunk; every length is held against what is left of the file.
@@ -44,7 +44,8 @@ class ChunkReader {
         text_bytes_ += size;
         if (text_bytes_ > kMaxTextBytes)
           fail_input(path_, ": its text chunks have more than ", kMaxTextBytes, " bytes (the limit)");
-        if (++texts_ > kMaxTexts) fail_input(path_, ": it has more than ", kMaxTexts, " text chunks (the limit)");
+        if (++texts_ > kMaxTexts)
+          fail_input(path_, ": it has more than ", kMaxTexts, " text chunks (the limit)");
         data = take(size);
         const std::string crc = take(4);
         if (read_big_endian(reinterpret_cast<const unsigned char*>(crc.data())) != chunk_crc(type + data))

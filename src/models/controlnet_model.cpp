@@ -2,9 +2,9 @@
 
 #include "base/input_file.h"
 #include "models/model.h"
+#include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
 #include "weights/original/original_controlnet.h"
-#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {
@@ -60,7 +60,7 @@ ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
   if (!is_there(path)) fail_input(path.string(), ": no such ControlNet");
   const bool has_folder = is_folder(path);
   const auto tensors = has_folder ? open_model_files(path, "diffusion_pytorch_model")
-                                 : controlnet_tensors(open_weights_file(path));
+                                  : controlnet_tensors(open_weights_file(path));
   Config config = has_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
   // One that looks at no words goes with words of any width.
   if (!has_folder && !config.has("cross_attention_dim"))

@@ -4,12 +4,12 @@
 #include "compute/torch_errors.h"
 #include "models/convert_parts.h"
 #include "models/model_source.h"
-#include "weights/original/checkpoint.h"
 #include "weights/edited_source.h"
-#include "weights/model_files.h"
-#include "weights/original/original_names.h"
 #include "weights/formats/safetensors_stream.h"
 #include "weights/formats/weights_file.h"
+#include "weights/model_files.h"
+#include "weights/original/checkpoint.h"
+#include "weights/original/original_names.h"
 
 namespace sdgen {
 namespace {
@@ -133,9 +133,9 @@ bool is_weights(const fs::path& path) {
          path.extension() == ".ckpt" || path.extension() == ".pt" || path.extension() == ".msgpack";
 }
 
-// Links are followed where a download's cache has them (its files are links to blobs beside it) and a model shares parts
-// with another: component folders that model_index.json names, and files of the kinds that a loader reads. What else
-// a package links to (keys, home folders) is none of the model.
+// Links are followed where a download's cache has them (its files are links to blobs beside it) and a model
+// shares parts with another: component folders that model_index.json names, and files of the kinds that a
+// loader reads. What else a package links to (keys, home folders) is none of the model.
 bool is_part_of_model(const fs::directory_entry& entry, int depth, const Json& index) {
   std::error_code error;
   const std::string name = entry.path().filename().string();

@@ -10,8 +10,8 @@
 #include "base/leftovers.h"
 #include "base/temporary_file.h"
 #include "text/tokenizers/clip_vocabulary.h"
-#include "weights/original/checkpoint.h"
 #include "weights/model_files.h"
+#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {
@@ -94,9 +94,9 @@ void require_tellable(const fs::path& folder, const FolderParts& parts, const Te
     if (stored == parts.configs.end() || told == read.configs.end()) continue;
     const Json wanted = value_of(stored->second, each), found = value_of(told->second, each);
     if (wanted != found)
-      fail_input(config_path(folder, each.component).string(), ": key '", each.key, "' is ",
-                 shown(wanted), ", which one file cannot tell: it would be read as ",
-                 shown(found), "; this model stays a folder");
+      fail_input(config_path(folder, each.component).string(), ": key '", each.key, "' is ", shown(wanted),
+                 ", which one file cannot tell: it would be read as ", shown(found),
+                 "; this model stays a folder");
   }
   const auto wanted = parts.configs.at("model_index").value("_class_name", "");
   if (wanted != read.pipeline_class)

@@ -28,16 +28,16 @@ void require_tellable(const std::filesystem::path& folder, const FolderParts& pa
 // A folder that takes its name only when it is complete; otherwise nothing is left.
 class NewFolder {
  public:
-  // Throws Error(kRequest) if `target` is there and is not to be overwritten, or is no model's folder. What a process that
-  // was killed left in the same place is removed.
+  // Throws Error(kRequest) if `target` is there and is not to be overwritten, or is no model's folder. What a
+  // process that was killed left in the same place is removed.
   NewFolder(const std::filesystem::path& target, bool overwrite);
   ~NewFolder();
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  // Gives it its name. Throws Error(kWorking) if that fails, Error(kRequest) if something else has taken the name in the
-  // meantime; what stood there before stays.
+  // Gives it its name. Throws Error(kWorking) if that fails, Error(kRequest) if something else has taken the
+  // name in the meantime; what stood there before stays.
   void finish();
 
  private:

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "diffusion/schedule.h"
 #include "diffusion/networks/unet.h"
+#include "diffusion/schedule.h"
 #include "text/conditioner.h"
 
 namespace sdgen {

@@ -4,16 +4,16 @@
 #include <string_view>
 
 #include "base/input_file.h"
-#include "compute/compute.h"
 #include "base/json_file.h"
+#include "compute/compute.h"
 #include "compute/torch_errors.h"
 #include "models/inspect_parts.h"
 #include "sdgen/image.h"
 #include "sdgen/parameters.h"
-#include "weights/original/checkpoint.h"
 #include "weights/formats/file_mapping.h"
-#include "weights/model_files.h"
 #include "weights/formats/weights_file.h"
+#include "weights/model_files.h"
+#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {
@@ -137,7 +137,7 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
                     : checkpoint.components.contains("vae")  ? "vae"
                                                              : "text encoder";
   inspection.family = checkpoint.pipeline_class;
-  for (const auto& [name, config] : checkpoint.configs) 
+  for (const auto& [name, config] : checkpoint.configs)
     inspection.configs.emplace(name, config.dump(-1, ' ', false, Json::error_handler_t::replace));
   for (const auto& [name, component] : checkpoint.components) {
     const Json& config = checkpoint.configs.at(name);

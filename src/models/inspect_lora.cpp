@@ -2,8 +2,8 @@
 #include <array>
 #include <set>
 
-#include "plain/errors.h"
 #include "models/inspect_parts.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "decode/autoencoder.h"
-#include "diffusion/schedule.h"
 #include "diffusion/networks/unet.h"
+#include "diffusion/schedule.h"
 #include "models/controlnet_model.h"
 #include "models/model_source.h"
-#include "text/encoders/clip_text_encoder.h"
 #include "text/conditioner.h"
+#include "text/encoders/clip_text_encoder.h"
 #include "text/tokenizers/tokenizer.h"
 
 namespace sdgen {

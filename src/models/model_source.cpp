@@ -3,9 +3,9 @@
 #include "base/input_file.h"
 #include "text/tokenizers/bpe_tokenizer.h"
 #include "text/tokenizers/clip_vocabulary.h"
+#include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
 #include "weights/original/tiny_vae.h"
-#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include "base/parallel.h"
 #include "compute/device_kernels.h"
 #include "compute/kernels/kernels.h"
 #include "compute/operator_scope.h"
-#include "base/parallel.h"
 #include "nn/methods/flash_attention.h"
 
 namespace sdgen {

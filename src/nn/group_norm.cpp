@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
+#include "compute/kernels/kernels.h"
 
 namespace sdgen {
 namespace {

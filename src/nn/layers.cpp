@@ -4,8 +4,8 @@
 
 #include "compute/device_kernels.h"
 #include "compute/operator_scope.h"
-#include "nn/methods/block_linear.h"
 #include "nn/group_norm.h"
+#include "nn/methods/block_linear.h"
 #include "nn/methods/packed.h"
 #include "nn/methods/winograd.h"
 

@@ -21,8 +21,8 @@ char32_t code_point(std::string_view bytes) {
 // What terminals and viewers act upon instead of showing it.
 bool is_acted_upon(char32_t code) {
   const auto is_in = [&](char32_t first, char32_t last) { return code >= first && code <= last; };
-  return code < 0x20 || is_in(0x7F, 0x9F) || code == 0x61C || is_in(0x200E, 0x200F) || is_in(0x2028, 0x202E) ||
-         is_in(0x2066, 0x206F) || code == 0xFEFF || is_in(0xFFF9, 0xFFFB);
+  return code < 0x20 || is_in(0x7F, 0x9F) || code == 0x61C || is_in(0x200E, 0x200F) ||
+         is_in(0x2028, 0x202E) || is_in(0x2066, 0x206F) || code == 0xFEFF || is_in(0xFFF9, 0xFFFB);
 }
 
 std::string escaped(char32_t code) {
@@ -69,7 +69,8 @@ std::string without_far_middle(std::string_view text, std::size_t most_bytes) {
   if (text.size() <= 2 * kept) return std::string(text);
   std::size_t end = text.size() - kept;
   while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) ++end;
-  return std::string(text.substr(0, kept)) + std::string(text.substr(std::min(end, text.size() - most_bytes)));
+  return std::string(text.substr(0, kept)) +
+         std::string(text.substr(std::min(end, text.size() - most_bytes)));
 }
 
 }  // namespace

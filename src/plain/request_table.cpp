@@ -13,6 +13,8 @@ constexpr std::string_view kStart = "A picture to start from";
 constexpr std::string_view kControl = "Pictures that steer (repeated flags add up)";
 constexpr std::string_view kSteer = "Which word paints what";
 
+// A row is a few lines.
+// clang-format off
 constexpr std::array kRows = {
     RequestRow{.name = "prompt", .letter = "p", .group = kWhat, .value = "TEXT",
                .help = "what to draw; - reads a prompt file from standard input", .member = &Request::prompt,
@@ -92,6 +94,7 @@ constexpr std::array kRows = {
                .member = &Request::focus, .metadata = "Focus", .separates_batches = false, .kept_by_edits = false,
                .sweeps = false},
 };
+// clang-format on
 
 // A value as texts, one for each time its flag is given.
 std::vector<std::string> texts_of(const std::string& text) {
@@ -166,8 +169,7 @@ std::optional<Number> number_of(const std::string& text) {
 
 // Inverse of texts_of(); false where the text is none of that kind. Words and their boxes are not read back.
 template <typename Number>
-  requires(std::is_arithmetic_v<Number>)
-bool read_value(const std::string& text, Number& value) {
+requires(std::is_arithmetic_v<Number>) bool read_value(const std::string& text, Number& value) {
   if constexpr (std::is_same_v<Number, bool>) {
     value = text == "true";
     return value || text == "false";
@@ -205,12 +207,13 @@ bool read_value(const std::string& text, std::optional<T>& value) {
 }
 
 template <typename T>
-concept Numeric = std::is_same_v<T, int> || std::is_same_v<T, double> || std::is_same_v<T, std::optional<int>> ||
-                  std::is_same_v<T, std::optional<double>>;
+concept Numeric = std::is_same_v<T, int> || std::is_same_v<T, double> ||
+    std::is_same_v<T, std::optional<int>> || std::is_same_v<T, std::optional<double>>;
 
 template <Numeric T>
 void set_number(T& value, double number) {
-  value = static_cast<std::conditional_t<std::is_same_v<T, int> || std::is_same_v<T, std::optional<int>>, int, double>>(
+  value = static_cast<
+      std::conditional_t<std::is_same_v<T, int> || std::is_same_v<T, std::optional<int>>, int, double>>(
       number);
 }
 
@@ -235,7 +238,8 @@ bool same_settings(const Request& one, const Request& other) {
 
 std::vector<std::string> told_values(const RequestRow& row, const Request& request, const ModelInfo& model) {
   if (!is_told_with(row, model)) return {};
-  std::vector<std::string> texts = std::visit([&](auto member) { return texts_of(request.*member); }, row.member);
+  std::vector<std::string> texts =
+      std::visit([&](auto member) { return texts_of(request.*member); }, row.member);
   if (row.silent && texts == texts_of(*row.silent)) return {};
   return texts;
 }

@@ -1,5 +1,5 @@
-// The one table of a request's fields. Command-line flags, prompt-file lines, JSON keys, --help, sweeps, the key of a
-// batch, a picture's metadata, the command that repeats it and --edit-from all come from it.
+// The one table of a request's fields. Command-line flags, prompt-file lines, JSON keys, --help, sweeps, the
+// key of a batch, a picture's metadata, the command that repeats it and --edit-from all come from it.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,15 @@ struct RequestRow {
   std::string_view value;     // what it takes, for --help
   std::string_view help;
   RequestMember member;
-  std::string_view metadata{};      // its name in a picture's parameters text; empty: told at its head, or not at all
+  std::string_view
+      metadata{};  // its name in a picture's parameters text; empty: told at its head, or not at all
   ToldWith told_with = ToldWith::kEveryModel;
-  std::optional<double> silent{};   // the number that is not told, because it is what nobody asked for
-  int metadata_offset = 0;          // what other programs count more
-  bool separates_batches = true;    // pictures that differ in it are not computed together
-  bool repeats = true;              // part of the command that draws the picture again
-  bool kept_by_edits = true;        // --edit-from takes it from the earlier picture
-  bool of_sampler = false;          // goes with the sampler: another one may take none
+  std::optional<double> silent{};  // the number that is not told, because it is what nobody asked for
+  int metadata_offset = 0;         // what other programs count more
+  bool separates_batches = true;   // pictures that differ in it are not computed together
+  bool repeats = true;             // part of the command that draws the picture again
+  bool kept_by_edits = true;       // --edit-from takes it from the earlier picture
+  bool of_sampler = false;         // goes with the sampler: another one may take none
   bool sweeps = true;
 };
 
@@ -51,14 +52,15 @@ std::span<const RequestRow> request_rows();
 // Whether pictures of both may be computed together.
 bool same_settings(const Request& one, const Request& other);
 
-// The values that draw the same picture again, one for each time the flag is given: none where the field is empty, does
-// not matter to this model or goes without saying.
+// The values that draw the same picture again, one for each time the flag is given: none where the field is
+// empty, does not matter to this model or goes without saying.
 std::vector<std::string> told_values(const RequestRow& row, const Request& request, const ModelInfo& model);
 
 // What a picture's metadata tell of a row: told_values() in one text. Empty: nothing.
 std::string metadata_text(const RequestRow& row, const Request& request, const ModelInfo& model);
 
-// Fills the row's member from metadata_text(), or with `silent` from an empty text; what cannot be read stays as it is.
+// Fills the row's member from metadata_text(), or with `silent` from an empty text; what cannot be read stays
+// as it is.
 void read_metadata(const RequestRow& row, const std::string& text, Request& request);
 
 // Copies one field.

@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "plain/errors.h"
 #include "base/input_file.h"
 #include "image/animation.h"
-#include "results/attention_pictures.h"
+#include "plain/errors.h"
 #include "plain/unicode.h"
+#include "results/attention_pictures.h"
 #include "weights/formats/safetensors_write.h"
 
 namespace sdgen {
@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLongestName = 32;  // characters of a word in a file's name
+constexpr std::size_t kLongestName = 32;                            // characters of a word in a file's name
 constexpr std::uint64_t kMostWordsBytes = std::uint64_t{16} << 20;  // of words.json
 constexpr int kFrameMs = 150, kLastFrameMs = 1500;
 
@@ -96,9 +96,8 @@ bool is_word_picture(const std::string& name) {
   if (digits < 2 || !name.ends_with(".png") || name.size() < digits + 5 || name[digits] != '-') return false;
   const std::string word = name.substr(digits + 1, name.size() - digits - 5);
   const Text text = decode_utf8(word);
-  return text.size() <= kLongestName && std::all_of(text.chars.begin(), text.chars.end(), [](char32_t c) {
-           return is_letter(c) || is_number(c);
-         });
+  return text.size() <= kLongestName && std::all_of(text.chars.begin(), text.chars.end(),
+                                                    [](char32_t c) { return is_letter(c) || is_number(c); });
 }
 
 void remove_file(const fs::path& path) {
@@ -106,8 +105,8 @@ void remove_file(const fs::path& path) {
   if (fs::symlink_status(path, ignored).type() == fs::file_type::regular) fs::remove(path, ignored);
 }
 
-// What an earlier run with other words left. words.json may be anybody's: of the files that it lists only those go
-// whose names are ours.
+// What an earlier run with other words left. words.json may be anybody's: of the files that it lists only
+// those go whose names are ours.
 void remove_earlier(const fs::path& folder) {
   nlohmann::json json;
   try {

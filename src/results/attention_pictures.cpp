@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "plain/errors.h"
 #include "image/contact_sheet.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 namespace {

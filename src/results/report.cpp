@@ -43,7 +43,8 @@ OrderedJson word_json(const AttentionMaps& maps, std::size_t word, const std::st
 }
 
 // The prompt cut where words begin and end; `shown` are the words that the page has maps of.
-OrderedJson segments(const std::string& prompt, const AttentionMaps* maps, const std::vector<std::size_t>& shown) {
+OrderedJson segments(const std::string& prompt, const AttentionMaps* maps,
+                     const std::vector<std::size_t>& shown) {
   OrderedJson json = OrderedJson::array();
   std::size_t at = 0;
   for (std::size_t i = 0; i < shown.size(); ++i) {
@@ -117,12 +118,12 @@ OrderedJson parameters(const ReportPicture& of, const ModelInfo& model) {
 OrderedJson picture_json(const ReportPicture& of, const ModelInfo& model) {
   const AttentionMaps* const maps = of.picture.attention.get();
   OrderedJson json = {{"path", of.path},
-               {"image", data_uri(of.picture.image)},
-               {"width", of.picture.image.width},
-               {"height", of.picture.image.height},
-               {"seconds", of.picture.seconds},
-               {"prompt", of.request.prompt},
-               {"negative_prompt", of.request.negative_prompt}};
+                      {"image", data_uri(of.picture.image)},
+                      {"width", of.picture.image.width},
+                      {"height", of.picture.image.height},
+                      {"seconds", of.picture.seconds},
+                      {"prompt", of.request.prompt},
+                      {"negative_prompt", of.request.negative_prompt}};
   add_words(json, of.request.prompt, maps);
   json["steps"] = steps(of.previews, of.picture.image);
   json["parameters"] = parameters(of, model);
@@ -141,9 +142,9 @@ std::string version_of(const std::string& name) {
 std::string report_page(const RunReport& report) {
   const ModelInfo& model = report.model;
   OrderedJson json = {{"title", "sd-gen"},
-               {"version", version_of("sd-gen")},
-               {"command", report.command},
-               {"model", model.name}};
+                      {"version", version_of("sd-gen")},
+                      {"command", report.command},
+                      {"model", model.name}};
   Pairs machine = {
       {"device", model.device}, {"dtype", model.dtype}, {"threads", std::to_string(model.threads)}};
   if (model.quantize != "none") machine.emplace_back("quantize", model.quantize);

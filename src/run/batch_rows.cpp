@@ -150,10 +150,11 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const C
   for (const BatchRow& row : rows) {
     setting.pictures += row.is_picture ? 1 : 0;
     setting.edit |= !row.is_picture;
-    SteeredRow& steer =
-        steered.emplace_back(SteeredRow{contexts.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
+    SteeredRow& steer = steered.emplace_back(
+        SteeredRow{contexts.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
     for (const WordBox& box : steer.focus)
-      steer.focus_words.push_back(&contexts.at(prompt_text(row.request, focused_text(row.request, box))).words);
+      steer.focus_words.push_back(
+          &contexts.at(prompt_text(row.request, focused_text(row.request, box))).words);
   }
   setting.questions = questions;
   setting.tokens = contexts.at(prompt_text(rows.front().request, rows.front().prompt)).hidden.size(1);

@@ -4,15 +4,15 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
 
-#include "compute/slow_dtype.h"
-#include "plain/errors.h"
+#include "base/threads.h"
 #include "compute/kernels/kernels.h"
 #include "compute/operator_clock.h"
-#include "base/threads.h"
+#include "compute/slow_dtype.h"
 #include "compute/torch_errors.h"
-#include "nn/methods/int8.h"
 #include "models/adapters.h"
 #include "models/components.h"
+#include "nn/methods/int8.h"
+#include "plain/errors.h"
 #include "run/run.h"
 
 namespace sdgen {

@@ -8,9 +8,9 @@
 #include <functional>
 #include <limits>
 
-#include "compute/compute.h"
 #include "base/stopwatch.h"
 #include "base/threads.h"
+#include "compute/compute.h"
 #include "compute/torch_errors.h"
 #include "nn/methods/packed.h"
 

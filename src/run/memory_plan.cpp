@@ -245,8 +245,8 @@ class Planner {
     std::uint64_t held = 0;
     if (size_.previews) {
       held = vae_of(std::uint64_t{0}).weight_bytes;
-      work = std::max(work, taken(preview_bytes(*models_.front(), compute_, size_), compute_,
-                                  planned_.gives_back));
+      work = std::max(work,
+                      taken(preview_bytes(*models_.front(), compute_, size_), compute_, planned_.gives_back));
     }
     if (size_.start_pictures < 2) return held + work;
     // The encoder goes again after each picture where memory is scarce.
@@ -263,8 +263,7 @@ class Planner {
       if (streams(left) && size_.is_one_batch)
         unet.stream(less(*left, stepping));
       else if (streams(left))
-        unet.stream(less(*left, least.weight_bytes + std::max(stepping, least.work_bytes)) /
-                    models_.size());
+        unet.stream(less(*left, least.weight_bytes + std::max(stepping, least.work_bytes)) / models_.size());
       planned_.held_of_unets.push_back(unet.held());
       most_ = std::max(most_, unets_ + unet.weights() + between_steps(unet.peak() - unet.weights()));
       if (!size_.is_one_batch) unets_ += unet.weights();

@@ -120,7 +120,8 @@ void check_clip_skip(const Request& request, const Model& model) {
   for (const TextModel& text : model.texts)
     most = std::min(most, max_clip_skip(model.text_states, text.config.layers));
   if (*request.clip_skip < 0 || *request.clip_skip > most)
-    fail_request("clip-skip ", *request.clip_skip, ": expected 0 to ", most, " with this model's text encoder");
+    fail_request("clip-skip ", *request.clip_skip, ": expected 0 to ", most,
+                 " with this model's text encoder");
 }
 
 std::uint64_t random_seed() {

@@ -92,7 +92,8 @@ std::function<void(const Tensor&, const Tensor&, const Step&)> Run::previews(con
       scheduler_of(requests_[batch.front().request_index], share.worker.model).prediction_type;
   return [this, &share, &batch, type](const Tensor& x, const Tensor& output, const Step& step) {
     const int number = share.number_of(step);
-    if (number % options_.preview_every != 0 || number == share.steps) return;  // the last is the picture itself
+    if (number % options_.preview_every != 0 || number == share.steps)
+      return;  // the last is the picture itself
     const Stopwatch stopwatch;
     const Tensor x0 = estimate_from_output(type, output, x, step.from).x0;
     const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
@@ -100,8 +101,8 @@ std::function<void(const Tensor&, const Tensor&, const Step&)> Run::previews(con
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
       if (is_finite(row))
-        observer_.on_preview(
-            {batch[i].request_index, picture_index(batch[i]), number, share.steps, images_from_pixels(row).front()});
+        observer_.on_preview({batch[i].request_index, picture_index(batch[i]), number, share.steps,
+                              images_from_pixels(row).front()});
     }
     preview_seconds_ += stopwatch.seconds();
     report_stage("preview", "", stopwatch.seconds());
@@ -122,8 +123,8 @@ Denoiser Run::watched_denoiser(const Share& share, const Batch& batch, Condition
 }
 
 // What is told after each step, and what may end the run there.
-StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t pictures,
-                             StepCallback keep, FiniteRows& finite_rows) {
+StepCallback Run::after_step(const Share& share, StepClock& clock, std::size_t pictures, StepCallback keep,
+                             FiniteRows& finite_rows) {
   return [this, &share, &clock, pictures, keep = std::move(keep), &finite_rows](const Step& step, Tensor& x) {
     fail_if_cut_short();
     if (keep) keep(step, x);
@@ -159,8 +160,8 @@ Tensor Run::denoise_share(const Share& share, const Batch& batch, const BatchPic
   Conditioning conditioning = conditioning_of(rows, worker.contexts, worker.model);
   StepCallback keep;
   if (is_first) {
-    StartLatents start = start_latents(pictures.start, worker.model, settings, share.plan,
-                                       conditioning.questions(), noise);
+    StartLatents start =
+        start_latents(pictures.start, worker.model, settings, share.plan, conditioning.questions(), noise);
     latents = to_device(start.x, compute_.device);
     conditioning.channels = start.channels;
     keep = std::move(start.keep);
@@ -189,8 +190,8 @@ Run::Denoised Run::denoise(const Batch& batch, const BatchPictures& pictures, Fi
   std::vector<std::uint64_t> seeds;
   for (const BatchRow& row : rows) {
     seeds.push_back(row.seed);
-    for (const std::string& line :
-         unsteered_words(row.request, workers_.front().contexts.at(prompt_text(row.request, row.request.prompt)).words))
+    for (const std::string& line : unsteered_words(
+             row.request, workers_.front().contexts.at(prompt_text(row.request, row.request.prompt)).words))
       warn_once(line);
   }
   NoiseSource noise(seeds);
@@ -254,8 +255,7 @@ bool Run::compute_batch(const Batch& batch, bool picture_follows, FiniteRows& fi
     drawn.denoised = with_plain_errors([&] { return denoise(batch, pictures, finite_rows); });
     if (drawn.denoised.latents.defined())
       drawn.images = with_plain_errors([&] { return decode(drawn.denoised.latents); });
-    drawn.seconds =
-        (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
+    drawn.seconds = (stopwatch.seconds() - (load_seconds_ - load_before)) / static_cast<double>(batch.size());
   } catch (const UnreadablePicture& picture) {
     return fail_batch(batch, picture.error);
   } catch (const Error& error) {

@@ -9,15 +9,15 @@
 #include <utility>
 #include <vector>
 
-#include "compute/recorder.h"
-#include "compute/step_clock.h"
 #include "base/finite_rows.h"
 #include "base/recent.h"
 #include "base/stopwatch.h"
+#include "compute/recorder.h"
+#include "compute/step_clock.h"
 #include "decode/latent_preview.h"
 #include "diffusion/guidance.h"
-#include "run/batch_rows.h"
 #include "models/components.h"
+#include "run/batch_rows.h"
 #include "run/control.h"
 #include "run/memory_plan.h"
 #include "run/ranker.h"
@@ -59,7 +59,7 @@ class Run {
   // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
   // texts.
   std::pair<std::size_t, std::vector<TextToEncode>> next_texts(const std::vector<Batch>& batches,
-                                                              std::size_t first) const;
+                                                               std::size_t first) const;
   void encode_texts(Worker& worker, const std::vector<TextToEncode>& texts);
   void encode(Worker& worker, const TextToEncode& text);
   // The pictures that a batch starts from and is steered by; null: none.
@@ -109,12 +109,11 @@ class Run {
   // `latents`: what the model before left; undefined for the first. Attention is recorded only of that.
   Tensor denoise_share(const Share& share, const Batch& batch, const BatchPictures& pictures,
                        const std::vector<BatchRow>& rows, NoiseSource& noise, Tensor latents,
-                       FiniteRows& finite_rows,
-                       std::vector<std::shared_ptr<const AttentionMaps>>& attention);
+                       FiniteRows& finite_rows, std::vector<std::shared_ptr<const AttentionMaps>>& attention);
   Denoiser watched_denoiser(const Share& share, const Batch& batch, Conditioning conditioning,
                             Steering& steering);
-  StepCallback after_step(const Share& share, StepClock& clock, std::size_t pictures,
-                          StepCallback keep, FiniteRows& finite_rows);
+  StepCallback after_step(const Share& share, StepClock& clock, std::size_t pictures, StepCallback keep,
+                          FiniteRows& finite_rows);
   void report_steps(StepClock& clock, std::size_t left, std::size_t pictures, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   // What the observer said once stays said, whatever it answers later: what was left out by then is missing.
@@ -142,9 +141,9 @@ class Run {
   const RunOptions& options_;
   const Observer& observer_;
   Components::LoadCallback on_load_;
-  double load_seconds_ = 0.0;    // of the components loaded so far
-  std::vector<Worker> workers_;  // in the order of their steps; the first decodes
-  Recent<PictureKey, EncodedPicture> pictures_{8};         // lines often take turns with a few
+  double load_seconds_ = 0.0;                            // of the components loaded so far
+  std::vector<Worker> workers_;                          // in the order of their steps; the first decodes
+  Recent<PictureKey, EncodedPicture> pictures_{8};       // lines often take turns with a few
   Recent<ControlKey, std::vector<Tensor>> controls_{1};  // as large as pictures
   Ranker* ranker_;
   std::optional<Picture> best_;     // so far, of the picture in work, where one of several is kept

@@ -25,7 +25,7 @@ std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
 }  // namespace
 
 std::pair<std::size_t, std::vector<TextToEncode>> Run::next_texts(const std::vector<Batch>& batches,
-                                                                 std::size_t first) const {
+                                                                  std::size_t first) const {
   std::set<TextToEncode> known;
   std::vector<TextToEncode> texts;
   std::size_t end = first;

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "diffusion/guidance.h"
 #include "diffusion/steering/attention_record.h"
 #include "diffusion/steering/focus.h"
-#include "diffusion/guidance.h"
 #include "diffusion/steering/prompt_edit.h"
 #include "sdgen/attention.h"
 #include "sdgen/observer.h"

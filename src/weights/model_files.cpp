@@ -34,8 +34,7 @@ std::shared_ptr<const TensorSource> open_variant(const fs::path& folder, const s
 }  // namespace
 
 std::shared_ptr<const TensorSource> open_model_files(const fs::path& folder, const std::string& stem) {
-  if (!is_folder(folder))
-    fail_input(folder.string(), ": no such folder; the model lacks this component");
+  if (!is_folder(folder)) fail_input(folder.string(), ": no such folder; the model lacks this component");
   std::vector<std::string> looked_for;
   if (auto found = open_variant(folder, stem, ".safetensors", looked_for)) return found;
   // PyTorch's pickles are read without running what may be in them.

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <set>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
 #include "base/tensor.h"
+#include "compute/kernels/kernels.h"
 
 namespace sdgen {
 

@@ -31,15 +31,17 @@ TEST_P(WholeNumber, OutsideItsRangeIsRefusedByFileKeyValueAndRange) {
 }
 
 const std::string kExpected = "; expected 1 to 256";
-INSTANTIATE_TEST_SUITE_P(
-    Values, WholeNumber,
-    ::testing::Values(Case{"0", "c.json: key 'layers' is 0" + kExpected},
-                      Case{"-1", "c.json: key 'layers' is -1" + kExpected},
-                      Case{"257", "c.json: key 'layers' is 257" + kExpected},
-                      Case{"-9223372036854775808", "c.json: key 'layers' is -9223372036854775808" + kExpected},
-                      Case{"9223372036854775807", "c.json: key 'layers' is 9223372036854775807" + kExpected},
-                      Case{"18446744073709551615", "c.json: key 'layers' is 18446744073709551615" + kExpected},
-                      Case{"2.5", "c.json: key 'layers' has the unusable value 2.5"}));
+INSTANTIATE_TEST_SUITE_P(Values, WholeNumber,
+                         ::testing::Values(Case{"0", "c.json: key 'layers' is 0" + kExpected},
+                                           Case{"-1", "c.json: key 'layers' is -1" + kExpected},
+                                           Case{"257", "c.json: key 'layers' is 257" + kExpected},
+                                           Case{"-9223372036854775808",
+                                                "c.json: key 'layers' is -9223372036854775808" + kExpected},
+                                           Case{"9223372036854775807",
+                                                "c.json: key 'layers' is 9223372036854775807" + kExpected},
+                                           Case{"18446744073709551615",
+                                                "c.json: key 'layers' is 18446744073709551615" + kExpected},
+                                           Case{"2.5", "c.json: key 'layers' has the unusable value 2.5"}));
 
 TEST(WholeNumberInRange, IsTakenAndAbsentIsTheFallback) {
   const Config config{"c.json", {{"layers", 256}, {"none", nullptr}, {"widths", {1, 3}}}};

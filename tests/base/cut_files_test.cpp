@@ -59,16 +59,18 @@ TEST_F(CutFile, IsAnErrorThatNamesIt) {
 TEST_F(CutFile, IsNoPartOfAConvertedFile) {
   const fs::path out = folder_.path() / "out.safetensors";
   for (const auto dtype : {std::optional<at::ScalarType>(), std::optional(at::kHalf)})
-    EXPECT_EXIT(say_and_exit([&] { write_safetensors(out, *cut_while_open(), dtype, {}, /*overwrite=*/false); }),
-                ::testing::ExitedWithCode(3), "was cut short");
+    EXPECT_EXIT(
+        say_and_exit([&] { write_safetensors(out, *cut_while_open(), dtype, {}, /*overwrite=*/false); }),
+        ::testing::ExitedWithCode(3), "was cut short");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);  // the model itself
 }
 
-// Of a model whose layers are read anew at each step: says when a step has ended, cuts its file after the first, and
-// exits with 9 if there is a picture.
+// Of a model whose layers are read anew at each step: says when a step has ended, cuts its file after the
+// first, and exits with 9 if there is a picture.
 void draw_from_a_cut_model(const fs::path& folder) {
   const fs::path weights = folder / "unet/diffusion_pytorch_model.safetensors";
-  Generator generator(folder, {.device = Device::kCpu, .threads = 1, .low_memory = true, .memory_limit = 1e-6});
+  Generator generator(folder,
+                      {.device = Device::kCpu, .threads = 1, .low_memory = true, .memory_limit = 1e-6});
   generator.run({{.prompt = "a cat", .steps = 8, .seed = 1, .width = 32, .height = 32}}, {.preview_every = 1},
                 {.on_step =
                      [&](const StepProgress& step) {
@@ -90,7 +92,11 @@ TEST_F(CutFile, EndsTheRunAtTheNextStepWithoutAPicture) {
 }
 
 TEST_F(CutFile, LeavesAnyOtherBusErrorFatal) {
-  EXPECT_EXIT(say_and_exit([] { std::raise(SIGBUS); std::raise(SIGBUS); }), ::testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(say_and_exit([] {
+                std::raise(SIGBUS);
+                std::raise(SIGBUS);
+              }),
+              ::testing::KilledBySignal(SIGBUS), "");
 }
 
 }  // namespace

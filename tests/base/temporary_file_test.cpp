@@ -83,7 +83,8 @@ TEST(TemporaryFile, WhoCannotKeepTheGroupGivesItNoMoreThanEverybody) {
 
 std::vector<std::string> names_in(const std::filesystem::path& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -148,10 +149,10 @@ TEST(TemporaryFile, OnlyOurOwnLeftoversGo) {
   end(ended);
   const std::string id = std::to_string(ended);
   std::filesystem::remove(folder.path() / names_in(folder.path()).front());
-  const std::vector<std::string> others = {".sd-gen-" + id + "-0.tmp.png", ".sd-gen-" + id + "-.tmp",
-                                           ".sd-gen-" + id + "-a.tmp",     ".sd-gen-0" + id + "-0.tmp",
-                                           ".sd-gen--0.tmp",               "sd-gen-" + id + "-0.tmp",
-                                           ".sd-gen-99999999999-0.tmp",    ".sd-gen-1-0.tmp"};
+  const std::vector<std::string> others = {
+      ".sd-gen-" + id + "-0.tmp.png", ".sd-gen-" + id + "-.tmp", ".sd-gen-" + id + "-a.tmp",
+      ".sd-gen-0" + id + "-0.tmp",    ".sd-gen--0.tmp",          "sd-gen-" + id + "-0.tmp",
+      ".sd-gen-99999999999-0.tmp",    ".sd-gen-1-0.tmp"};
   for (const std::string& name : others) std::ofstream(folder.path() / name) << "mine";
   // Of another machine, say, where a process of that number is at work.
   const auto locked = folder.path() / (".sd-gen-" + id + "-7.tmp");

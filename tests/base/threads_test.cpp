@@ -70,9 +70,7 @@ TEST(GeneratorThreads, SideBySideOnTwoThreadsToo) {
   Generator two = opened(2), one = opened(1);
   std::vector<int> counts_of_two, counts_of_one;
   // While the one draws, the other begins and ends.
-  counts_of_one = counts_of(one, [&] {
-    std::thread([&] { counts_of_two = counts_of(two); }).join();
-  });
+  counts_of_one = counts_of(one, [&] { std::thread([&] { counts_of_two = counts_of(two); }).join(); });
   EXPECT_EQ(counts_of_one, std::vector<int>(3, 1));
   EXPECT_EQ(counts_of_two, std::vector<int>(3, 2));
 }

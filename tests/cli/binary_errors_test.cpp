@@ -98,10 +98,10 @@ ProcessResult hung_up(const std::string& before, const fs::path& out) {
   const std::string script = before + R"sh("$@" & p=$!
 while ! ls "$OUT"/*.png >/dev/null 2>&1 && kill -0 $p; do sleep 0.05; done
 kill -HUP $p; wait $p)sh";
-  return testing::run_process({"bash", "-c", script, "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width",
-                               "32", "--height", "32", "--steps", "4", "--count", "60", "-o",
-                               out.string() + "/"},
-                              {.environment = {"OUT=" + out.string()}});
+  return testing::run_process(
+      {"bash", "-c", script, "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width", "32", "--height", "32",
+       "--steps", "4", "--count", "60", "-o", out.string() + "/"},
+      {.environment = {"OUT=" + out.string()}});
 }
 
 TEST_F(BinaryErrors, AClosedTerminalEndsTheRunAfterItsStep) {
@@ -153,18 +153,21 @@ TEST_F(BinaryErrors, WhatIsNoFileIsNotWaitedFor) {
   expect_one_line_error(draw({"-p", "x", "--init-image", "_f/pipe"}), 3, "_f/pipe: is not a file");
   expect_one_line_error(draw({"-p", "x", "--edit-from", "_f/pipe"}), 3, "_f/pipe: is not a file");
   expect_one_line_error(draw({"-p", "x", "--lora", "_f/pipe"}), 3, "_f/pipe: is not a file");
-  expect_one_line_error(draw({"-p", "x", "--config", "/dev/zero"}), 3, "/dev/zero has more than 1048576 bytes");
+  expect_one_line_error(draw({"-p", "x", "--config", "/dev/zero"}), 3,
+                        "/dev/zero has more than 1048576 bytes");
 }
 
 TEST_F(BinaryErrors, AFolderAsStandardInputIsNoEmptyPromptFile) {
-  ProcessResult result = testing::run_process({"bash", "-c", "\"$0\" -p - < /", SDGEN_BINARY}, {.folder = folder().string()});
+  ProcessResult result =
+      testing::run_process({"bash", "-c", "\"$0\" -p - < /", SDGEN_BINARY}, {.folder = folder().string()});
   expect_one_line_error(result, 3, "standard input is a folder");
 }
 
 TEST_F(BinaryErrors, RequestsOfManyGigabytesAreRefused) {
   expect_one_line_error(draw({"-p", "x", "--steps", "10001"}), 2, "steps 10001: expected 1 to 10000");
   testing::write_bytes(folder() / "_p.txt", std::string(100'001, 'x'));
-  expect_one_line_error(draw({"--prompt-file", "_p.txt", "-o", "out/"}), 2, "prompt: 100001 bytes; expected at most 100000");
+  expect_one_line_error(draw({"--prompt-file", "_p.txt", "-o", "out/"}), 2,
+                        "prompt: 100001 bytes; expected at most 100000");
 }
 
 }  // namespace

@@ -12,8 +12,10 @@ class ForeignPaths : public Binary {};
 TEST_F(ForeignPaths, AnEditOpensNoFileThatOnlyThePictureNames) {
   const std::string start = (kGolden / "families/start.png").string();
   ASSERT_EQ(draw({"-p", "a red cat", "--init-image", start, "-o", "_red.png", "--quiet"}).exit_code, 0);
-  const std::vector<std::string> edit = {"-p", "a cat", "--edit-from", "_red.png", "-o", "_cat.png", "--quiet"};
-  expect_one_line_error(draw(edit), 2, "_red.png was drawn with --init-image " + start + "; give --init-image");
+  const std::vector<std::string> edit = {"-p", "a cat",    "--edit-from", "_red.png",
+                                         "-o", "_cat.png", "--quiet"};
+  expect_one_line_error(draw(edit), 2,
+                        "_red.png was drawn with --init-image " + start + "; give --init-image");
   std::vector<std::string> named = edit;
   named.insert(named.end(), {"--init-image", start});
   EXPECT_EQ(draw(named).exit_code, 0);
@@ -28,9 +30,10 @@ TEST_F(ForeignPaths, AFileThatOnlyThePictureNamesIsNotEvenOpened) {
   ASSERT_GE(::inotify_add_watch(watch, secret.c_str(), IN_OPEN | IN_ACCESS), 0);
   for (const std::string key : {"Init image", "Mask", "Control image"}) {
     SCOPED_TRACE(key);
-    write_file_atomically(folder() / "_x.png",
-                          encode_png(image, {{"parameters", "a cat\nSteps: 2, Seed: 1, " + key + ": _secret.png"}}),
-                          /*overwrite=*/true);
+    write_file_atomically(
+        folder() / "_x.png",
+        encode_png(image, {{"parameters", "a cat\nSteps: 2, Seed: 1, " + key + ": _secret.png"}}),
+        /*overwrite=*/true);
     EXPECT_EQ(draw({"-p", "a dog", "--edit-from", "_x.png", "-o", "x.png"}).exit_code, 2);
     char event[4096];
     EXPECT_EQ(::read(watch, event, sizeof event), -1) << "it was opened";
@@ -42,21 +45,24 @@ TEST_F(ForeignPaths, AFileThatOnlyThePictureNamesIsNotEvenOpened) {
 }
 
 // The parameters of a picture by somebody else.
-class ForeignPictures : public Binary, public ::testing::WithParamInterface<std::pair<std::string, std::string>> {};
+class ForeignPictures : public Binary,
+                        public ::testing::WithParamInterface<std::pair<std::string, std::string>> {};
 
 TEST_P(ForeignPictures, NameNoFileThatIsOpened) {
   const auto& [text, flag] = GetParam();
-  write_file_atomically(folder() / "_x.png",
-                        encode_png(Image{1, 1, {0, 0, 0}}, {{"parameters", "a cat\nSteps: 2, Seed: 1, " + text}}),
-                        /*overwrite=*/false);
+  write_file_atomically(
+      folder() / "_x.png",
+      encode_png(Image{1, 1, {0, 0, 0}}, {{"parameters", "a cat\nSteps: 2, Seed: 1, " + text}}),
+      /*overwrite=*/false);
   expect_one_line_error(draw({"-p", "a dog", "--edit-from", "_x.png", "-o", "x.png"}), 2, "give " + flag);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllPaths, ForeignPictures,
-                         ::testing::Values(std::pair("Init image: /etc/hostname", "--init-image"),
-                                           std::pair("Mask: /etc/hostname", "--mask"),
-                                           std::pair("Control image: none.png;/etc/hostname", "--control-image"),
-                                           std::pair("Init image: " + std::string(5000, 'x'), "--init-image")));
+INSTANTIATE_TEST_SUITE_P(
+    AllPaths, ForeignPictures,
+    ::testing::Values(std::pair("Init image: /etc/hostname", "--init-image"),
+                      std::pair("Mask: /etc/hostname", "--mask"),
+                      std::pair("Control image: none.png;/etc/hostname", "--control-image"),
+                      std::pair("Init image: " + std::string(5000, 'x'), "--init-image")));
 
 }  // namespace
 }  // namespace sdgen::cli

@@ -8,19 +8,26 @@ namespace sdgen::cli {
 namespace {
 
 // Sets a title, rings, goes back to the line's beginning and forges a message; C1 and a turn of direction.
-const std::string kShort = "\x1b]0;owned\a\r\x1b[K\x7f\u009b31m\u202esd-gen: all is well\nsd-gen: error: forged";
+const std::string kShort =
+    "\x1b]0;owned\a\r\x1b[K\x7f\u009b31m\u202esd-gen: all is well\nsd-gen: error: forged";
 const std::string kHostile = kShort + std::string(2000, 'x');
 // What formats in bytes can hold beside, but for line breaks.
-const std::string kBytes = "\x1b]0;owned\a\r\x9b" "31m" + std::string(2000, 'x');
+const std::string kBytes =
+    "\x1b]0;owned\a\r\x9b"
+    "31m" +
+    std::string(2000, 'x');
 
 // ASCII that a terminal shows, and no line that a file forged. (What is not hostile in these files is ASCII.)
 void expect_harmless(const std::string& text) {
-  EXPECT_TRUE(std::all_of(text.begin(), text.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }))
-      << Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
-  for (const std::string& line : lines_of(text)) EXPECT_FALSE(line.starts_with("sd-gen: error: forged")) << line;
+  EXPECT_TRUE(std::all_of(text.begin(), text.end(), [](char c) {
+    return c == '\n' || (c >= ' ' && c <= '~');
+  })) << Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+  for (const std::string& line : lines_of(text))
+    EXPECT_FALSE(line.starts_with("sd-gen: error: forged")) << line;
 }
 
-std::string tensor_file(const std::string& key, const std::string& dtype, const Json& metadata = Json::object()) {
+std::string tensor_file(const std::string& key, const std::string& dtype,
+                        const Json& metadata = Json::object()) {
   const Json header = {{"__metadata__", metadata},
                        {key, {{"dtype", dtype}, {"shape", {1}}, {"data_offsets", {0, 4}}}}};
   return testing::safetensors_bytes(header.dump(), std::string(4, '\0'));
@@ -60,7 +67,9 @@ struct Case {
   std::string shown = "]0;owned";  // of the hostile text, and so that it is this text which is printed
 };
 
-void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+void PrintTo(const Case& value, std::ostream* out) {
+  *out << value.name;
+}
 
 class HostileText : public Binary, public ::testing::WithParamInterface<Case> {};
 
@@ -100,8 +109,12 @@ std::vector<Case> model_files() {
       {"Metadata", 0,
        inspected("_x.safetensors", tensor_file("t", "F32", {{kHostile, kHostile}, {"\u009b", kShort}}))},
       {"PickledClass", 3,
-       inspected("_x.pt", testing::zip_bytes({{"a/data.pkl", "\x80\x02" "c" + kBytes.substr(0, 60) + "\nf\n)R."}}))},
-      {"EntryOfAZip", 3, inspected("_x.pt", testing::zip_bytes({{kBytes.substr(0, 60), ""}, {kBytes.substr(0, 60), ""}}))},
+       inspected("_x.pt", testing::zip_bytes({{"a/data.pkl",
+                                               "\x80\x02"
+                                               "c" +
+                                                   kBytes.substr(0, 60) + "\nf\n)R."}}))},
+      {"EntryOfAZip", 3,
+       inspected("_x.pt", testing::zip_bytes({{kBytes.substr(0, 60), ""}, {kBytes.substr(0, 60), ""}}))},
       {"Shard", 3, component(index, {{"weight_map", {{"a", kShort}}}})},
       {"KeyOfTheIndex", 3, component(index, {{"weight_map", {{kHostile, "../a"}}}})},
       {"Architecture", 0,
@@ -120,11 +133,15 @@ std::vector<Case> model_files() {
       {"ClassOfAFolder", 0,
        [](const fs::path& folder) {
          write(folder / "_m/model_index.json",
-               Json{{"_class_name", kHostile}, {"scheduler", {"d", kHostile}}, {kShort, {"d", kHostile}}}.dump());
+               Json{{"_class_name", kHostile}, {"scheduler", {"d", kHostile}}, {kShort, {"d", kHostile}}}
+                   .dump());
          fs::create_directories(folder / "_m/scheduler");
          return std::vector<std::string>{"inspect", "_m"};
        }},
-      {"Folder", 3, [](const fs::path&) { return drawing({"-m", kShort}); }},
+      {"Folder", 3,
+       [](const fs::path&) {
+         return drawing({"-m", kShort});
+       }},
       {"LoraModule", 3,
        [](const fs::path& folder) {
          write(folder / "_l.safetensors", tensor_file("lora_unet_" + kHostile + ".lora_down.weight", "F32"));
@@ -142,11 +159,16 @@ std::vector<Case> model_files() {
 }
 
 // Prompt files hold no control characters but as JSON's escapes.
-std::string ascii(const Json& json) { return json.dump(-1, ' ', true); }
+std::string ascii(const Json& json) {
+  return json.dump(-1, ' ', true);
+}
 
 std::vector<Case> request_files() {
   return {
-      {"JsonlKey", 2, [](const fs::path& folder) { return prompts(folder, "_p.jsonl", ascii({{kHostile, 1}})); }},
+      {"JsonlKey", 2,
+       [](const fs::path& folder) {
+         return prompts(folder, "_p.jsonl", ascii({{kHostile, 1}}));
+       }},
       {"JsonlValue", 2,
        [](const fs::path& folder) {
          return prompts(folder, "_p.jsonl", ascii({{"prompt", "x"}, {"sampler", kHostile}}));
@@ -179,8 +201,8 @@ std::vector<Case> request_files() {
       {"ModelOfAPicture", 0,
        [](const fs::path& folder) {
          const std::string text = "a cat\nSteps: 2, Seed: 1, Model: " + Json(kHostile).dump();
-         const std::vector<std::uint8_t> png = encode_png(Image{32, 32, std::vector<std::uint8_t>(3 * 32 * 32)},
-                                                          {{"parameters", text}});
+         const std::vector<std::uint8_t> png =
+             encode_png(Image{32, 32, std::vector<std::uint8_t>(3 * 32 * 32)}, {{"parameters", text}});
          write(folder / "_x.png", {png.begin(), png.end()});
          return drawing({"--edit-from", "_x.png"});
        }},
@@ -192,14 +214,17 @@ std::vector<Case> request_files() {
        }},
       {"ChunkOfAPicture", 3,
        [](const fs::path& folder) {
-         write(folder / "_x.png", png_with_chunk("\x1b" "c\x9b\a"));
+         write(folder / "_x.png", png_with_chunk("\x1b"
+                                                 "c\x9b\a"));
          return drawing({"--init-image", "_x.png"});
        },
        "\\x1bc\\x9b\\x07"},
   };
 }
 
-std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
+std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+  return info.param.name;
+}
 
 INSTANTIATE_TEST_SUITE_P(OfModels, HostileText, ::testing::ValuesIn(model_files()), name_of);
 INSTANTIATE_TEST_SUITE_P(OfRequests, HostileText, ::testing::ValuesIn(request_files()), name_of);

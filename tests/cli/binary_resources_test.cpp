@@ -26,8 +26,8 @@ class Resources : public Binary {
 TEST_F(Resources, HalfPrecisionThatTheProcessorHasToConvertIsToldOnce) {
   const ProcessOptions old{.environment = {"SDGEN_CPU_LEVEL=avx2"}};
   const auto warnings = [&](const std::vector<std::string>& dtype) {
-    std::vector<std::string> arguments = {"-p",    "a cat",       "--count", "2",         "--device",
-                                          "cpu",   "--overwrite", "-o",      "{seed}.png"};
+    std::vector<std::string> arguments = {"-p",  "a cat",       "--count", "2",         "--device",
+                                          "cpu", "--overwrite", "-o",      "{seed}.png"};
     arguments.insert(arguments.end(), dtype.begin(), dtype.end());
     const ProcessResult result = draw(arguments, old);
     EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -45,10 +45,10 @@ constexpr double kOtherMachines = 24;  // MiB
 TEST_F(Resources, ThePlanOfMemoryIsWhatARunTakes) {
   for (const char* const side : {"128", "384"})
     for (const auto& sparing : {std::vector<std::string>{}, {"--low-memory", "--memory-limit", "0.17"}}) {
-      std::vector<std::string> arguments = {"-p",       "a red circle", "--seed",    "1",       "--steps", "1",
-                                            "--dtype",  "float32",      "--width",   side,      "--height", side,
-                                            "--device", "cpu",          "--threads", "1",       "-o",       "a.png",
-                                            "--verbose", "--overwrite"};
+      std::vector<std::string> arguments = {
+          "-p",      "a red circle", "--seed",    "1",          "--steps",  "1",   "--dtype",   "float32",
+          "--width", side,           "--height",  side,         "--device", "cpu", "--threads", "1",
+          "-o",      "a.png",        "--verbose", "--overwrite"};
       arguments.insert(arguments.end(), sparing.begin(), sparing.end());
       const ProcessResult result = sd_gen(arguments);
       ASSERT_EQ(result.exit_code, 0) << result.err;

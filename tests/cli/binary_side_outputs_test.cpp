@@ -68,7 +68,8 @@ TEST_F(Binary, OverwritingMapsRemovesOnlyTheirOwnFiles) {
       << R"({"words":[{"file":"thesis.tex"},{"file":"01-old.png"},{"file":"02-my cat.png"},{"file":"photo.png"},)"
       << R"({"file":"1-x.png"},{"file":"../maps/photo.png"},{"file":"04-folder.png"},{"file":"05-link.png"},)"
       << R"({"file":)" << deep << "}]}";
-  const ProcessResult result = draw({"-p", "a cat", "--attention-maps", "maps", "-o", "x.png", "--overwrite"});
+  const ProcessResult result =
+      draw({"-p", "a cat", "--attention-maps", "maps", "-o", "x.png", "--overwrite"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   for (const char* name :
        {"thesis.tex", "02-my cat.png", "photo.png", "1-x.png", "04-folder.png", "05-link.png"})
@@ -211,7 +212,8 @@ TEST_P(EditedPrompts, AreDrawn) {
     arguments.insert(arguments.end(), common.begin(), common.end());
     return sd_gen(arguments);
   };
-  ASSERT_EQ(run({"-p", "a blue tulip to the left of an orange truck", "--seed", "1", "-o", "a.png"}).exit_code, 0);
+  ASSERT_EQ(
+      run({"-p", "a blue tulip to the left of an orange truck", "--seed", "1", "-o", "a.png"}).exit_code, 0);
   const ProcessResult edited = run({"-p", prompt, "--edit-from", "a.png", "-o", "b.png"});
   EXPECT_EQ(edited.exit_code, 0) << edited.err;
   EXPECT_TRUE(fs::exists(folder() / "b.png"));
@@ -219,11 +221,12 @@ TEST_P(EditedPrompts, AreDrawn) {
 
 INSTANTIATE_TEST_SUITE_P(BuiltIn, EditedPrompts,
                          ::testing::Combine(::testing::Values<std::string>("pictograms", "pictograms-fast"),
-                                            ::testing::Values<std::string>("a blue tulip", "two blue tulips",
-                                                              "a tulip to the left of a truck",
-                                                              "an orange truck to the left of a blue tulip",
-                                                              "a blue tulip to the left of an orange house",
-                                                              "a red tulip to the left of an orange truck above a cat")));
+                                            ::testing::Values<std::string>(
+                                                "a blue tulip", "two blue tulips",
+                                                "a tulip to the left of a truck",
+                                                "an orange truck to the left of a blue tulip",
+                                                "a blue tulip to the left of an orange house",
+                                                "a red tulip to the left of an orange truck above a cat")));
 
 TEST_F(Binary, AnEditsOwnFlagsWinEmptyOnesToo) {
   ASSERT_EQ(

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "compute/step_clock.h"
 #include "base/finite_rows.h"
+#include "compute/step_clock.h"
 
 namespace sdgen {
 namespace {

@@ -10,8 +10,9 @@ int main(int argc, char** argv) {
     const sdgen::Request request = generator.complete({.prompt = argv[2], .steps = 2, .seed = 1});
     generator.run({request}, {}, {.on_picture = [&](const sdgen::Picture& picture) {
                     const std::string text = sdgen::parameters_text(request, picture.seed, generator.info());
-                    sdgen::write_file_atomically(
-                        argv[3], sdgen::encode_png(picture.image, {{"parameters", text}}), /*overwrite=*/true);
+                    sdgen::write_file_atomically(argv[3],
+                                                 sdgen::encode_png(picture.image, {{"parameters", text}}),
+                                                 /*overwrite=*/true);
                   }});
   } catch (const sdgen::Error& error) {
     std::cerr << error.what() << '\n';

@@ -7,9 +7,9 @@
 #include "support/golden.h"
 #include "support/named_numbers.h"
 #include "support/safetensors_file.h"
+#include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
 #include "weights/original/tiny_vae.h"
-#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {

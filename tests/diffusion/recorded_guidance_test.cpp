@@ -32,7 +32,8 @@ class RecordedGuidance : public ::testing::TestWithParam<std::string> {
     for (int step = 0; step < steps; ++step) {
       const Level level{step < 2 ? 1.0 : 0.6, step < 2 ? 2.0 : 0.8};
       const Tensor x = testing::numbers({2, 4, 8, 8}, 10 + static_cast<std::uint64_t>(step));
-      outputs.push_back(denoiser.output(x, Step{950.0 - 800.0 * step / steps, level, {}, static_cast<std::size_t>(step)}));
+      outputs.push_back(
+          denoiser.output(x, Step{950.0 - 800.0 * step / steps, level, {}, static_cast<std::size_t>(step)}));
     }
     return outputs;
   }

@@ -82,7 +82,8 @@ TEST(Schedule, TimestepsSigmasAndInitialNoiseEqualTheReference) {
   }
 }
 
-// So says the formula, and so it is on every processor and for every length of the steps: sqrt(from to^2 / from) = to.
+// So says the formula, and so it is on every processor and for every length of the steps: sqrt(from to^2 /
+// from) = to.
 TEST(Schedule, TheMiddleOfADpm2StepWithAncestralNoiseIsAtItsEnd) {
   for (const int steps : {2, 3, 5, 30}) {
     const SamplingPlan plan = find_sampler("dpm2-a").plan({}, {steps});

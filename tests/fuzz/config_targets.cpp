@@ -1,8 +1,8 @@
 // JSON files of a model, and the one that an earlier run left.
 #include "decode/autoencoder_config.h"
 #include "diffusion/networks/controlnet.h"
-#include "diffusion/schedule.h"
 #include "diffusion/networks/unet_config.h"
+#include "diffusion/schedule.h"
 #include "fuzz/targets.h"
 #include "sdgen/attention.h"
 #include "text/encoders/clip_text_encoder.h"
@@ -47,9 +47,12 @@ void parse_words_json(std::string_view bytes) {
 }  // namespace
 
 std::vector<FuzzTarget> config_targets() {
-  return {{"unet_config", parse_unet_config}, {"controlnet_config", parse_controlnet_config},
-          {"vae_config", parse_vae_config}, {"text_encoder_config", parse_text_encoder_config},
-          {"scheduler_config", parse_scheduler_config}, {"words_json", parse_words_json}};
+  return {{"unet_config", parse_unet_config},
+          {"controlnet_config", parse_controlnet_config},
+          {"vae_config", parse_vae_config},
+          {"text_encoder_config", parse_text_encoder_config},
+          {"scheduler_config", parse_scheduler_config},
+          {"words_json", parse_words_json}};
 }
 
 }  // namespace sdgen::fuzz

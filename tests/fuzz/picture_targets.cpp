@@ -47,8 +47,11 @@ void parse_parameters(std::string_view bytes) {
 }  // namespace
 
 std::vector<FuzzTarget> picture_targets() {
-  return {{"png", parse_png}, {"jpeg", parse_jpeg}, {"png_chunks", parse_png_chunks},
-          {"png_text", parse_png_text}, {"parameters", parse_parameters}};
+  return {{"png", parse_png},
+          {"jpeg", parse_jpeg},
+          {"png_chunks", parse_png_chunks},
+          {"png_text", parse_png_text},
+          {"parameters", parse_parameters}};
 }
 
 }  // namespace sdgen::fuzz

@@ -22,7 +22,8 @@ const std::vector<FuzzTarget>& targets() {
 }
 
 const FuzzTarget* find_target(std::string_view name) {
-  const auto found = std::find_if(targets().begin(), targets().end(), [&](const auto& target) { return target.name == name; });
+  const auto found = std::find_if(targets().begin(), targets().end(),
+                                  [&](const auto& target) { return target.name == name; });
   return found == targets().end() ? nullptr : &*found;
 }
 

@@ -25,8 +25,8 @@ const std::vector<FuzzTarget>& targets();
 // Null if there is none of that name.
 const FuzzTarget* find_target(std::string_view name);
 
-// Lets `target` parse `bytes`; an Error(kInput) or (kRequest) is what hostile bytes deserve, anything else passes
-// through.
+// Lets `target` parse `bytes`; an Error(kInput) or (kRequest) is what hostile bytes deserve, anything else
+// passes through.
 void run_target(const FuzzTarget& target, std::string_view bytes);
 
 // A folder of this process alone, removed at its end.

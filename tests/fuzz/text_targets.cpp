@@ -3,8 +3,8 @@
 #include <iterator>
 
 #include "fuzz/targets.h"
-#include "text/tokenizers/bpe_tokenizer.h"
 #include "text/prompt_words.h"
+#include "text/tokenizers/bpe_tokenizer.h"
 #include "text/tokenizers/sentencepiece_model.h"
 #include "text/tokenizers/tokenizer.h"
 
@@ -45,8 +45,10 @@ void parse_spiece(std::string_view bytes) {
 
 std::vector<FuzzTarget> text_targets() {
   return {{"tokenizer_json", [](std::string_view bytes) { parse_tokenizer_file("tokenizer.json", bytes); }},
-          {"tokenizer_config", [](std::string_view bytes) { parse_tokenizer_file("tokenizer_config.json", bytes); }},
-          {"special_tokens", [](std::string_view bytes) { parse_tokenizer_file("special_tokens_map.json", bytes); }},
+          {"tokenizer_config",
+           [](std::string_view bytes) { parse_tokenizer_file("tokenizer_config.json", bytes); }},
+          {"special_tokens",
+           [](std::string_view bytes) { parse_tokenizer_file("special_tokens_map.json", bytes); }},
           {"vocabulary", [](std::string_view bytes) { parse_tokenizer_file("vocab.json", bytes); }},
           {"merges", [](std::string_view bytes) { parse_tokenizer_file("merges.txt", bytes); }},
           {"encode", parse_encoded},

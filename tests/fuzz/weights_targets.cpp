@@ -43,9 +43,10 @@ void parse_safetensors_header(std::string_view bytes) {
 }
 
 void parse_weight_index(std::string_view bytes) {
-  static const auto shard = scratch_file(
-      "shards/a.safetensors",
-      testing::safetensors_bytes(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", std::string(4, '\0')));
+  static const auto shard =
+      scratch_file("shards/a.safetensors",
+                   testing::safetensors_bytes(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                                              std::string(4, '\0')));
   read_all(*open_safetensors_shards(scratch_file("shards/x.safetensors.index.json", bytes)));
 }
 
@@ -84,9 +85,14 @@ void parse_inspected(std::string_view bytes) {
 }  // namespace
 
 std::vector<FuzzTarget> weights_targets() {
-  return {{"safetensors", parse_safetensors}, {"safetensors_header", parse_safetensors_header},
-          {"weight_index", parse_weight_index}, {"zip", parse_zip}, {"pickle", parse_pickle},
-          {"lora", parse_lora}, {"lora_config", parse_lora_config}, {"embedding", parse_embedding},
+  return {{"safetensors", parse_safetensors},
+          {"safetensors_header", parse_safetensors_header},
+          {"weight_index", parse_weight_index},
+          {"zip", parse_zip},
+          {"pickle", parse_pickle},
+          {"lora", parse_lora},
+          {"lora_config", parse_lora_config},
+          {"embedding", parse_embedding},
           {"inspect", parse_inspected}};
 }
 

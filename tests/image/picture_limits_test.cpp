@@ -56,7 +56,8 @@ std::string packed(std::size_t zeros) {
   const std::string plain(zeros, '\0');
   std::string out(compressBound(plain.size()), '\0');
   uLongf size = out.size();
-  compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(plain.data()), plain.size());
+  compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(plain.data()),
+           plain.size());
   return out.substr(0, size);
 }
 
@@ -80,7 +81,8 @@ TEST_F(PictureLimits, TextOfAPngIsBoundInNumberAndInBytes) {
   many.emplace_back("IEND", "");
   EXPECT_EQ(read_png_text(file(png_of(many))).size(), 10'000u);
   many.insert(many.begin(), many.front());
-  EXPECT_NE(refusal(read_png_text, file(png_of(many))).find("more than 10000 text chunks"), std::string::npos);
+  EXPECT_NE(refusal(read_png_text, file(png_of(many))).find("more than 10000 text chunks"),
+            std::string::npos);
   const Chunks large(3, {"tEXt", std::string("k\0", 2) + std::string(6 << 20, 'v')});
   EXPECT_NE(refusal(read_png_text, file(png_of(large))).find("more than 16777216 bytes"), std::string::npos);
 }
@@ -93,7 +95,8 @@ TEST_F(PictureLimits, AnExifBehindAHundredThousandMarkersIsFoundAtOnce) {
   for (int i = 0; i < 100'000; ++i) markers += marker;
   const auto begin = std::chrono::steady_clock::now();
   const Image turned = read_picture(file(jpeg.substr(0, 2) + markers + jpeg.substr(2)));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));  // a minute if each is listed
+  EXPECT_LT(std::chrono::steady_clock::now() - begin,
+            std::chrono::seconds(10));  // a minute if each is listed
   EXPECT_EQ(turned.rgb, read_picture(testing::golden_path("families/start.jpg")).rgb);
 }
 

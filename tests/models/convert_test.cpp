@@ -7,9 +7,9 @@
 
 #include "sdgen/generator.h"
 #include "support/single_files.h"
-#include "weights/original/checkpoint.h"
-#include "weights/model_files.h"
 #include "weights/formats/safetensors.h"
+#include "weights/model_files.h"
+#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {
@@ -142,7 +142,8 @@ TEST_F(Convert, ALinkAsTheTargetStaysALink) {
   fs::create_symlink("real.safetensors", path("link.safetensors"));
   EXPECT_EQ(refusal(file, path("link.safetensors"), {.overwrite = true}), "");
   EXPECT_TRUE(fs::is_symlink(path("link.safetensors")));
-  EXPECT_EQ(fs::status(path("real.safetensors")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(path("real.safetensors")).permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_EQ(fs::file_size(path("real.safetensors")), fs::file_size(path("link.safetensors")));
   EXPECT_GT(fs::file_size(path("real.safetensors")), 3U);
 }

@@ -9,8 +9,8 @@
 #include <fstream>
 #include <vector>
 
-#include "plain/errors.h"
 #include "models/convert_parts.h"
+#include "plain/errors.h"
 #include "support/safetensors_file.h"
 
 namespace sdgen {
@@ -138,7 +138,8 @@ TEST_F(NewFolders, OnlyOurOwnLeftoversGo) {
   const pid_t ended = begin_a_folder(path("one"));
   end(ended);
   const std::string left = names().front(), id = std::to_string(ended);
-  Names others = {".sd-gen-" + id + "-0.tmp.mine", "one." + id + ".tmp", "sd-gen-" + id + "-0.tmp", ".sd-gen-1-0.tmp"};
+  Names others = {".sd-gen-" + id + "-0.tmp.mine", "one." + id + ".tmp", "sd-gen-" + id + "-0.tmp",
+                  ".sd-gen-1-0.tmp"};
   for (const std::string& name : others) fs::create_directory(path(name));
   // Of another machine, say, where a process of that number is at work.
   others.push_back(".sd-gen-" + id + "-7.tmp");

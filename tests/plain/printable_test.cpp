@@ -17,19 +17,25 @@ TEST_P(Printable, WritesOutWhatATerminalWouldActUpon) {
 
 INSTANTIATE_TEST_SUITE_P(
     Texts, Printable,
-    ::testing::Values(
-        std::tuple("empty", "", ""), std::tuple("plain", "a cat: 5 \\ \"x\"", "a cat: 5 \\ \"x\""),
-        std::tuple("letters", "\u00e9\u20ac\U0001F600 \u732b", "\u00e9\u20ac\U0001F600 \u732b"),
-        std::tuple("joined emoji", "\U0001F469\u200d\U0001F680", "\U0001F469\u200d\U0001F680"),
-        std::tuple("escape", "\x1b[31mred", "\\x1b[31mred"),
-        std::tuple("bell, delete, nul", std::string("\a\x7f\0z", 4), "\\x07\\x7f\\x00z"),
-        std::tuple("line breaks", "a\r\nb\tc", "a\\r\\nb\\tc"),
-        std::tuple("C1", "\xc2\x9b" "31m", "\\x9b31m"),
-        std::tuple("bare C1", "\x9b" "31m", "\\x9b31m"),
-        std::tuple("not UTF-8", "a\xff\xc0\xaf\xed\xa0\x80", "a\\xff\\xc0\\xaf\\xed\\xa0\\x80"),
-        std::tuple("cut off", "a\xe2\x82", "a\\xe2\\x82"),
-        std::tuple("direction", "\u202egpj.exe\u2066\u200f", "\\u202egpj.exe\\u2066\\u200f"),
-        std::tuple("separators", "a\u2028b\u2029c\ufeff", "a\\u2028b\\u2029c\\ufeff")),
+    ::testing::Values(std::tuple("empty", "", ""),
+                      std::tuple("plain", "a cat: 5 \\ \"x\"", "a cat: 5 \\ \"x\""),
+                      std::tuple("letters", "\u00e9\u20ac\U0001F600 \u732b", "\u00e9\u20ac\U0001F600 \u732b"),
+                      std::tuple("joined emoji", "\U0001F469\u200d\U0001F680", "\U0001F469\u200d\U0001F680"),
+                      std::tuple("escape", "\x1b[31mred", "\\x1b[31mred"),
+                      std::tuple("bell, delete, nul", std::string("\a\x7f\0z", 4), "\\x07\\x7f\\x00z"),
+                      std::tuple("line breaks", "a\r\nb\tc", "a\\r\\nb\\tc"),
+                      std::tuple("C1",
+                                 "\xc2\x9b"
+                                 "31m",
+                                 "\\x9b31m"),
+                      std::tuple("bare C1",
+                                 "\x9b"
+                                 "31m",
+                                 "\\x9b31m"),
+                      std::tuple("not UTF-8", "a\xff\xc0\xaf\xed\xa0\x80", "a\\xff\\xc0\\xaf\\xed\\xa0\\x80"),
+                      std::tuple("cut off", "a\xe2\x82", "a\\xe2\\x82"),
+                      std::tuple("direction", "\u202egpj.exe\u2066\u200f", "\\u202egpj.exe\\u2066\\u200f"),
+                      std::tuple("separators", "a\u2028b\u2029c\ufeff", "a\\u2028b\\u2029c\\ufeff")),
     [](const auto& info) {
       std::string name = std::get<0>(info.param);
       for (char& c : name)

@@ -2,10 +2,10 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <gtest/gtest.h>
 
+#include "base/finite_rows.h"
 #include "compute/device_kernels.h"
 #include "compute/recorder.h"
 #include "compute/step_clock.h"
-#include "base/finite_rows.h"
 #include "sdgen/generator.h"
 #include "support/numbers.h"
 

@@ -66,7 +66,8 @@ TEST_F(DecodeLatents, WhatOverflowsInHalfPrecisionIsDecodedInFloat32) {
   ASSERT_EQ(images.size(), 2u);
   EXPECT_EQ(images[0].rgb, expected.at(0).rgb);
   EXPECT_EQ(images[1].rgb, expected.at(1).rgb);
-  std::erase_if(warnings_, [](const std::string& text) { return text.starts_with("--dtype "); });  // slow here
+  std::erase_if(warnings_,
+                [](const std::string& text) { return text.starts_with("--dtype "); });  // slow here
   ASSERT_EQ(warnings_.size(), 1u) << "once a run";
   EXPECT_NE(warnings_[0].find("not finite in float16"), std::string::npos) << warnings_[0];
 }

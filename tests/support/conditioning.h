@@ -8,12 +8,13 @@
 
 namespace sdgen::testing {
 
-// By what part the middle sigma of a DPM2 step with ancestral noise is uncertain in the reference, which computes it in
-// float32: it is `to`, as sqrt(from down) = sqrt(from to^2 / from), but its down^2 = to^2 - up^2 cancels. Of to^2 only
-// the part (to / from)^2 is left, so that each rounding of the terms, 2^-24 of to^2, is 2^-24 (from / to)^2 of down^2,
-// half of that of down, and a quarter of the middle. There are four of them (the products, the quotient, the square
-// root of the table, which MKL rounds in another way on Intel's processors than on AMD's). It is a few hundredths for a
-// run of two steps, and nothing to speak of from five steps on. Ours does not cancel.
+// By what part the middle sigma of a DPM2 step with ancestral noise is uncertain in the reference, which
+// computes it in float32: it is `to`, as sqrt(from down) = sqrt(from to^2 / from), but its down^2 = to^2 -
+// up^2 cancels. Of to^2 only the part (to / from)^2 is left, so that each rounding of the terms, 2^-24 of
+// to^2, is 2^-24 (from / to)^2 of down^2, half of that of down, and a quarter of the middle. There are four
+// of them (the products, the quotient, the square root of the table, which MKL rounds in another way on
+// Intel's processors than on AMD's). It is a few hundredths for a run of two steps, and nothing to speak of
+// from five steps on. Ours does not cancel.
 inline double middle_uncertainty(double from, double to) {
   return to > 0.0 ? std::min(1.0, std::ldexp(1.0, -24) * (from / to) * (from / to)) : 0.0;
 }

@@ -47,8 +47,9 @@ Tensor GoldenTensors::at(const std::string& key) const {
   const Tensor apart = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs();
   const double mean = apart.mean().item<double>();
   if (!close)
-    return ::testing::AssertionFailure() << close.message() << "; mean " << mean << ", more than the bound in "
-                                         << (apart > 1.0).sum().item<std::int64_t>() << " places";
+    return ::testing::AssertionFailure()
+           << close.message() << "; mean " << mean << ", more than the bound in "
+           << (apart > 1.0).sum().item<std::int64_t>() << " places";
   if (mean < 0.01) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "mean difference " << mean << " of 255 (bound 0.01)";
 }

@@ -66,11 +66,12 @@ std::string dotted(std::string path) {
 }
 
 void check(const std::string& place, const BenchObject& result) {
-  if (!result.is_object()) refuse_input(place + ": is no JSON object; expected what sd-gen bench --json prints");
+  if (!result.is_object())
+    refuse_input(place + ": is no JSON object; expected what sd-gen bench --json prints");
   for (const Figure& figure : kFigures)
     if (figure.is_in_every_result && !number_at(result, figure.path))
       refuse_input(place + ": key '" + dotted(figure.path) +
-             "' is missing or no number; expected what sd-gen bench --json prints");
+                   "' is missing or no number; expected what sd-gen bench --json prints");
 }
 
 std::string shown(const BenchObject& value) {

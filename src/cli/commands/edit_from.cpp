@@ -26,11 +26,12 @@ PictureParameters read_picture(const std::string& path) {
 constexpr std::size_t kLongestShown = 100;  // bytes of a path that a picture's text names
 
 // A picture's text may be anybody's: no file is opened because it names one.
-void require_named(const std::string& picture, const char* flag, bool is_named, const std::string& drawn_with) {
+void require_named(const std::string& picture, const char* flag, bool is_named,
+                   const std::string& drawn_with) {
   if (drawn_with.empty() || is_named) return;
   throw Error(ErrorKind::kRequest, picture + " was drawn with " + flag + " " +
-                                       std::string(utf8_prefix(drawn_with, kLongestShown)) + "; give " + flag +
-                                       " to edit it");
+                                       std::string(utf8_prefix(drawn_with, kLongestShown)) + "; give " +
+                                       flag + " to edit it");
 }
 
 void require_own_files(const Job& job, const std::string& picture, const Request& earlier) {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "cli/commands/edit_from.h"
+#include "cli/commands/requests.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/options/model_path.h"
 #include "cli/options/output_names.h"
-#include "cli/commands/requests.h"
 #include "cli/output/side_outputs.h"
 #include "cli/output/stage_log.h"
 #include "plain/request_table.h"
@@ -84,8 +84,7 @@ void write_picture(Run& run, const Picture& picture) {
                run.plan.position(picture.request_index, picture.index), run.tally.total, picture.seed,
                picture.score ? fmt::format(" (best of {}, score {:.1f})", job.best_of, *picture.score) : "",
                picture.image.width, picture.image.height, picture.seconds);
-  print_result(run,
-               run.options.json ? picture_json(path.string(), job, picture, run.model) : path.string());
+  print_result(run, run.options.json ? picture_json(path.string(), job, picture, run.model) : path.string());
   beside_pictures(run, [&] { run.side.add_picture(picture); });
 }
 
@@ -157,7 +156,8 @@ int report(Run& run) {
 
 void add_told(nlohmann::ordered_json& json, const Job& job, const ModelInfo& model) {
   for (const RequestRow& row : request_rows()) {
-    if (row.metadata.empty() || !job.given.contains(row.name) || told_values(row, job, model).empty()) continue;
+    if (row.metadata.empty() || !job.given.contains(row.name) || told_values(row, job, model).empty())
+      continue;
     std::string key(row.name);
     std::replace(key.begin(), key.end(), '-', '_');
     std::visit([&](auto member) { json[key] = json_of(job.*member); }, row.member);
@@ -173,7 +173,8 @@ int exit_code(const Tally& tally) {
   return static_cast<int>(tally.first_failure.value_or(ErrorKind::kWorking));
 }
 
-std::string picture_json(const std::string& path, const Job& job, const Picture& picture, const ModelInfo& model) {
+std::string picture_json(const std::string& path, const Job& job, const Picture& picture,
+                         const ModelInfo& model) {
   nlohmann::ordered_json json;
   json["path"] = path;
   json["seed"] = picture.seed;

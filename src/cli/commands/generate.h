@@ -23,9 +23,10 @@ struct Tally {
 int exit_code(const Tally& tally);
 
 // One line of --json, without its line end: path, seed, prompt, negative_prompt, width, height, steps,
-// sampler, guidance_scale, model, seconds; then what else was asked for and draws the same picture again, under the
-// fields' names with underscores; the score of --best-of. `job` is complete.
-std::string picture_json(const std::string& path, const Job& job, const Picture& picture, const ModelInfo& model);
+// sampler, guidance_scale, model, seconds; then what else was asked for and draws the same picture again,
+// under the fields' names with underscores; the score of --best-of. `job` is complete.
+std::string picture_json(const std::string& path, const Job& job, const Picture& picture,
+                         const ModelInfo& model);
 
 // Runs the command and returns the exit code. Throws Error for all that is found before the first step, and
 // for what ends a run.

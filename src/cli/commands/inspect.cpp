@@ -45,12 +45,8 @@ std::string one_line(const std::string& text) {
 
 std::vector<std::string> row_of(const std::string& name, const std::string& dtypes, std::uint64_t parameters,
                                 std::uint64_t bytes) {
-  return {one_line(name),
-          count_text(parameters),
-          dtypes,
-          size_text(bytes),
-          size_text(4 * parameters),
-          size_text(2 * parameters)};
+  return {one_line(name),   count_text(parameters),    dtypes,
+          size_text(bytes), size_text(4 * parameters), size_text(2 * parameters)};
 }
 
 // Columns as wide as their widest entry; names to the left, numbers to the right.

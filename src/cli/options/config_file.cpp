@@ -79,7 +79,8 @@ std::vector<ConfigEntry> parse_config(const std::string& name, std::istream& inp
     if (equals == npos) refuse(place, "expected key = value, got '" + std::string(line) + "'");
     std::string key(trimmed(line.substr(0, equals)));
     std::replace(key.begin(), key.end(), '_', '-');
-    if (entries.size() == kMaxEntries) refuse(place, "more than " + std::to_string(kMaxEntries) + " keys (the limit)");
+    if (entries.size() == kMaxEntries)
+      refuse(place, "more than " + std::to_string(kMaxEntries) + " keys (the limit)");
     for (const ConfigEntry& entry : entries)
       if (entry.key == key)
         refuse(place, key + " is given twice, first on line " + std::to_string(entry.line));

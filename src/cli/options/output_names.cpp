@@ -90,7 +90,8 @@ void require_writable_folder(const fs::path& folder) {
   if (!fs::is_directory(shown, error)) refuse("output folder " + shown.string() + " is not a folder");
   // Asking for permission is not enough: root may do anything, but /proc takes no files and a disk may be
   // read-only.
-  const int nameless = open(shown.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);  // leaves nothing if we are killed
+  const int nameless =
+      open(shown.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);  // leaves nothing if we are killed
   if (nameless >= 0) {
     close(nameless);
     return;

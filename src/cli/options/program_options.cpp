@@ -23,8 +23,8 @@ int within(int least, int most, const std::string& name, const std::string& text
   int value = 0;
   parse_value(name, text, value);
   if (value < least || value > most)
-    refuse(name + ": expected a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", got '" +
-           text + "'");
+    refuse(name + ": expected a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+           ", got '" + text + "'");
   return value;
 }
 
@@ -96,7 +96,8 @@ void add_file(const std::string& name, const std::string& text, std::vector<std:
   if (text.empty()) refuse(name + ": expected a file, got ''");
   std::string file;
   parse_value(name, text, file);
-  if (files.size() == kMaxFiles) refuse(name + ": given more than " + std::to_string(kMaxFiles) + " times (the limit)");
+  if (files.size() == kMaxFiles)
+    refuse(name + ": given more than " + std::to_string(kMaxFiles) + " times (the limit)");
   files.push_back(file);
 }
 
@@ -112,9 +113,10 @@ constexpr std::array kOptions = {
     ProgramOption{
         "prompt-file", "", kWhat, "FILE", "a request a line: text with flags at its end, or .jsonl", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.prompt_file); }},
-    ProgramOption{
-        "batch-size", "", kHow, "N", "pictures computed together [1]", false,
-        [](Options& o, const std::string& n, const std::string& t) { o.batch_size = within(1, kMaxBatch, n, t); }},
+    ProgramOption{"batch-size", "", kHow, "N", "pictures computed together [1]", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.batch_size = within(1, kMaxBatch, n, t);
+                  }},
     ProgramOption{
         "sweep", "", kHow, "NAME=A,B,...",
         "each value of a flag, or of size (N or WxH); repeated: every combination", false,
@@ -129,10 +131,12 @@ constexpr std::array kOptions = {
     ProgramOption{"report", "", kOutput, "DIR",
                   "write DIR/report.html: pictures, words, steps, times, in one page", false,
                   [](Options& o, const std::string& n, const std::string& t) { set_folder(n, t, o.report); }},
-    ProgramOption{
-        "preview", "", kOutput, "N",
-        "the picture so far every N steps: in the terminal if it can, else in a file [0: never]", false,
-        [](Options& o, const std::string& n, const std::string& t) { o.preview = within(0, kMaxSteps, n, t); }},
+    ProgramOption{"preview", "", kOutput, "N",
+                  "the picture so far every N steps: in the terminal if it can, else in a file [0: never]",
+                  false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.preview = within(0, kMaxSteps, n, t);
+                  }},
     ProgramOption{
         "preview-file", "", kOutput, "PNG", "where previews go, whatever the terminal can", false,
         [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.preview_file); }},
@@ -204,9 +208,10 @@ constexpr std::array kOptions = {
                   set_level_if<LogLevel::kDebug>},
     ProgramOption{"log-level", "", kMessages, "LEVEL", "trace, debug, info, warn, error or off [info]", false,
                   set_log_level},
-    ProgramOption{
-        "repetitions", "", kBench, "N", "measured runs [5]", true,
-        [](Options& o, const std::string& n, const std::string& t) { o.repetitions = within(1, kMaxRuns, n, t); }},
+    ProgramOption{"repetitions", "", kBench, "N", "measured runs [5]", true,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.repetitions = within(1, kMaxRuns, n, t);
+                  }},
     ProgramOption{"warmup", "", kBench, "N", "runs before them that are not measured [1]", true,
                   [](Options& o, const std::string& n, const std::string& t) {
                     o.warmup = within(0, kMaxRuns, n, t);

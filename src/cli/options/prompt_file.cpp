@@ -46,7 +46,8 @@ PromptFile parse_lines(const std::string& name, std::string_view text, const Job
     if (is_blank(line_text)) continue;
     if (has_comments && line_text[line_text.find_first_not_of(" \t")] == '#') continue;
     if (file.lines.size() + file.errors.size() == kMaxLines)
-      throw Error(ErrorKind::kRequest, name + ":" + std::to_string(number) + ": more than " + std::to_string(kMaxLines) +
+      throw Error(ErrorKind::kRequest, name + ":" + std::to_string(number) + ": more than " +
+                                           std::to_string(kMaxLines) +
                                            " prompts (the limit); split the file");
     PromptLine line{defaults, number, {}};
     try {

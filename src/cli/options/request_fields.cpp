@@ -15,7 +15,8 @@ std::vector<RequestField> all_fields() {
   std::vector<RequestField> fields;
   for (const RequestRow& row : request_rows())
     fields.push_back({row.name, row.alias, row.letter, row.group, row.value, row.help,
-                      std::visit([](auto member) { return JobMember(member); }, row.member), &row, row.sweeps});
+                      std::visit([](auto member) { return JobMember(member); }, row.member), &row,
+                      row.sweeps});
   fields.push_back({"edit-from", "", "", request_rows().back().group, "PNG",
                     "keep the layout, seed and settings of a picture drawn before, with another prompt",
                     &Job::edit_picture});
@@ -51,7 +52,10 @@ bool RequestField::is_list() const {
   return std::visit(
       [](auto member) {
         using Value = std::remove_reference_t<decltype(std::declval<Job>().*member)>;
-        return requires(Value value) { value.push_back(value.front()); } && !std::is_same_v<Value, std::string>;
+        return requires(Value value) {
+          value.push_back(value.front());
+        }
+        &&!std::is_same_v<Value, std::string>;
       },
       member);
 }

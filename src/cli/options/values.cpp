@@ -86,8 +86,7 @@ WordBox parse_box(const std::string& name, const std::string& text) {
 }
 
 void require_room(const std::string& name, std::size_t count) {
-  if (count >= kMaxEntries)
-    refuse(name, "at most " + std::to_string(kMaxEntries) + " entries", "more");
+  if (count >= kMaxEntries) refuse(name, "at most " + std::to_string(kMaxEntries) + " entries", "more");
 }
 
 // Entries with ; between them; an empty text is none.

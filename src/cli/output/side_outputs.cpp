@@ -7,8 +7,8 @@
 
 #include "cli/options/output_names.h"
 #include "cli/options/refuse.h"
-#include "cli/output/picture_sheet.h"
 #include "cli/options/repeat_command.h"
+#include "cli/output/picture_sheet.h"
 #include "sdgen/attention.h"
 
 namespace sdgen::cli {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "cli/options/options.h"
-#include "cli/progress.h"
 #include "cli/options/sweep.h"
 #include "cli/output/terminal_graphics.h"
+#include "cli/progress.h"
 #include "sdgen/generator.h"
 #include "sdgen/report.h"
 

@@ -111,10 +111,10 @@ struct Kernels {
   void (*scale_products)(const ByteProducts<T>& products);
 };
 
-// The best that this machine can run; lower where the environment variable SDGEN_CPU_LEVEL says avx2 or baseline
-// (avx512-bf16 is the highest), so that one machine tries what another would run. It is of these loops and of what is
-// chosen by them: libtorch and oneDNN have variables of their own (tests/levels.cmake). Throws Error(kRequest) for
-// another value.
+// The best that this machine can run; lower where the environment variable SDGEN_CPU_LEVEL says avx2 or
+// baseline (avx512-bf16 is the highest), so that one machine tries what another would run. It is of these
+// loops and of what is chosen by them: libtorch and oneDNN have variables of their own (tests/levels.cmake).
+// Throws Error(kRequest) for another value.
 Simd best_simd();
 
 // "baseline", "avx2" or "avx512-bf16".

@@ -7,7 +7,7 @@
 namespace sdgen {
 namespace {
 
-constexpr Range kLatents{1, 2048};  // a side
+constexpr Range kLatents{1, 2048};   // a side
 constexpr Range kChannels{1, 1024};  // of latents
 constexpr std::size_t kMostBlocks = 16;
 constexpr Range kLayers{1, 64};  // of a block
@@ -16,8 +16,8 @@ constexpr Range kKernels{1, 31};
 constexpr Range kPadding{0, 1};
 
 // A key that is one value for all blocks or a list with one a block.
-std::vector<std::int64_t> per_block(const Config& config, const std::string& key, std::size_t blocks, Range range,
-                                    std::int64_t fallback) {
+std::vector<std::int64_t> per_block(const Config& config, const std::string& key, std::size_t blocks,
+                                    Range range, std::int64_t fallback) {
   if (!config.has(key) || !config.json.at(key).is_array())
     return std::vector<std::int64_t>(blocks, whole_number(config, key, range, fallback));
   const std::vector<std::int64_t> values = whole_numbers(config, key, range);
@@ -142,8 +142,8 @@ std::vector<std::int64_t> transformer_layers(const Config& config, const std::st
   }
   const auto usable = [](std::int64_t depth) { return depth >= 0 && depth <= kMostTransformerLayers; };
   if (static_cast<std::int64_t>(depths.size()) < layers || !std::all_of(depths.begin(), depths.end(), usable))
-    fail_input(config.path.string(), ": key '", key, "': ", shown(entry),
-               " is neither a depth nor ", layers, " of them");
+    fail_input(config.path.string(), ": key '", key, "': ", shown(entry), " is neither a depth nor ", layers,
+               " of them");
   return depths;
 }
 
@@ -194,12 +194,14 @@ void read_conditions(const Config& config, UnetConfig& unet) {
                  " and addition_time_embed_dim ", unet.addition_time_embed_dim, " do not fit together");
   }
   unet.time_cond_proj_dim = whole_number(config, "time_cond_proj_dim", {0, kWidths.most}, 0);
-  if (unet.time_cond_proj_dim != 0) require_range(config, "time_cond_proj_dim", unet.time_cond_proj_dim, {4, kWidths.most});
+  if (unet.time_cond_proj_dim != 0)
+    require_range(config, "time_cond_proj_dim", unet.time_cond_proj_dim, {4, kWidths.most});
 }
 
 std::int64_t kernel_size(const Config& config, const std::string& key) {
   const std::int64_t size = whole_number(config, key, kKernels, 3);
-  if (size % 2 == 0) fail_input(config.path.string(), ": key '", key, "' is ", size, "; expected an odd number");
+  if (size % 2 == 0)
+    fail_input(config.path.string(), ": key '", key, "' is ", size, "; expected an odd number");
   return size;
 }
 

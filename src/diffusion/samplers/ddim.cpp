@@ -5,8 +5,8 @@
 namespace sdgen {
 namespace {
 
-Tensor sample_ddim(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, double eta, double clip_x0,
-                   NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_ddim(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, double eta,
+                   double clip_x0, NoiseSource& noise, const StepCallback& on_step) {
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     const auto [x0, eps] = estimate(denoiser, at, step);
     const double noise_scale = eta * std::sqrt(std::max(0.0, posterior_variance(step.from, step.to)));
@@ -26,8 +26,9 @@ SamplingPlan lay_out_ddim(const SchedulerConfig& config, const RunShape& shape) 
   // The step goes to t - T/N, not to the next timestep of the list.
   for (const double t : spaced_timesteps(config, spacing, shape.steps, false))
     add_step(plan, {t, levels.at(t), levels.at(t - config.num_train_timesteps / shape.steps)}, levels);
-  plan.loop = [eta = shape.eta, clip_x0 = clip_range(config, true)](const Denoiser& denoiser, Tensor x, const auto& steps,
-                                                                   NoiseSource& noise, const StepCallback& on_step) {
+  plan.loop = [eta = shape.eta, clip_x0 = clip_range(config, true)](const Denoiser& denoiser, Tensor x,
+                                                                    const auto& steps, NoiseSource& noise,
+                                                                    const StepCallback& on_step) {
     return sample_ddim(denoiser, std::move(x), steps, eta, clip_x0, noise, on_step);
   };
   return cut(std::move(plan), shape.range);

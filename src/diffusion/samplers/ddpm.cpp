@@ -17,8 +17,9 @@ double ddpm_noise_scale(const Step& step, VarianceType type) {
   return 0.0;
 }
 
-Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, VarianceType variance_type,
-                   double clip_x0, NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_ddpm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                   VarianceType variance_type, double clip_x0, NoiseSource& noise,
+                   const StepCallback& on_step) {
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     const Tensor x0 = clip(estimate(denoiser, at, step).x0, clip_x0);
     const double alpha_ratio = squared(step.from.alpha) / squared(step.to.alpha);  // alpha_t of the paper

@@ -49,7 +49,8 @@ SamplingPlan lay_out_deis(const SchedulerConfig& config, const RunShape& shape) 
   SamplingPlan plan = solver_plan(config, SigmaTable(alphas_cumprod(config, false)), shape.steps, rules);
   plan.loop = [orders = multistep_orders(plan.steps.size(), config.solver_order,
                                          config.lower_order_final.value_or(true), false)](
-                  const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&, const StepCallback& on_step) {
+                  const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&,
+                  const StepCallback& on_step) {
     return sample_deis(denoiser, std::move(x), steps, orders, on_step);
   };
   return cut(std::move(plan), shape.range);

@@ -1,5 +1,5 @@
-// "DPM-Solver", algorithm 1 (its second-order solver) in sigma, without and with ancestral noise (k-diffusion's
-// sample_dpm_2, sample_dpm_2_ancestral).
+// "DPM-Solver", algorithm 1 (its second-order solver) in sigma, without and with ancestral noise
+// (k-diffusion's sample_dpm_2, sample_dpm_2_ancestral).
 #include "diffusion/samplers/sigma_run.h"
 #include "diffusion/samplers/steps.h"
 
@@ -23,7 +23,8 @@ Tensor sample_dpm2(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
   });
 }
 
-SamplingPlan lay_out_dpm2(const SchedulerConfig& silent, const RunShape& shape, const std::string& sampler, bool ancestral) {
+SamplingPlan lay_out_dpm2(const SchedulerConfig& silent, const RunShape& shape, const std::string& sampler,
+                          bool ancestral) {
   if (silent.prediction_type == PredictionType::kSample)
     fail_request("sampler ", sampler,
                  " cannot sample a model that predicts the sample; use heun, ddim or euler");
@@ -39,13 +40,21 @@ SamplingPlan lay_out_dpm2(const SchedulerConfig& silent, const RunShape& shape, 
 }  // namespace
 
 Sampler dpm2() {
-  return {"dpm2", "KDPM2DiscreteScheduler", {.schedules = true},
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpm2(config, shape, "dpm2", false); }};
+  return {"dpm2",
+          "KDPM2DiscreteScheduler",
+          {.schedules = true},
+          [](const SchedulerConfig& config, const RunShape& shape) {
+            return lay_out_dpm2(config, shape, "dpm2", false);
+          }};
 }
 
 Sampler dpm2_ancestral() {
-  return {"dpm2-a", "KDPM2AncestralDiscreteScheduler", {.schedules = true},
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpm2(config, shape, "dpm2-a", true); }};
+  return {"dpm2-a",
+          "KDPM2AncestralDiscreteScheduler",
+          {.schedules = true},
+          [](const SchedulerConfig& config, const RunShape& shape) {
+            return lay_out_dpm2(config, shape, "dpm2-a", true);
+          }};
 }
 
 }  // namespace sdgen

@@ -5,13 +5,15 @@ namespace sdgen {
 namespace {
 
 struct Multistep {
-  std::vector<std::size_t> orders;  // of each step of the whole run: newest outputs that count, where there are as many
-  bool heun = false;                // Heun's weights of the differences instead of the midpoint's
+  std::vector<std::size_t>
+      orders;         // of each step of the whole run: newest outputs that count, where there are as many
+  bool heun = false;  // Heun's weights of the differences instead of the midpoint's
   bool has_noise = false;
 };
 
 // 2M and 3M (appendix B): slope is x0's times h, from the outputs before, then its curvature.
-Tensor multistep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, const Multistep& method) {
+Tensor multistep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order,
+                        const Multistep& method) {
   const Integrator way(x0[0].level, to, method.has_noise);
   Tensor result = way.x_weight * x + way.first() * x0[0].output;
   if (order < 2) return result;
@@ -24,8 +26,8 @@ Tensor multistep_update(const OutputHistory& x0, const Tensor& x, const Level& t
   return result + way.second() * (slope + r0 * curvature) + way.third() * curvature;
 }
 
-Tensor sample_dpmpp_2m(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const Multistep& method,
-                       NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_dpmpp_2m(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                       const Multistep& method, NoiseSource& noise, const StepCallback& on_step) {
   OutputHistory history(3);
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     history.push(estimate(denoiser, at, step).x0, step.from);
@@ -43,11 +45,11 @@ SamplingPlan lay_out_dpmpp_2m(const SchedulerConfig& config, const RunShape& sha
                           .rounds_karras = config.beta_schedule.value_or("") != "squaredcos_cap_v2",
                           .lu = true};
   SamplingPlan plan = solver_plan(config, SigmaTable(lifted_cumprod(config)), shape.steps, rules);
-  const Multistep method{
-      .orders = multistep_orders(plan.steps.size(), config.solver_order, config.lower_order_final.value_or(true),
-                                 config.euler_at_final || config.final_sigma_is_zero),
-      .heun = config.solver_type == "heun",
-      .has_noise = has_noise};
+  const Multistep method{.orders = multistep_orders(plan.steps.size(), config.solver_order,
+                                                    config.lower_order_final.value_or(true),
+                                                    config.euler_at_final || config.final_sigma_is_zero),
+                         .heun = config.solver_type == "heun",
+                         .has_noise = has_noise};
   plan.loop = [method](const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource& noise,
                        const StepCallback& on_step) {
     return sample_dpmpp_2m(denoiser, std::move(x), steps, method, noise, on_step);
@@ -61,7 +63,9 @@ constexpr SamplerTraits kTraits{.schedules = true, .lu = true, .zero_snr = true}
 
 Sampler dpmpp_2m() {
   return {"dpm++2m", "DPMSolverMultistepScheduler", kTraits,
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpmpp_2m(config, shape, false); },
+          [](const SchedulerConfig& config, const RunShape& shape) {
+            return lay_out_dpmpp_2m(config, shape, false);
+          },
           [](const SchedulerConfig& config) {
             const std::string& type = config.algorithm_type;
             return type != "dpmsolver" && type != "sde-dpmsolver" && type != "sde-dpmsolver++";
@@ -70,7 +74,9 @@ Sampler dpmpp_2m() {
 
 Sampler dpmpp_2m_sde() {
   return {"dpm++2m-sde", "DPMSolverMultistepScheduler", kTraits,
-          [](const SchedulerConfig& config, const RunShape& shape) { return lay_out_dpmpp_2m(config, shape, true); },
+          [](const SchedulerConfig& config, const RunShape& shape) {
+            return lay_out_dpmpp_2m(config, shape, true);
+          },
           [](const SchedulerConfig& config) { return config.algorithm_type == "sde-dpmsolver++"; }};
 }
 

@@ -1,12 +1,13 @@
-// "DPM-Solver++", algorithm 1 (2S) and "DPM-Solver", algorithm 2, with one evaluation a step: the solver's order goes
-// 1, 2(, 3), 1, 2(, 3).
+// "DPM-Solver++", algorithm 1 (2S) and "DPM-Solver", algorithm 2, with one evaluation a step: the solver's
+// order goes 1, 2(, 3), 1, 2(, 3).
 #include "diffusion/samplers/solver_run.h"
 
 namespace sdgen {
 namespace {
 
 // 2S and 3S: from where the group of steps set out, over what was learnt within it.
-Tensor singlestep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order, bool heun) {
+Tensor singlestep_update(const OutputHistory& x0, const Tensor& x, const Level& to, std::size_t order,
+                         bool heun) {
   const OutputHistory::Entry& start = x0[order - 1];
   const Integrator way(start.level, to, false);
   Tensor result = way.x_weight * x + way.first() * start.output;
@@ -50,7 +51,8 @@ SamplingPlan lay_out_dpmpp_2s(const SchedulerConfig& config, const RunShape& sha
   const SolverRules rules{.spacings = false, .clips_lambda = true};
   SamplingPlan plan = solver_plan(config, SigmaTable(alphas_cumprod(config, false)), shape.steps, rules);
   plan.loop = [orders = singlestep_orders(plan.steps.size(), config), heun = config.solver_type == "heun"](
-                  const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&, const StepCallback& on_step) {
+                  const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&,
+                  const StepCallback& on_step) {
     return sample_dpmpp_2s(denoiser, std::move(x), steps, orders, heun, on_step);
   };
   return cut(std::move(plan), shape.range);
@@ -59,8 +61,11 @@ SamplingPlan lay_out_dpmpp_2s(const SchedulerConfig& config, const RunShape& sha
 }  // namespace
 
 Sampler dpmpp_2s() {
-  return {"dpm++2s", "DPMSolverSinglestepScheduler", {.schedules = true, .spacing = false},
-          lay_out_dpmpp_2s, [](const SchedulerConfig& config) {
+  return {"dpm++2s",
+          "DPMSolverSinglestepScheduler",
+          {.schedules = true, .spacing = false},
+          lay_out_dpmpp_2s,
+          [](const SchedulerConfig& config) {
             return config.algorithm_type != "dpmsolver" && config.algorithm_type != "sde-dpmsolver++";
           }};
 }

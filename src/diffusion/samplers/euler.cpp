@@ -1,5 +1,5 @@
-// "Elucidating the Design Space of Diffusion-Based Generative Models", algorithm 2 without churn and without its second
-// evaluation; with ancestral noise k-diffusion's sample_euler_ancestral.
+// "Elucidating the Design Space of Diffusion-Based Generative Models", algorithm 2 without churn and without
+// its second evaluation; with ancestral noise k-diffusion's sample_euler_ancestral.
 #include "diffusion/samplers/sigma_run.h"
 #include "diffusion/samplers/steps.h"
 
@@ -13,8 +13,8 @@ Tensor sample_euler(const Denoiser& denoiser, Tensor x, const std::vector<Step>&
   });
 }
 
-Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, NoiseSource& noise,
-                              const StepCallback& on_step) {
+Tensor sample_euler_ancestral(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                              NoiseSource& noise, const StepCallback& on_step) {
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     const auto [down, up] = ancestral_step(step.from.sigma, step.to.sigma);
     const Tensor next = at + (down - step.from.sigma) * estimate(denoiser, at, step).eps;

@@ -1,4 +1,5 @@
-// "Elucidating the Design Space of Diffusion-Based Generative Models", algorithm 2 without churn: Heun's method.
+// "Elucidating the Design Space of Diffusion-Based Generative Models", algorithm 2 without churn: Heun's
+// method.
 #include "diffusion/samplers/sigma_run.h"
 #include "diffusion/samplers/steps.h"
 
@@ -35,8 +36,8 @@ SamplingPlan lay_out_heun(const SchedulerConfig& silent, const RunShape& shape) 
     plan.entries.push_back({run.timesteps[i + 1], to});
     plan.steps.push_back({run.timesteps[i + 1], to, to});
   }
-  plan.loop = [clip_x0 = clip_range(config, false)](const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&,
-                                                    const StepCallback& on_step) {
+  plan.loop = [clip_x0 = clip_range(config, false)](const Denoiser& denoiser, Tensor x, const auto& steps,
+                                                    NoiseSource&, const StepCallback& on_step) {
     return sample_heun(denoiser, std::move(x), steps, clip_x0, on_step);
   };
   return cut(std::move(plan), shape.range);

@@ -1,5 +1,5 @@
-// Improved PNDM: "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 12, without a Runge-Kutta start, on
-// a schedule of its own in continuous time (diffusers' IPNDMScheduler, v-diffusion's plms).
+// Improved PNDM: "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 12, without a Runge-Kutta
+// start, on a schedule of its own in continuous time (diffusers' IPNDMScheduler, v-diffusion's plms).
 #include <numbers>
 
 #include "diffusion/samplers/layout.h"
@@ -26,9 +26,11 @@ Tensor sample_ipndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>&
 SamplingPlan lay_out_ipndm(const SchedulerConfig& config, const RunShape& shape) {
   require_steps(config, "ipndm", shape.steps);
   if (!config.trained_betas.empty())
-    fail_input("scheduler_config.json: trained_betas: sampler ipndm has its own schedule; use --sampler euler");
+    fail_input(
+        "scheduler_config.json: trained_betas: sampler ipndm has its own schedule; use --sampler euler");
   const auto level_at = [&](int step) {
-    const double sigma = squared(std::sin((1.0 - static_cast<double>(step) / shape.steps) * std::numbers::pi / 2));
+    const double sigma =
+        squared(std::sin((1.0 - static_cast<double>(step) / shape.steps) * std::numbers::pi / 2));
     return Level{std::sqrt(1.0 - squared(sigma)), sigma};
   };
   SamplingPlan plan;

@@ -66,7 +66,8 @@ SamplingPlan cut(SamplingPlan plan, const StepRange& range) {
   return plan;
 }
 
-std::vector<double> distilled_timesteps(const SchedulerConfig& config, const std::string& sampler, int count) {
+std::vector<double> distilled_timesteps(const SchedulerConfig& config, const std::string& sampler,
+                                        int count) {
   const int most = std::min(config.original_inference_steps, config.num_train_timesteps);
   if (count < 1 || count > most)
     fail_request("steps ", count, ": sampler ", sampler, " takes 1 to ", most,

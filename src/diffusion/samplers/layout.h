@@ -1,5 +1,5 @@
-// What the samplers' layouts share: which levels a run steps between. The rules are diffusers', class by class, so that
-// timesteps and pictures agree.
+// What the samplers' layouts share: which levels a run steps between. The rules are diffusers', class by
+// class, so that timesteps and pictures agree.
 #pragma once
 
 #include "diffusion/samplers/sampler.h"
@@ -33,15 +33,15 @@ void require_supported(const SchedulerConfig& config, const std::string& sampler
 // x0 is clamped to -range .. range; 0: not at all.
 double clip_range(const SchedulerConfig& config, bool by_default);
 
-// Numbers the steps and leaves the range's; throws Error(kRequest) if it is empty, outside of the entries, or begins
-// between the two evaluations of a step.
+// Numbers the steps and leaves the range's; throws Error(kRequest) if it is empty, outside of the entries, or
+// begins between the two evaluations of a step.
 SamplingPlan cut(SamplingPlan plan, const StepRange& range);
 
 // The range's end for `entries` entries, checked as cut() does.
 std::size_t checked_end(const StepRange& range, std::size_t entries, int entries_per_step);
 
-// Every timestep that LCM and TCD were distilled on, thinned out to `count`. Throws Error(kRequest) for more than there
-// are.
+// Every timestep that LCM and TCD were distilled on, thinned out to `count`. Throws Error(kRequest) for more
+// than there are.
 std::vector<double> distilled_timesteps(const SchedulerConfig& config, const std::string& sampler, int count);
 
 }  // namespace sdgen

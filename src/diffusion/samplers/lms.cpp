@@ -48,8 +48,8 @@ SamplingPlan lay_out_lms(const SchedulerConfig& silent, const RunShape& shape) {
     for (std::size_t which = 0; which < order; ++which)
       weights[i].push_back(lms_weight(run.sigmas, i, order, which));
   }
-  plan.loop = [weights = std::move(weights)](const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&,
-                                             const StepCallback& on_step) {
+  plan.loop = [weights = std::move(weights)](const Denoiser& denoiser, Tensor x, const auto& steps,
+                                             NoiseSource&, const StepCallback& on_step) {
     return sample_lms(denoiser, std::move(x), steps, weights, on_step);
   };
   return cut(std::move(plan), shape.range);

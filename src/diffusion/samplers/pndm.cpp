@@ -1,4 +1,5 @@
-// "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9, 12, 13; without its Runge-Kutta start PLMS.
+// "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9, 12, 13; without its Runge-Kutta start
+// PLMS.
 #include "diffusion/samplers/layout.h"
 #include "diffusion/samplers/steps.h"
 
@@ -8,15 +9,16 @@ namespace {
 constexpr std::size_t kRungeKuttaEvaluations = 12;  // three groups of four
 
 // x at `to` from x at `from` along eps: eq. 9, which is DDIM's step written so that no x_0 is needed.
-Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from, const Level& to) {
+Tensor pndm_transfer(const Denoiser& denoiser, const Tensor& output, const Tensor& x, const Level& from,
+                     const Level& to) {
   // diffusers turns v into eps by the level stepped from, after mixing outputs; a sample prediction likewise.
   const Tensor eps = estimate_from_output(denoiser.prediction_type, output, x, from).eps;
   const double denominator = squared(from.alpha) * to.sigma + from.alpha * from.sigma * to.alpha;
   return (to.alpha / from.alpha) * x - ((squared(to.alpha) - squared(from.alpha)) / denominator) * eps;
 }
 
-Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, std::size_t runge_kutta,
-                   const StepCallback& on_step) {
+Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                   std::size_t runge_kutta, const StepCallback& on_step) {
   std::deque<Tensor> outputs;  // the newest four that linear_multistep looks at
   Tensor anchor;               // x where a Runge-Kutta group, or the doubled first PLMS step, set out
   Tensor group_sum;            // weighted outputs of a Runge-Kutta group
@@ -48,7 +50,8 @@ Tensor sample_pndm(const Denoiser& denoiser, Tensor x, const std::vector<Step>& 
 }
 
 // The timesteps, with the second one twice, or with the Runge-Kutta start's own, two a half step.
-std::vector<double> listed_timesteps(const SchedulerConfig& config, const std::vector<double>& spaced, int half) {
+std::vector<double> listed_timesteps(const SchedulerConfig& config, const std::vector<double>& spaced,
+                                     int half) {
   std::vector<double> timesteps;
   if (config.skip_prk_steps) {
     timesteps = spaced;
@@ -82,7 +85,8 @@ SamplingPlan lay_out_pndm(const SchedulerConfig& config, const RunShape& shape) 
   for (std::size_t i = plan.first, counter = 0; i < end; ++i, ++counter) {
     const double t = timesteps[i];
     if (counter < runge_kutta)
-      plan.steps.push_back({t, levels.at(timesteps[counter / 4 * 4]), levels.at(counter % 2 == 0 ? t - half : t), i});
+      plan.steps.push_back(
+          {t, levels.at(timesteps[counter / 4 * 4]), levels.at(counter % 2 == 0 ? t - half : t), i});
     else if (counter == 1)  // the first step again, with what is learnt at its end
       plan.steps.push_back({t, levels.at(t + ratio), levels.at(t), i});
     else

@@ -1,5 +1,6 @@
-// Samplers: from noise to latents by repeated estimates of what is noise. One file a method holds its layout, its
-// loop and its row of the table; table.cpp lists the rows; what users call them stands in plain/sampler_names.cpp.
+// Samplers: from noise to latents by repeated estimates of what is noise. One file a method holds its layout,
+// its loop and its row of the table; table.cpp lists the rows; what users call them stands in
+// plain/sampler_names.cpp.
 #pragma once
 
 #include <functional>
@@ -37,12 +38,12 @@ struct Estimate {
 // apart.
 Estimate estimate_from_output(PredictionType type, const Tensor& output, const Tensor& x, const Level& level);
 
-// Called after every evaluation with its step and the latents so far, which it may replace: the next evaluation
-// goes on from there. It may throw to end the loop.
+// Called after every evaluation with its step and the latents so far, which it may replace: the next
+// evaluation goes on from there. It may throw to end the loop.
 using StepCallback = std::function<void(const Step& step, Tensor& x)>;
 
-// A method's loop, its settings captured: x [N, C, h, w] float32 is the noise at the first level; returned are the
-// latents. Methods of two evaluations a step (Heun, DPM2, DPM++ 2S a) call back after each of them.
+// A method's loop, its settings captured: x [N, C, h, w] float32 is the noise at the first level; returned
+// are the latents. Methods of two evaluations a step (Heun, DPM2, DPM++ 2S a) call back after each of them.
 using Loop = std::function<Tensor(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
                                   NoiseSource& noise, const StepCallback& on_step)>;
 
@@ -102,7 +103,9 @@ struct Sampler {
 
   // Throws Error(kRequest) for a number of steps that the method or the schedule cannot do and for a range
   // outside of the list, Error(kInput) if the config asks for what the method does not support.
-  SamplingPlan plan(const SchedulerConfig& config, const RunShape& shape) const { return lay_out(config, shape); }
+  SamplingPlan plan(const SchedulerConfig& config, const RunShape& shape) const {
+    return lay_out(config, shape);
+  }
 };
 
 // Every sampler, in the order shown to users.

@@ -21,8 +21,8 @@ SchedulerConfig without_sigma_keys(SchedulerConfig config);
 // One evaluation a step.
 SamplingPlan plan_of(const SigmaRun& run);
 
-// Two evaluations a step, at its start and at a point between (DPM2, DPM++ 2S); the last step is Euler's. `ancestral`:
-// with noise after each step.
+// Two evaluations a step, at its start and at a point between (DPM2, DPM++ 2S); the last step is Euler's.
+// `ancestral`: with noise after each step.
 SamplingPlan plan_with_middles(const SchedulerConfig& config, const std::string& sampler, bool ancestral,
                                const RunShape& shape);
 

@@ -33,7 +33,8 @@ SolverRun timesteps_run(const SchedulerConfig& config, const SigmaTable& table, 
 }
 
 // Other sigmas, over the table's whole range, and the timesteps that are nearest or just below.
-SolverRun spread_run(const SchedulerConfig& config, const SigmaTable& table, int count, const SolverRules& rules) {
+SolverRun spread_run(const SchedulerConfig& config, const SigmaTable& table, int count,
+                     const SolverRules& rules) {
   const SigmaSchedule schedule = config.sigma_schedule;
   const bool is_lu = schedule == SigmaSchedule::kLu;
   const double high = is_lu ? std::exp(static_cast<double>(table.logs.back()))
@@ -50,7 +51,8 @@ SolverRun spread_run(const SchedulerConfig& config, const SigmaTable& table, int
   return run;
 }
 
-SolverRun solver_run(const SchedulerConfig& config, const SigmaTable& table, int count, const SolverRules& rules) {
+SolverRun solver_run(const SchedulerConfig& config, const SigmaTable& table, int count,
+                     const SolverRules& rules) {
   const bool is_spread = config.sigma_schedule != SigmaSchedule::kTimesteps &&
                          (config.sigma_schedule != SigmaSchedule::kLu || rules.lu);
   SolverRun run =
@@ -70,7 +72,8 @@ Level level_of(double sigma) {
 
 }  // namespace
 
-SamplingPlan solver_plan(const SchedulerConfig& config, const SigmaTable& table, int count, const SolverRules& rules) {
+SamplingPlan solver_plan(const SchedulerConfig& config, const SigmaTable& table, int count,
+                         const SolverRules& rules) {
   const SolverRun run = solver_run(config, table, count, rules);
   SamplingPlan plan;
   for (std::size_t i = 0; i < run.timesteps.size(); ++i) {
@@ -81,7 +84,8 @@ SamplingPlan solver_plan(const SchedulerConfig& config, const SigmaTable& table,
   return plan;
 }
 
-std::vector<std::size_t> multistep_orders(std::size_t count, int order, bool lower_at_end, bool first_order_last) {
+std::vector<std::size_t> multistep_orders(std::size_t count, int order, bool lower_at_end,
+                                          bool first_order_last) {
   const bool lowers = lower_at_end && count < kFewSteps;
   std::vector<std::size_t> orders(count, static_cast<std::size_t>(order));
   if (lowers && count >= 2) orders[count - 2] = std::min<std::size_t>(orders[count - 2], 2);

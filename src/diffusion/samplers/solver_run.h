@@ -19,10 +19,12 @@ struct SolverRules {
 };
 
 // One evaluation a step. Throws Error(kInput) for a lambda_min_clipped that leaves no timestep.
-SamplingPlan solver_plan(const SchedulerConfig& config, const SigmaTable& table, int count, const SolverRules& rules);
+SamplingPlan solver_plan(const SchedulerConfig& config, const SigmaTable& table, int count,
+                         const SolverRules& rules);
 
 // The orders of a multistep run's steps: full, but lower at the end of short runs and where sigma becomes 0.
-std::vector<std::size_t> multistep_orders(std::size_t count, int order, bool lower_at_end, bool first_order_last);
+std::vector<std::size_t> multistep_orders(std::size_t count, int order, bool lower_at_end,
+                                          bool first_order_last);
 
 // What x at `from`, x0 there and x0's changes weigh in x at `to`: the integral of DPM-Solver++ eq. 8 over
 // lambda, whose way is h. With noise (SDE-DPM-Solver++) everything decays twice as fast and noise makes up

@@ -76,7 +76,8 @@ inline Tensor linear_multistep(const std::deque<Tensor>& outputs) {
 
 // A loop of one evaluation a step: `advance(x, step)` is the x that the step leads to.
 template <typename Advance>
-Tensor step_by_step(Tensor x, const std::vector<Step>& steps, const StepCallback& on_step, const Advance& advance) {
+Tensor step_by_step(Tensor x, const std::vector<Step>& steps, const StepCallback& on_step,
+                    const Advance& advance) {
   for (const Step& step : steps) {
     x = advance(x, step);
     on_step(step, x);

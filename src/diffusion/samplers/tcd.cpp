@@ -5,14 +5,16 @@
 namespace sdgen {
 namespace {
 
-// Where each step leads: a training timestep, and the point that is stepped to before noise leads back up to it.
+// Where each step leads: a training timestep, and the point that is stepped to before noise leads back up to
+// it.
 struct TcdWay {
   double timestep = 0.0;
   Level below;
 };
 
-Tensor sample_tcd(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps, const std::vector<TcdWay>& ways,
-                  double eta, NoiseSource& noise, const StepCallback& on_step) {
+Tensor sample_tcd(const Denoiser& denoiser, Tensor x, const std::vector<Step>& steps,
+                  const std::vector<TcdWay>& ways, double eta, NoiseSource& noise,
+                  const StepCallback& on_step) {
   return step_by_step(std::move(x), steps, on_step, [&](const Tensor& at, const Step& step) {
     const TcdWay& way = ways[step.index];
     const auto [x0, eps] = estimate(denoiser, at, step);

@@ -5,10 +5,11 @@ namespace sdgen {
 namespace {
 
 struct UniPc {
-  std::vector<std::size_t> orders;  // of each step of the whole run: newest outputs that count, where there are as many
-  std::vector<bool> corrects;       // whether a step first corrects the one before
-  bool bh1 = false;                 // B(h) = h instead of e^h - 1
-  bool predict_x0 = true;           // differences of x0, else of eps
+  std::vector<std::size_t>
+      orders;  // of each step of the whole run: newest outputs that count, where there are as many
+  std::vector<bool> corrects;  // whether a step first corrects the one before
+  bool bh1 = false;            // B(h) = h instead of e^h - 1
+  bool predict_x0 = true;      // differences of x0, else of eps
 };
 
 // rows x = right, by Gaussian elimination with pivoting; three unknowns at most.
@@ -111,8 +112,8 @@ SamplingPlan lay_out_unipc(const SchedulerConfig& config, const RunShape& shape)
   for (const int step : config.disable_corrector)
     if (step >= 0 && static_cast<std::size_t>(step) + 1 < count)
       method.corrects[static_cast<std::size_t>(step) + 1] = false;
-  plan.loop = [method = std::move(method)](const Denoiser& denoiser, Tensor x, const auto& steps, NoiseSource&,
-                                           const StepCallback& on_step) {
+  plan.loop = [method = std::move(method)](const Denoiser& denoiser, Tensor x, const auto& steps,
+                                           NoiseSource&, const StepCallback& on_step) {
     return sample_unipc(denoiser, std::move(x), steps, method, on_step);
   };
   return cut(std::move(plan), shape.range);

@@ -13,8 +13,8 @@ constexpr double kSelfUntil = 0.4;
 using Kind = PromptWord::Kind;
 using Pair = std::pair<std::size_t, std::size_t>;
 
-// Words that were dropped from a text that is too long have no tokens, and nothing to be aligned. That also bounds
-// the table below, which has a cell for each pair of words.
+// Words that were dropped from a text that is too long have no tokens, and nothing to be aligned. That also
+// bounds the table below, which has a cell for each pair of words.
 bool is_text(const PromptWord& word) {
   return (word.kind == Kind::kWord || word.kind == Kind::kPunctuation) && !word.tokens.empty();
 }
@@ -99,8 +99,8 @@ Tensor PromptEdit::word_weights(const AttentionCall& call) const {
   Tensor weights = at::softmax(attention_scores(call.q, call.k, call.heads), -1);  // [M, heads, L, S]
   const Tensor changed = at::matmul(weights[base_], alignment_.to(weights.device())) +
                          weights[changed_] * own_.to(weights.device());
-  // Not brought back to a sum of one, as the method's authors leave it: a patch that looked at dropped words alone
-  // has nothing to share out.
+  // Not brought back to a sum of one, as the method's authors leave it: a patch that looked at dropped words
+  // alone has nothing to share out.
   weights[changed_].copy_(changed);
   return weights;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
+#include "compute/kernels/kernels.h"
 #include "nn/methods/brgemm.h"
 
 namespace sdgen {

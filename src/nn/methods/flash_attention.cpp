@@ -4,8 +4,8 @@
 #include <limits>
 #include <vector>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
+#include "compute/kernels/kernels.h"
 #include "nn/methods/brgemm.h"
 
 namespace sdgen {

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <vector>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
+#include "compute/kernels/kernels.h"
 #include "nn/methods/brgemm.h"
 
 namespace sdgen {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "compute/kernels/kernels.h"
 #include "base/parallel.h"
+#include "compute/kernels/kernels.h"
 #include "nn/methods/brgemm.h"
 #include "nn/methods/winograd.h"
 #include "nn/methods/winograd_tiles.h"

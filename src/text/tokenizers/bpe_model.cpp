@@ -4,8 +4,8 @@
 #include <queue>
 #include <tuple>
 
-#include "text/tokenizers/tokenizer_settings.h"
 #include "plain/unicode.h"
+#include "text/tokenizers/tokenizer_settings.h"
 
 namespace sdgen {
 namespace {

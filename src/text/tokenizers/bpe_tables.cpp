@@ -12,14 +12,15 @@ namespace sdgen {
 namespace {
 
 constexpr std::size_t kMostTokens = 1'000'000, kMostMerges = 1'000'000;  // CLIP has 49,408 and 48,894
-constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;  // CLIP's has half a megabyte
+constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;       // CLIP's has half a megabyte
 
 void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, const std::string& key,
                      BpeTables& tables) {
   if (!vocabulary.is_object()) fail_input(path.string(), ": ", key, ": expected an object of token: id");
   if (vocabulary.empty()) fail_input(path.string(), ": ", key, ": the vocabulary is empty");
   if (vocabulary.size() > kMostTokens)
-    fail_input(path.string(), ": ", key, ": ", vocabulary.size(), " tokens are too many (limit ", kMostTokens, ")");
+    fail_input(path.string(), ": ", key, ": ", vocabulary.size(), " tokens are too many (limit ", kMostTokens,
+               ")");
   std::unordered_map<int, std::string> owners;
   for (const auto& [token, value] : vocabulary.items()) {
     // Above 2^63 the library holds an unsigned number, which int64 would turn negative: refused either way.
@@ -61,8 +62,7 @@ void read_json_merges(const Config& file, const Json& merges, BpeTables& tables)
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
       tables.merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
     } else {
-      fail_input(file.path.string(), ": ", tables.merge_place(i), ": expected two words, got ",
-                 shown(merge));
+      fail_input(file.path.string(), ": ", tables.merge_place(i), ": expected two words, got ", shown(merge));
     }
   }
 }

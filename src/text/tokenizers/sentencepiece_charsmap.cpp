@@ -54,7 +54,8 @@ bool is_sound_charsmap(std::string_view blob) {
   if (blob.size() <= sizeof(std::uint32_t)) return true;  // the library says so itself
   const std::uint32_t trie_bytes = number_at(blob, 0);
   blob.remove_prefix(sizeof trie_bytes);
-  if (trie_bytes >= blob.size() || trie_bytes % sizeof(Unit) != 0 || trie_bytes / sizeof(Unit) > kMaxUnits) return false;
+  if (trie_bytes >= blob.size() || trie_bytes % sizeof(Unit) != 0 || trie_bytes / sizeof(Unit) > kMaxUnits)
+    return false;
   std::vector<Unit> units;
   for (std::size_t at = 0; at < trie_bytes; at += sizeof(Unit)) units.push_back({number_at(blob, at)});
   const std::string_view replacements = blob.substr(trie_bytes);  // each ends in NUL

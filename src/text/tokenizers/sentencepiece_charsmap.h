@@ -5,8 +5,8 @@
 
 namespace sdgen {
 
-// Whether libsentencepiece, which looks at nothing, stays inside `blob` whatever text it is given: every node that can
-// be reached in its trie, and every replacement.
+// Whether libsentencepiece, which looks at nothing, stays inside `blob` whatever text it is given: every node
+// that can be reached in its trie, and every replacement.
 bool is_sound_charsmap(std::string_view blob);
 
 }  // namespace sdgen

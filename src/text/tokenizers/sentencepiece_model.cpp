@@ -11,10 +11,10 @@
 #include <string_view>
 #include <utility>
 
-#include "plain/errors.h"
 #include "base/input_file.h"
-#include "text/tokenizers/sentencepiece_charsmap.h"
+#include "plain/errors.h"
 #include "plain/unicode.h"
+#include "text/tokenizers/sentencepiece_charsmap.h"
 
 namespace sdgen {
 namespace {
@@ -87,8 +87,8 @@ class Reader {
   std::string_view data_;
 };
 
-// Refuses a piece that libsentencepiece must not be given: its trie takes short texts that end in NUL, and it does
-// not look at scores.
+// Refuses a piece that libsentencepiece must not be given: its trie takes short texts that end in NUL, and it
+// does not look at scores.
 void check_piece(const std::filesystem::path& path, std::string_view bytes,
                  std::set<std::string, std::less<>>& seen) {
   const auto refuse = [&](const char* why) { fail_input(path.string(), ": piece ", seen.size(), why); };
@@ -100,7 +100,8 @@ void check_piece(const std::filesystem::path& path, std::string_view bytes,
     if (field.field == kPieceScore) score = std::bit_cast<float>(static_cast<std::uint32_t>(field.number));
   }
   if (text.size() > kLongestPiece)
-    fail_input(path.string(), ": piece ", seen.size(), ": ", text.size(), " bytes (limit ", kLongestPiece, ")");
+    fail_input(path.string(), ": piece ", seen.size(), ": ", text.size(), " bytes (limit ", kLongestPiece,
+               ")");
   if (text.empty() || text.find('\0') != std::string_view::npos) refuse(": it is empty or no text");
   if (encode_utf8(decode_utf8(text).chars) != text) refuse(": it is not UTF-8");
   if (!std::isfinite(score)) refuse(": its score is not finite");
@@ -111,7 +112,8 @@ void check_normalizer(const std::filesystem::path& path, std::string_view bytes)
   Reader reader(path, bytes);
   for (Field field; reader.next(field);)
     if (field.field == kCharsMap && !field.bytes.empty() && !is_sound_charsmap(field.bytes))
-      fail_input(path.string(), ": precompiled_charsmap, the table of replaced characters, is damaged; copy it again");
+      fail_input(path.string(),
+                 ": precompiled_charsmap, the table of replaced characters, is damaged; copy it again");
 }
 
 // The number of pieces.
@@ -128,8 +130,8 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
   return pieces.size();
 }
 
-// The library's door. Nothing of it is visible outside, and it looks for its symbols at home first, so that libtorch
-// and libsentencepiece never share a variable. It stays loaded.
+// The library's door. Nothing of it is visible outside, and it looks for its symbols at home first, so that
+// libtorch and libsentencepiece never share a variable. It stays loaded.
 OpenSentencePiece& load_library() {
 #ifdef SDGEN_SANITIZED  // sanitizers refuse RTLD_DEEPBIND
   constexpr int kScope = RTLD_LOCAL;
@@ -155,7 +157,8 @@ std::unique_ptr<const SentencePieceModel> open_sentencepiece_model(const std::fi
   auto model = load_library()(bytes, error);
   if (!model) fail_input(path.string(), ": ", error);
   if (model->size() != static_cast<int>(pieces))
-    fail_input(path.string(), ": not a SentencePiece model: ", model->size(), " pieces could be read of ", pieces);
+    fail_input(path.string(), ": not a SentencePiece model: ", model->size(), " pieces could be read of ",
+               pieces);
   return model;
 }
 

@@ -1,8 +1,8 @@
 #include "text/tokenizers/sentencepiece_tokenizer.h"
 
 #include "plain/errors.h"
-#include "text/tokenizers/tokenizer_settings.h"
 #include "plain/unicode.h"
+#include "text/tokenizers/tokenizer_settings.h"
 
 namespace sdgen {
 namespace {

@@ -177,7 +177,8 @@ void collect_added(const Sources& sources, std::vector<AddedToken> listed, Token
       fail_input(settings.added_path.string(), ": added token ", quoted_token(token.content), " has ",
                  token.content.size(), " bytes (limit ", kLongestToken, ")");
   if (settings.added.size() > kMostTokens)
-    fail_input(settings.added_path.string(), ": ", settings.added.size(), " added tokens (limit ", kMostTokens, ")");
+    fail_input(settings.added_path.string(), ": ", settings.added.size(), " added tokens (limit ",
+               kMostTokens, ")");
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "text/tokenizers/tokenizer.h"
 #include "plain/unicode.h"
+#include "text/tokenizers/tokenizer.h"
 
 namespace sdgen {
 

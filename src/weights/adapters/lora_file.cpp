@@ -47,7 +47,8 @@ Json peft_folder_json(const fs::path& config) {
   Json json = Json::object();
   for (const char* const name : {"lora_alpha", "alpha_pattern", "use_rslora"})
     if (const auto found = settings.find(name); found != settings.end())
-      for (const std::string component : {"unet.", "text_encoder.", "text_encoder_2."}) json[component + name] = *found;
+      for (const std::string component : {"unet.", "text_encoder.", "text_encoder_2."})
+        json[component + name] = *found;
   return json;
 }
 

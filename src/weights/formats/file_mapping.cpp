@@ -7,8 +7,8 @@
 #include <cstring>
 #include <new>
 
-#include "plain/errors.h"
 #include "base/input_file.h"
+#include "plain/errors.h"
 
 namespace sdgen {
 

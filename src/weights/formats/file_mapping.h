@@ -9,7 +9,8 @@ namespace sdgen {
 
 class FileMapping {
  public:
-  // Throws Error(kInput) if `path` is missing, not a regular file, empty or cannot be mapped; std::bad_alloc if it is memory that lacks.
+  // Throws Error(kInput) if `path` is missing, not a regular file, empty or cannot be mapped; std::bad_alloc
+  // if it is memory that lacks.
   explicit FileMapping(const std::filesystem::path& path);
   ~FileMapping();
   FileMapping(const FileMapping&) = delete;

@@ -102,12 +102,12 @@ class PickleFile : public TensorSource {
   std::string name_of(const std::string& prefix, std::string_view key) {
     const std::size_t bytes = prefix.size() + key.size();
     if (bytes > kLongestName)
-      fail_input(archive_.path(), ": not a sound checkpoint: a tensor's name of ", bytes, " bytes (limit ", kLongestName,
-                 "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
+      fail_input(archive_.path(), ": not a sound checkpoint: a tensor's name of ", bytes, " bytes (limit ",
+                 kLongestName, "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
     name_bytes_ += bytes;
     if (name_bytes_ > kMostNameBytes)
-      fail_input(archive_.path(), ": not a sound checkpoint: its tensors' names have more than ", kMostNameBytes,
-                 " bytes");
+      fail_input(archive_.path(), ": not a sound checkpoint: its tensors' names have more than ",
+                 kMostNameBytes, " bytes");
     return concat(prefix, key);
   }
 

@@ -153,8 +153,8 @@ class PickleStack {
   std::size_t memorized() const { return memo_.size(); }
 
  private:
-  // A checkpoint has some thousand tensors of some twenty values each, ten thousand with an optimizer's state. Open
-  // marks are as deep as Python's own recursion, 1000.
+  // A checkpoint has some thousand tensors of some twenty values each, ten thousand with an optimizer's
+  // state. Open marks are as deep as Python's own recursion, 1000.
   static constexpr std::size_t kMostValues = 500'000, kMostReferences = 4'000'000, kMostMarks = 10'000,
                                kMostBytes = std::size_t{64} << 20;
 

@@ -48,7 +48,8 @@ bool has_version(const PickleValue& value, std::string_view version) {
 }
 
 bool is_tensor_call(const PickleValue& value) {
-  return value.is(Kind::kObject) && (has_version(value, "") || has_version(value, "_v2") || has_version(value, "_v3"));
+  return value.is(Kind::kObject) &&
+         (has_version(value, "") || has_version(value, "_v2") || has_version(value, "_v3"));
 }
 
 // The tensor that a parameter wraps; null for anything else.
@@ -155,7 +156,8 @@ bool is_pickled_tensor(const PickleValue& value) {
 
 PickledTensor pickled_tensor(const PickleValue& value, const std::string& key, const ZipArchive& archive,
                              const std::string& storages) {
-  if (const PickleValue* const data = parameter_data(value)) return pickled_tensor(*data, key, archive, storages);
+  if (const PickleValue* const data = parameter_data(value))
+    return pickled_tensor(*data, key, archive, storages);
   return Reader(key, archive, storages).read(value.items, /*has_dtype=*/has_version(value, "_v3"));
 }
 

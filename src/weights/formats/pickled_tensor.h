@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "weights/formats/pickle.h"
-#include "weights/tensor_source.h"
 #include "weights/formats/zip_archive.h"
+#include "weights/tensor_source.h"
 
 namespace sdgen {
 

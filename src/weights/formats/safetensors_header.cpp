@@ -35,8 +35,8 @@ std::optional<at::ScalarType> scalar_type(const std::string& name) {
   return type == kTypes.end() ? std::nullopt : std::optional(type->second);
 }
 
-// Takes the parser's events. Depth 1 holds the tensors by name and __metadata__, depth 2 the fields of a tensor or the
-// texts, depth 3 the numbers of a shape or of data_offsets. What is of no use is passed over.
+// Takes the parser's events. Depth 1 holds the tensors by name and __metadata__, depth 2 the fields of a
+// tensor or the texts, depth 3 the numbers of a shape or of data_offsets. What is of no use is passed over.
 class HeaderReader : public Json::json_sax_t {
  public:
   explicit HeaderReader(const std::string& path) : path_(path) {}
@@ -87,7 +87,8 @@ class HeaderReader : public Json::json_sax_t {
   bool boolean(bool /*value*/) override { return other(); }
   bool null() override { return other(); }
   bool binary(Json::binary_t& /*value*/) override { return false; }
-  bool parse_error(std::size_t /*at*/, const std::string& /*token*/, const Json::exception& /*error*/) override {
+  bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                   const Json::exception& /*error*/) override {
     fail("its header is not JSON");
   }
 
@@ -122,7 +123,8 @@ class HeaderReader : public Json::json_sax_t {
     fail("tensor '", name_, "': expected dtype, shape and data_offsets");
   }
   [[noreturn]] void fail_shape() const {
-    fail("tensor '", name_, "': unusable shape; expected at most ", kMostDimensions, " sizes from 0 to ", kMostSize);
+    fail("tensor '", name_, "': unusable shape; expected at most ", kMostDimensions, " sizes from 0 to ",
+         kMostSize);
   }
   [[noreturn]] void fail_offsets() const {
     fail("tensor '", name_, "': data_offsets must be two non-negative integers");

@@ -27,9 +27,9 @@ inline constexpr std::size_t kMostTensors = 200'000;
 inline constexpr std::size_t kMostMetadataTexts = 100'000;
 inline constexpr std::size_t kMostMetadataBytes = std::size_t{32} << 20;
 
-// Reads `text`, the header of the file `path`. Throws Error(kInput) naming the file and, where there is one, the
-// tensor, for what is not JSON or nested too deeply, a name or a field that is there twice, entries without dtype,
-// shape or data_offsets, unknown dtypes, unusable shapes, and more than the limits above.
+// Reads `text`, the header of the file `path`. Throws Error(kInput) naming the file and, where there is one,
+// the tensor, for what is not JSON or nested too deeply, a name or a field that is there twice, entries
+// without dtype, shape or data_offsets, unknown dtypes, unusable shapes, and more than the limits above.
 SafetensorsHeader read_safetensors_header(std::string_view text, const std::string& path);
 
 }  // namespace sdgen

@@ -46,7 +46,8 @@ std::string header_of(const TensorSource& source, std::optional<at::ScalarType> 
     std::uint64_t numbers = 1;
     for (const std::int64_t size : info.shape) numbers *= static_cast<std::uint64_t>(size);
     end += numbers * c10::elementSize(to);
-    nlohmann::ordered_json entry = {{"dtype", dtype_code(to)}, {"shape", info.shape}, {"data_offsets", {begin, end}}};
+    nlohmann::ordered_json entry = {
+        {"dtype", dtype_code(to)}, {"shape", info.shape}, {"data_offsets", {begin, end}}};
     // Keys are distinct: header[key] would look through all those before it.
     header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(key, std::move(entry));
   }

@@ -13,7 +13,8 @@ constexpr std::uint32_t kEntryMark = 0x04034b50, kDirectoryMark = 0x02014b50, kE
 constexpr std::uint64_t kEndSize = 22, kLocatorSize = 20, kDirectoryEntrySize = 46, kEntrySize = 30;
 constexpr std::uint64_t kLongestComment = 65535;
 // PyTorch writes an entry a storage, some thousand of names as long as its folder's.
-constexpr std::uint64_t kMostEntries = 200'000, kLongestName = 1000, kMostDirectoryBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostEntries = 200'000, kLongestName = 1000,
+                        kMostDirectoryBytes = std::uint64_t{64} << 20;
 constexpr std::uint32_t kWide = 0xffffffff;  // the number is in the zip64 field
 
 }  // namespace
@@ -43,7 +44,8 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     offset = read_entry(offset);
     if (offset - directory.offset > kMostDirectoryBytes)
-      fail_input(path_, ": a zip file whose directory has more than ", kMostDirectoryBytes, " bytes (the limit)");
+      fail_input(path_, ": a zip file whose directory has more than ", kMostDirectoryBytes,
+                 " bytes (the limit)");
   }
 }
 
@@ -87,7 +89,8 @@ std::uint64_t ZipArchive::read_entry(std::uint64_t at) {
   const std::uint64_t next = at + kDirectoryEntrySize + name_size + extra_size + comment_size;
   if (next > mapping_->size()) fail("it ends at byte ", mapping_->size());
   if (name_size > kLongestName)
-    fail_input(path_, ": a zip file with an entry whose name has ", name_size, " bytes (limit ", kLongestName, ")");
+    fail_input(path_, ": a zip file with an entry whose name has ", name_size, " bytes (limit ", kLongestName,
+               ")");
   const std::string name(reinterpret_cast<const char*>(mapping_->data()) + at + kDirectoryEntrySize,
                          name_size);
   std::uint64_t stored = number_at<std::uint32_t>(at + 20), size = number_at<std::uint32_t>(at + 24),

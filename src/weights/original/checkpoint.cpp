@@ -4,14 +4,14 @@
 #include <optional>
 #include <set>
 
-#include "weights/original/checkpoint_places.h"
 #include "weights/edited_source.h"
+#include "weights/formats/weights_file.h"
+#include "weights/original/checkpoint_places.h"
 #include "weights/original/original_text.h"
 #include "weights/original/original_unet.h"
 #include "weights/original/original_vae.h"
 #include "weights/original/scheduler_config.h"
 #include "weights/shapes.h"
-#include "weights/formats/weights_file.h"
 
 namespace sdgen {
 namespace {

@@ -10,8 +10,8 @@ namespace sdgen {
 namespace {
 
 constexpr std::array kVaeResnet = {LeafName{"norm1", "norm1"}, LeafName{"conv1", "conv1"},
-                                LeafName{"norm2", "norm2"}, LeafName{"conv2", "conv2"},
-                                LeafName{"nin_shortcut", "conv_shortcut"}};
+                                   LeafName{"norm2", "norm2"}, LeafName{"conv2", "conv2"},
+                                   LeafName{"nin_shortcut", "conv_shortcut"}};
 
 constexpr std::array kAttention = {LeafName{"norm", "group_norm"}, LeafName{"q", "to_q"},
                                    LeafName{"k", "to_k"}, LeafName{"v", "to_v"},

@@ -94,8 +94,9 @@ void check_up_blocks(const TensorSource& unet, const UnetLayout& layout) {
   std::vector<int> up(layout.up.rbegin(), layout.up.rend());
   for (int& layers : up) --layers;
   if (up != layout.down)
-    fail_input(unet.describe(), ": a UNet with ", counts_text(layout.down), " resnets a level on the way down and ",
-               counts_text(layout.up), " on the way up is not one that we know (one more there)");
+    fail_input(unet.describe(), ": a UNet with ", counts_text(layout.down),
+               " resnets a level on the way down and ", counts_text(layout.up),
+               " on the way up is not one that we know (one more there)");
 }
 
 void add_block_types(const TensorSource& unet, const Depths& depths, Json& config) {

@@ -65,33 +65,31 @@ PromptLine edited(Job job, const std::string& text) {
 }
 
 // Other values than complete_job()'s, of all that an edit takes from its picture.
-const std::map<std::string_view, std::string> kTaken = {
-    {"negative-prompt", "rain"},
-    {"seed", "8"},
-    {"width", "96"},
-    {"height", "128"},
-    {"steps", "5"},
-    {"guidance-scale", "3"},
-    {"sampler", "dpm++2m"},
-    {"schedule", "karras"},
-    {"eta", "0.5"},
-    {"prediction-type", "v_prediction"},
-    {"timestep-spacing", "trailing"},
-    {"zero-snr", "true"},
-    {"guidance-rescale", "0.25"},
-    {"clip-skip", "1"},
-    {"refiner-start", "0.5"},
-    {"strength", "0.4"},
-    {"image-guidance-scale", "2"},
-    {"control-scale", "0.5"},
-    {"control-start", "0.25"},
-    {"control-end", "0.75"}};
+const std::map<std::string_view, std::string> kTaken = {{"negative-prompt", "rain"},
+                                                        {"seed", "8"},
+                                                        {"width", "96"},
+                                                        {"height", "128"},
+                                                        {"steps", "5"},
+                                                        {"guidance-scale", "3"},
+                                                        {"sampler", "dpm++2m"},
+                                                        {"schedule", "karras"},
+                                                        {"eta", "0.5"},
+                                                        {"prediction-type", "v_prediction"},
+                                                        {"timestep-spacing", "trailing"},
+                                                        {"zero-snr", "true"},
+                                                        {"guidance-rescale", "0.25"},
+                                                        {"clip-skip", "1"},
+                                                        {"refiner-start", "0.5"},
+                                                        {"strength", "0.4"},
+                                                        {"image-guidance-scale", "2"},
+                                                        {"control-scale", "0.5"},
+                                                        {"control-start", "0.25"},
+                                                        {"control-end", "0.75"}};
 
 // What the edit must name itself, what a warning is told of, and what is not the picture's.
 const std::map<std::string_view, std::string> kGiven = {
     {"init-image", "start.png"}, {"mask", "mask.png"}, {"control-image", "edges.png"}};
-const std::map<std::string_view, std::string> kWarned = {
-    {"attend", "cat:2"}, {"focus", "cat=0,0,0.5,1"}};
+const std::map<std::string_view, std::string> kWarned = {{"attend", "cat:2"}, {"focus", "cat=0,0,0.5,1"}};
 const std::set<std::string_view> kNotRepeated = {"prompt", "count", "best-of", "edit-from", "output"};
 
 // The names and values of the last line of a text whose values hold no comma.
@@ -129,7 +127,10 @@ std::vector<Changed> changed_by_model() {
   const std::vector<std::pair<std::string, std::function<void(ModelInfo&)>>> changes = {
       {"model", [](ModelInfo& m) { m.name = "other"; }},
       {"refiner", [](ModelInfo& m) { m.refiner = "varnish"; }},
-      {"controlnet", [](ModelInfo& m) { m.controlnets = {"edges", "depth"}; }},
+      {"controlnet",
+       [](ModelInfo& m) {
+         m.controlnets = {"edges", "depth"};
+       }},
       {"lora", [](ModelInfo& m) { m.loras = {"ink:1"}; }},
       {"embedding", [](ModelInfo& m) { m.embeddings = {"<ink>"}; }},
       {"dtype", [](ModelInfo& m) { m.dtype = "bfloat16"; }},

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/options/options.h"
 #include "cli/cli_errors.h"
+#include "cli/options/options.h"
 #include "support/safetensors_file.h"
 
 namespace sdgen::cli {

@@ -53,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{times(101, "--embedding", "x"), "--embedding: given more than 100 times (the limit)"},
         Case{times(101, "--attend", "a:1"), "--attend: expected at most 100 entries, got more"},
         Case{{"--focus", joined(101, "a=0,0,1,1;")}, "--focus: expected at most 100 entries, got more"},
-        Case{{"--control-scale", joined(101, "1;")}, "--control-scale: expected at most 100 entries, got more"},
+        Case{{"--control-scale", joined(101, "1;")},
+             "--control-scale: expected at most 100 entries, got more"},
         Case{{"--sweep", "steps=1" + joined(9999, ",1"), "--sweep", "seed=1,2"},
              "--sweep: more than 10000 combinations of all values; sweep fewer at a time"}));
 

@@ -72,10 +72,31 @@ TEST(ParseOptions, LeavesTheRestToTheModel) {
 }
 
 TEST(ParseOptions, ReadsMachineAndMessages) {
-  const Options options = parse_options({"-p", "x", "-m", "dir", "--device", "cuda:1", "--dtype", "bfloat16",
-                                         "--threads", "3", "--vae-tiling", "off", "--batch-size", "4",
-                                         "--overwrite", "--json", "--log-level", "trace", "--low-memory",
-                                         "--memory-limit", "2.5", "--ranker", "clip", "--best-of", "3"});
+  const Options options = parse_options({"-p",
+                                         "x",
+                                         "-m",
+                                         "dir",
+                                         "--device",
+                                         "cuda:1",
+                                         "--dtype",
+                                         "bfloat16",
+                                         "--threads",
+                                         "3",
+                                         "--vae-tiling",
+                                         "off",
+                                         "--batch-size",
+                                         "4",
+                                         "--overwrite",
+                                         "--json",
+                                         "--log-level",
+                                         "trace",
+                                         "--low-memory",
+                                         "--memory-limit",
+                                         "2.5",
+                                         "--ranker",
+                                         "clip",
+                                         "--best-of",
+                                         "3"});
   EXPECT_EQ(options.model, "dir");
   EXPECT_EQ(options.compute.device, Device::kCuda);
   EXPECT_EQ(options.compute.device_index, 1);

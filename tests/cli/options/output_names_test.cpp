@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "cli/options/output_pattern.h"
 #include "cli/cli_errors.h"
+#include "cli/options/output_pattern.h"
 
 namespace sdgen::cli {
 namespace {

@@ -62,7 +62,8 @@ TEST(Sweep, UnknownNamesAndWrongValuesAreRefused) {
   EXPECT_TRUE(contains(refusal({"steps=1", "steps=2"}), "steps is swept twice"));
   EXPECT_TRUE(contains(refusal({"size=64", "width=8"}), "width is swept twice"));
   // A million combinations would be gigabytes of options.
-  const std::string many = "=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30";
+  const std::string many =
+      "=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30";
   EXPECT_TRUE(contains(refusal({"steps" + many, "guidance-scale" + many, "seed" + many}),
                        "more than 10000 combinations"));
   // generate sweeps too.

@@ -15,9 +15,9 @@ class UnetRows : public ::testing::TestWithParam<std::string> {
  protected:
   static Unet unet(at::ScalarType dtype) {
     const std::filesystem::path folder = testing::golden_path("pipelines/" + GetParam());
-    return Unet(
-        {open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{at::kCPU, dtype}, Weights::Mode::kRead},
-        read_model({.model = folder}).unet);
+    return Unet({open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{at::kCPU, dtype},
+                 Weights::Mode::kRead},
+                read_model({.model = folder}).unet);
   }
   static Tensor context(std::int64_t rows) {
     const testing::GoldenTensors tensors("stages/" + GetParam() + ".safetensors");
@@ -30,8 +30,9 @@ struct Input {
   Tensor sample, times, words;
 };
 
-// What must be equal is equal in double, but for its last bits. In float32 both round as much as the processor's loops
-// do, each in its own way: nearly as much, so that neither is off by more than twice what the other is.
+// What must be equal is equal in double, but for its last bits. In float32 both round as much as the
+// processor's loops do, each in its own way: nearly as much, so that neither is off by more than twice what
+// the other is.
 using Evaluation = std::function<Tensor(const Unet& unet, const Input& input)>;
 
 void expect_equal(const Unet& single, const Unet& exact, const Input& input, const Evaluation& one,
@@ -67,7 +68,8 @@ TEST_P(UnetRows, SharedByTwoTextsEqualRowsOfTheirOwn) {
 
 TEST_P(UnetRows, EachRowSeesItsOwnTextAlone) {
   const Unet single = unet(at::kFloat), exact = unet(at::kDouble);
-  const Input input = {testing::numbers({2, 4, 8, 8}, 6), at::full({1}, 300.0F), context(6)};  // three texts a row
+  const Input input = {testing::numbers({2, 4, 8, 8}, 6), at::full({1}, 300.0F),
+                       context(6)};  // three texts a row
   const Evaluation together = [](const Unet& net, const Input& in) {
     return net(in.sample, in.times, net.text(in.words));
   };

@@ -146,8 +146,8 @@ TEST(Samplers, ACallbackMayReplaceTheLatents) {
                             },
                             config.prediction_type};
     NoiseSource noise({3});
-    const Tensor latents = plan.sample(denoiser, noise.draw({4, 6, 5}), noise,
-                                       [&](const Step&, Tensor& x) { x = known; });
+    const Tensor latents =
+        plan.sample(denoiser, noise.draw({4, 6, 5}), noise, [&](const Step&, Tensor& x) { x = known; });
     for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_TRUE(at::equal(seen[i], known));
     EXPECT_TRUE(at::equal(latents, known));
   }

@@ -57,7 +57,8 @@ TEST(PromptEdit, APatchThatLookedAtDroppedWordsAloneStaysFinite) {
   q[0][0][1] = 1e4F;
   const Tensor weights = edit.word_weights({.q = q, .k = k, .v = k, .heads = 1, .height = 1, .width = 1});
   EXPECT_TRUE(at::isfinite(weights).all().item<bool>());
-  EXPECT_TRUE(testing::is_close(weights[1].narrow(-1, 0, 3), at::zeros({1, 1, 3}), 1e-6)) << "nobody took its share";
+  EXPECT_TRUE(testing::is_close(weights[1].narrow(-1, 0, 3), at::zeros({1, 1, 3}), 1e-6))
+      << "nobody took its share";
 }
 
 TEST(Focus, ABoxCoversPatchesInPart) {

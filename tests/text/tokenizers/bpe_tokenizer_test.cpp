@@ -311,7 +311,8 @@ TEST(BpeTokenizer, MergesThatAreNoFileAreRefused) {
 
 TEST(BpeTokenizer, AddedTokensOfMoreThanAThousandBytesAreRefused) {
   const auto with = [](std::size_t bytes) {
-    return small_folder(R"({"added_tokens_decoder": {"9": {"content": ")" + std::string(bytes, 'q') + "\"}}}");
+    return small_folder(R"({"added_tokens_decoder": {"9": {"content": ")" + std::string(bytes, 'q') +
+                        "\"}}}");
   };
   EXPECT_EQ(message_of_opening(with(1000)), "opened");
   EXPECT_NE(message_of_opening(with(1001)).find("has 1001 bytes (limit 1000)"), std::string::npos);
@@ -321,10 +322,12 @@ TEST(BpeTokenizer, MoreTokensOrMergesThanAnyModelHasAreRefused) {
   std::string vocab = "{\"a\":0", merges;
   for (int i = 1; i <= 1'000'000; ++i) vocab += concat(",\"", i, "\":", i);
   for (int i = 0; i <= 1'000'000; ++i) merges += "a b</w>\n";
-  EXPECT_NE(message_of_opening(small_folder("{}", vocab + "}")).find("vocab.json: vocabulary: 1000001 tokens are too many"),
+  EXPECT_NE(message_of_opening(small_folder("{}", vocab + "}"))
+                .find("vocab.json: vocabulary: 1000001 tokens are too many"),
             std::string::npos);
-  EXPECT_NE(message_of_opening(small_folder("{}", kVocab, merges)).find("merges.txt: more than 1000000 merges"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of_opening(small_folder("{}", kVocab, merges)).find("merges.txt: more than 1000000 merges"),
+      std::string::npos);
 }
 
 }  // namespace

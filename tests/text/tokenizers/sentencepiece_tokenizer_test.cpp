@@ -229,7 +229,8 @@ std::string long_field(int number, const std::string& bytes) {
 
 TEST(SentencePieceTokenizer, RefusesAPieceOfMoreThanAThousandBytes) {
   const auto with = [](std::size_t bytes) {
-    return message_of_opening(folder_with(kSpecialPieces + long_field(1, long_field(1, std::string(bytes, 'q')))));
+    return message_of_opening(
+        folder_with(kSpecialPieces + long_field(1, long_field(1, std::string(bytes, 'q')))));
   };
   EXPECT_EQ(with(1000), "opened");
   EXPECT_NE(with(1001).find("piece 3: 1001 bytes (limit 1000)"), std::string::npos) << with(1001);

@@ -207,7 +207,8 @@ TEST_F(LoraWeights, OfSeveralPatternsTheLastInOrderCounts) {
                          {"unet.mid_block.attentions.0.to_q.lora_B.weight", at::ones({4, 1})}};
   const std::string key = "mid_block.attentions.0.to_q.weight";
   const auto with = [&](const std::string& patterns) {
-    return merged(tensors, 1.0, R"({"unet.lora_alpha": 6, "unet.alpha_pattern": )" + patterns + "}")->read(key);
+    return merged(tensors, 1.0, R"({"unet.lora_alpha": 6, "unet.alpha_pattern": )" + patterns + "}")
+        ->read(key);
   };
   EXPECT_TRUE(at::equal(with(R"({"0.to_q": 2, "to_q": 3, "o_q": 9, "x.to_q": 9})"), with(R"({"to_q": 3})")));
   EXPECT_TRUE(at::equal(with(R"({"mid_block.attentions.0.to_q": 4, "attentions.0.to_q": 5})"),

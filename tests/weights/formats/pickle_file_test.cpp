@@ -7,8 +7,8 @@
 
 #include "support/golden.h"
 #include "support/safetensors_file.h"
-#include "weights/model_files.h"
 #include "weights/formats/weights_file.h"
+#include "weights/model_files.h"
 
 namespace sdgen {
 namespace {

@@ -30,17 +30,19 @@ std::string tensor(const std::vector<std::uint64_t>& shape = {1}) {
     sizes += number(size);
     strides += number(1);
   }
-  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") +
-         number(1) + "tQK\x01K\x01\x86" + "0" + number(0) + "(" + sizes + "t(" + strides +
-         "t\x89" "ccollections\nOrderedDict\n)RtR";
+  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") +
+         text("cpu") + number(1) + "tQK\x01K\x01\x86" + "0" + number(0) + "(" + sizes + "t(" + strides +
+         "t\x89"
+         "ccollections\nOrderedDict\n)RtR";
 }
 
 struct PickleLimits : ::testing::Test {
   testing::TemporaryFolder folder;
 
   std::shared_ptr<const TensorSource> open(const std::string& pickle) const {
-    testing::write_bytes(folder.path() / "x.ckpt", testing::zip_bytes({{"a/data.pkl", "\x80\x02" + pickle + "."},
-                                                                        {"a/data/0", std::string(4, '\0')}}));
+    testing::write_bytes(
+        folder.path() / "x.ckpt",
+        testing::zip_bytes({{"a/data.pkl", "\x80\x02" + pickle + "."}, {"a/data/0", std::string(4, '\0')}}));
     return open_weights_file(folder.path() / "x.ckpt");
   }
   std::string refusal(const std::string& pickle) const {
@@ -48,7 +50,8 @@ struct PickleLimits : ::testing::Test {
       open(pickle);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kInput);
-      EXPECT_EQ(std::string(error.what()).find((folder.path() / "x.ckpt").string() + ": "), 0u) << error.what();
+      EXPECT_EQ(std::string(error.what()).find((folder.path() / "x.ckpt").string() + ": "), 0u)
+          << error.what();
       return error.what();
     }
     return "opened";
@@ -64,11 +67,11 @@ TEST_F(PickleLimits, ATrainingCheckpointOfThousandsOfTensorsOpens) {
   for (int i = 0; i < 2500; ++i) {
     const std::string name = "model.diffusion_model.output_blocks." + std::to_string(i) + ".weight";
     model += text(name) + tensor();
-    state += std::string("M") + testing::little_endian(static_cast<std::uint64_t>(i), 2) + "}(" + text("step") + tensor() + text("exp_avg") + tensor() +
-             text("exp_avg_sq") + tensor() + "u";
+    state += std::string("M") + testing::little_endian(static_cast<std::uint64_t>(i), 2) + "}(" +
+             text("step") + tensor() + text("exp_avg") + tensor() + text("exp_avg_sq") + tensor() + "u";
   }
-  const auto source = open(std::string("}(") + text("state_dict") + "}(" + model + "u" + text("optimizer_states") + "]}" +
-                           text("state") + "}(" + state + "usau");
+  const auto source = open(std::string("}(") + text("state_dict") + "}(" + model + "u" +
+                           text("optimizer_states") + "]}" + text("state") + "}(" + state + "usau");
   EXPECT_EQ(source->keys().size(), 2500u);
 }
 
@@ -104,10 +107,17 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"Numbers", "](" + repeated("K\1", 600'000) + "e", "more than 500000 values"},
         Hostile{"Duplicates", "}" + std::string(5'000'000, '2'), "more than 4000000 references"},
         Hostile{"Recalls", "}q\1" + repeated("h\1", 5'000'000), "more than 4000000 references"},
-        Hostile{"RepeatedCalls", "ccollections\nOrderedDict\nq\1((" + repeated("K\1", 100'000) + "ltq\2" + repeated("h\1h\2R", 400'000),
+        Hostile{"RepeatedCalls",
+                "ccollections\nOrderedDict\nq\1((" + repeated("K\1", 100'000) + "ltq\2" +
+                    repeated("h\1h\2R", 400'000),
                 "more than 4000000 references"},
-        Hostile{"LongName", nested("}" + text("t") + tensor() + "s", 1, 2000), "a tensor's name of 2000 bytes (limit 1000)"},
-        Hostile{"NestedNames", tensor() + "q\x01" "0" + nested(numbered_names(50'000), 8, 120),
+        Hostile{"LongName", nested("}" + text("t") + tensor() + "s", 1, 2000),
+                "a tensor's name of 2000 bytes (limit 1000)"},
+        Hostile{"NestedNames",
+                tensor() +
+                    "q\x01"
+                    "0" +
+                    nested(numbered_names(50'000), 8, 120),
                 "names have more than 33554432 bytes"},
         Hostile{"HugeEmptyShape", "}" + text("t") + tensor({0, 2147483647, 2147483647, 2147483647}) + "s",
                 "tensor 't' has a size that overflows"},
@@ -117,7 +127,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(PickleLimits, AParameterOfAParameterIsNoTensorHoweverDeep) {
   const std::string rebuild = "ctorch._utils\n_rebuild_parameter\n";
-  const std::string pickle = "}" + text("t") + repeated(rebuild, 100'000) + tensor() + repeated("\x85R", 100'000) + "s";
+  const std::string pickle =
+      "}" + text("t") + repeated(rebuild, 100'000) + tensor() + repeated("\x85R", 100'000) + "s";
   EXPECT_NE(refusal(pickle).find("holds no tensors"), std::string::npos) << refusal(pickle);
 }
 
@@ -127,7 +138,8 @@ TEST_F(PickleLimits, LongEntryNamesOfTheZipAreRefused) {
     open_weights_file(folder.path() / "x.ckpt");
     ADD_FAILURE() << "opened";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("name has 1001 bytes (limit 1000)"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("name has 1001 bytes (limit 1000)"), std::string::npos)
+        << error.what();
   }
 }
 

@@ -133,7 +133,8 @@ TEST_F(Safetensors, HostileFilesAreRefusedByName) {
       {"expected dtype, shape", header(R"({"t":{"dtype":["F32"],"shape":[2],"data_offsets":[0,8]}})")},
       {"expected dtype, shape", header(R"({"t":[]})")},
       {"expected dtype, shape", header(R"({"t":null})")},
-      {"shape is there twice", header(R"({"t":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}})")},
+      {"shape is there twice",
+       header(R"({"t":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}})")},
       {"__metadata__ is there twice", header(R"({"__metadata__":{},"__metadata__":{}})")},
       {"metadata 'a' is there twice", header(R"({"__metadata__":{"a":"1","a":"2"}})")},
       {"__metadata__ is not a JSON object", header(R"({"__metadata__":["a"]})")},
@@ -172,13 +173,15 @@ std::string many_tensors(std::size_t count) {
 TEST_F(Safetensors, ManyTensorsAreReadAndTooManyRefused) {
   ASSERT_EQ(refusal(many_tensors(kMostTensors)), "");
   EXPECT_EQ(open_safetensors(path())->keys().size(), kMostTensors);
-  EXPECT_NE(refusal(many_tensors(kMostTensors + 1)).find("more than 200000 tensors (the limit)"), std::string::npos);
+  EXPECT_NE(refusal(many_tensors(kMostTensors + 1)).find("more than 200000 tensors (the limit)"),
+            std::string::npos);
 }
 
 TEST_F(Safetensors, TooMuchMetadataIsRefused) {
   std::string header = "{\"__metadata__\":{\"a\":\"\"";
   for (std::size_t i = 0; i < kMostMetadataTexts; ++i) header += ",\"" + std::to_string(i) + "\":\"\"";
-  EXPECT_NE(refusal(safetensors_bytes(header + "}}", "")).find("more than 100000 texts of metadata"), std::string::npos);
+  EXPECT_NE(refusal(safetensors_bytes(header + "}}", "")).find("more than 100000 texts of metadata"),
+            std::string::npos);
   header = "{\"__metadata__\":{\"a\":\"";
   header.append(kMostMetadataBytes, 'x').append("\"}}");
   EXPECT_NE(refusal(safetensors_bytes(header, "")).find("more than 33554432 bytes of metadata"),
@@ -256,7 +259,8 @@ TEST_F(Safetensors, TensorsNobodyAskedForAreReported) {
 }
 
 TEST_F(Safetensors, AnEmptyTensorWhoseOtherSizesOverflowIsRefused) {
-  for (const std::string shape : {"[0,2147483647,2147483647,2147483647]", "[2147483647,2147483647,2147483647,0]"})
+  for (const std::string shape :
+       {"[0,2147483647,2147483647,2147483647]", "[2147483647,2147483647,2147483647,0]"})
     EXPECT_NE(refusal(safetensors_bytes(
                           R"({"t":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":[0,0]}})", ""))
                   .find("tensor 't': its size overflows"),

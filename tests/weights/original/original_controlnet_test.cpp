@@ -5,8 +5,8 @@
 #include "support/named_numbers.h"
 #include "support/safetensors_file.h"
 #include "support/single_files.h"
-#include "weights/original/checkpoint.h"
 #include "weights/formats/weights_file.h"
+#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {

@@ -1,6 +1,6 @@
-// The library that holds libsentencepiece: it and libtorch's libc10 both define a variable FLAGS_minloglevel, of 32
-// bytes here and of 4 there. In one scope of symbols the constructor of the one overwrites what lies beside the other's,
-// among it libtorch's choice between throwing and aborting.
+// The library that holds libsentencepiece: it and libtorch's libc10 both define a variable FLAGS_minloglevel,
+// of 32 bytes here and of 4 there. In one scope of symbols the constructor of the one overwrites what lies
+// beside the other's, among it libtorch's choice between throwing and aborting.
 #include <sentencepiece_processor.h>
 
 #include <utility>
