@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@
 #include "sdgen/request.h"
 
 namespace sdgen {
+
+class Engine;
 
 // One run() of a Generator at a time; several Generators may run side by side, each on a thread of its own.
 // Each computes with its own ComputeOptions::threads: the count is set for the thread that calls run(), and
@@ -31,6 +34,9 @@ class Generator {
   // each other.
   Generator(const ModelFiles& files, const ComputeOptions& compute);
   Generator(const std::filesystem::path& model, const ComputeOptions& compute);
+  // A generator of another kind: whatever is an Engine (src/run/engine.h), with a CLIP that ranks its
+  // pictures.
+  explicit Generator(std::unique_ptr<Engine> engine, const std::optional<std::filesystem::path>& ranker = {});
   ~Generator();
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

@@ -98,7 +98,7 @@ std::vector<TextToEncode> texts_of(const Request& request, const Model& model) {
   return texts;
 }
 
-std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<Request>& requests) {
+std::vector<BatchRow> rows_of(const Batch& batch, const std::vector<Request>& requests) {
   std::vector<BatchRow> rows;
   for (const Job& job : batch) {
     const Request& request = requests[job.request_index];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diffusion/guidance.h"
+#include "run/engine.h"
 #include "run/requests.h"
 #include "run/steering.h"
 
@@ -39,7 +40,7 @@ struct BatchRow {
   std::uint64_t seed;
   bool is_picture;
 };
-std::vector<BatchRow> rows_of(const std::vector<Job>& batch, const std::vector<Request>& requests);
+std::vector<BatchRow> rows_of(const Batch& batch, const std::vector<Request>& requests);
 
 // What the rows' texts and sizes say, token_weights and channels aside. Focused words by themselves stand
 // behind the prompts.

@@ -5,7 +5,6 @@
 #include <random>
 
 #include "diffusion/samplers/sampler.h"
-#include "plain/request_table.h"
 #include "run/control.h"
 #include "sdgen/image.h"
 #include "text/prompt_words.h"
@@ -13,11 +12,9 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostPixels = 16384;  // a side; beyond it is a slip of the finger
-constexpr int kMostPictures = 1'000'000;
+constexpr int kMostPixels = 16384;                // a side; beyond it is a slip of the finger
 constexpr std::size_t kMaxPromptBytes = 100'000;  // 77 tokens are some 400
 constexpr std::size_t kMaxSteeredWords = 100;
-constexpr int kMaxBatch = 4096;
 
 int checked_size(const char* name, int pixels, int multiple) {
   if (pixels < multiple || pixels > kMostPixels || pixels % multiple != 0) {
@@ -128,15 +125,6 @@ std::uint64_t random_seed() {
   return std::random_device{}();
 }
 
-// Each of a run's requests is held to it by itself already.
-void check_total(const std::vector<Request>& requests) {
-  std::int64_t total = 0;
-  for (const Request& request : requests) total += std::int64_t{request.count} * request.best_of;
-  if (total > kMostPictures)
-    fail_request("a run draws ", total, " pictures, those that --best-of chooses from too; expected at most ",
-                 kMostPictures);
-}
-
 ScheduleOverrides overrides_of(const Request& request) {
   return {.schedule = request.schedule,
           .prediction_type = request.prediction_type,
@@ -219,23 +207,6 @@ Request complete_request(const Request& request, const Model& model) {
   check_clip_skip(complete, model);
   plan_of(complete, model);  // too many or too few steps are refused here
   return complete;
-}
-
-std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size) {
-  if (batch_size < 1 || batch_size > kMaxBatch)
-    fail_request("batch-size ", batch_size, ": expected 1 to ", kMaxBatch);
-  check_total(requests);
-  std::vector<std::vector<Job>> batches;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (int k = 0; k < requests[i].count * requests[i].best_of; ++k) {
-      const bool joins = !batches.empty() && batches.back().size() < static_cast<std::size_t>(batch_size) &&
-                         same_settings(requests[batches.back().front().request_index], requests[i]) &&
-                         !requests[i].edit_from;  // has a companion in its batch already
-      if (!joins) batches.emplace_back();
-      batches.back().push_back({i, k, *requests[i].seed + static_cast<std::uint64_t>(k)});
-    }
-  }
-  return batches;
 }
 
 }  // namespace sdgen

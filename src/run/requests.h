@@ -1,8 +1,5 @@
-// Requests: filled in, checked, and laid out as batches.
+// Requests to a diffusion model: filled in, checked, laid out as steps.
 #pragma once
-
-#include <cstdint>
-#include <vector>
 
 #include "diffusion/samplers/sampler.h"
 #include "models/model.h"
@@ -24,16 +21,7 @@ enum class Part { kWhole, kUntilRefiner, kRefiner };
 // Throws as Sampler::plan(), and Error(kRequest) where no step is left to do.
 SamplingPlan plan_of(const Request& complete, const Model& model, Part part = Part::kWhole);
 
-// One picture to draw.
-struct Job {
-  std::size_t request_index = 0;
-  int index = 0;  // 0 .. count * best_of - 1
-  std::uint64_t seed = 0;
-};
-
-// All pictures of complete `requests` in order, up to `batch_size` together where steps, sampler, eta,
-// guidance and size agree. Throws Error(kRequest) for a batch_size that is not
-// 1 to 4096, or more than 1,000,000 pictures.
-std::vector<std::vector<Job>> plan_batches(const std::vector<Request>& requests, int batch_size);
+// How many pictures a request, or a run, may ask for.
+inline constexpr int kMostPictures = 1'000'000;
 
 }  // namespace sdgen

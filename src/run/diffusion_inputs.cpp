@@ -1,5 +1,5 @@
 // What comes before a run draws: the plan of its memory, texts and starting pictures.
-#include "run/run.h"
+#include "run/diffusion_drawing.h"
 
 #include <algorithm>
 
@@ -24,16 +24,15 @@ std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
 
 }  // namespace
 
-std::pair<std::size_t, std::vector<TextToEncode>> Run::next_texts(const std::vector<Batch>& batches,
-                                                                  std::size_t first) const {
+std::pair<std::size_t, std::vector<TextToEncode>> DiffusionDrawing::next_texts(std::size_t first) const {
   std::set<TextToEncode> known;
   std::vector<TextToEncode> texts;
   std::size_t end = first;
-  for (; end < batches.size(); ++end) {
+  for (; end < context_.batches.size(); ++end) {
     std::vector<TextToEncode> added;
-    for (const Job& job : batches[end])
+    for (const Job& job : context_.batches[end])
       for (const Worker& worker : workers_)
-        for (const TextToEncode& text : texts_of(requests_[job.request_index], worker.model))
+        for (const TextToEncode& text : texts_of(context_.requests[job.request_index], worker.model))
           if (known.insert(text).second) added.push_back(text);
     if (end > first && texts.size() + added.size() > kMostTexts) break;
     texts.insert(texts.end(), added.begin(), added.end());
@@ -41,63 +40,65 @@ std::pair<std::size_t, std::vector<TextToEncode>> Run::next_texts(const std::vec
   return {end, texts};
 }
 
-void Run::encode_texts(Worker& worker, const std::vector<TextToEncode>& texts) {
+void DiffusionDrawing::encode_texts(Worker& worker, const std::vector<TextToEncode>& texts) {
   Contexts kept;
   for (const TextToEncode& text : texts)
     if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
   worker.contexts = std::move(kept);
   for (const TextToEncode& text : texts) {
-    if (should_stop()) return;  // whoever draws asks again
+    if (context_.teller.should_stop()) throw Stopped{};
     encode(worker, text);
   }
   worker.components.release_text_encoders();
 }
 
 // A small model draws something for any word: who reads of it need not wonder.
-void Run::warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words) {
+void DiffusionDrawing::warn_of_words(const Model& model, const std::string& text,
+                                     const std::vector<PromptWord>& words) {
   if (model.words.empty()) return;
   const std::vector<std::string> outside = words_outside(model.words, words);
   if (!outside.empty())
-    warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
-                     " (the words that it knows are in its sdgen.json)"));
+    context_.teller.warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
+                                     " (the words that it knows are in its sdgen.json)"));
 }
 
-void Run::encode(Worker& worker, const TextToEncode& text) {
+void DiffusionDrawing::encode(Worker& worker, const TextToEncode& text) {
   if (worker.contexts.contains(text)) return;
   const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
   const Stopwatch stopwatch;
   EncodedText encoded = encode_text(parts, worker.model.text_states, text);
   synchronize(compute_);
   const double seconds = stopwatch.seconds();
-  report_stage("text_encode", "", seconds);
+  context_.teller.stage("text_encode", "", seconds);
   if (!is_finite(encoded.hidden) || (encoded.pooled.defined() && !is_finite(encoded.pooled)))
     fail_working("the text encoding is not finite (text_encoder, ", dtype_name(compute_.dtype), ")",
                  compute_.dtype == at::kFloat ? "; the weights of the model's text encoder are unusable"
                                               : "; use --dtype float32");
-  if (!encoded.dropped.empty() && &worker == &workers_.front() && observer_.on_warning)
-    observer_.on_warning(concat("the text is longer than the model's ", worker.components.text_tokens(),
-                                " tokens; dropped: ", encoded.dropped));
+  if (!encoded.dropped.empty() && &worker == &workers_.front() && context_.observer.on_warning)
+    context_.observer.on_warning(concat("the text is longer than the model's ",
+                                        worker.components.text_tokens(),
+                                        " tokens; dropped: ", encoded.dropped));
   if (&worker == &workers_.front()) warn_of_words(worker.model, text.text, encoded.words);
   worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
                                                std::move(encoded.words), seconds});
 }
 
-RunSize Run::run_size(const std::vector<Batch>& batches) const {
+RunSize DiffusionDrawing::run_size() const {
   RunSize size;
-  size.is_one_batch = batches.size() == 1;
-  size.previews = options_.preview_every > 0 && observer_.on_preview;
+  size.ranker_bytes = context_.ranker_bytes;
+  size.is_one_batch = context_.batches.size() == 1;
+  size.previews = context_.options.preview_every > 0 && context_.observer.on_preview;
   const Worker& base = workers_.front();
   const std::int64_t scale = base.model.vae.pixels_per_latent();
   std::set<PictureKey> start_pictures;
   std::int64_t most = 0;
-  for (const Batch& batch : batches) {
-    const Request& request = requests_[batch.front().request_index];
-    if (request.best_of > 1) size.ranker_bytes = ranker_->bytes();
+  for (const Batch& batch : context_.batches) {
+    const Request& request = context_.settings(batch);
     if (request.init_image) start_pictures.insert(picture_key(request));
     const std::int64_t height = *request.height / scale, width = *request.width / scale;
     const std::int64_t rows = static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) *
                               questions_of(request, base.model);
-    if (options_.attention || request.edit_from)
+    if (context_.options.attention || request.edit_from)
       size.attended = std::max(size.attended, rows * height * width * base.components.text_tokens());
     if (height * width > size.decoded_height * size.decoded_width) {
       size.decoded_height = height;
@@ -113,35 +114,35 @@ RunSize Run::run_size(const std::vector<Batch>& batches) const {
   return size;
 }
 
-void Run::plan_memory_use(const std::vector<Batch>& batches) {
+void DiffusionDrawing::plan_memory_use() {
   const bool is_sparing = memory_.low_memory || memory_.limit;
   if (compute_.device.is_cpu()) keep_freed_memory();
-  if (!is_sparing && !observer_.on_plan) return;  // it reads every weight header again
+  if (!is_sparing && !context_.observer.on_plan) return;  // it reads every weight header again
   std::vector<const Model*> models;
   for (const Worker& worker : workers_) models.push_back(&worker.model);
   const std::optional<std::uint64_t> left = memory_left(compute_.device, memory_);
   if (memory_.low_memory && !left)
-    warn_once(concat("how much memory is free on ", device_name(compute_),
-                     " cannot be told (libtorch 2.13 can): low-memory keeps everything"));
-  const PlannedRun planned = plan_memory(models, compute_, memory_, run_size(batches), left);
+    context_.teller.warn_once(concat("how much memory is free on ", device_name(compute_),
+                                     " cannot be told (libtorch 2.13 can): low-memory keeps everything"));
+  const PlannedRun planned = plan_memory(models, compute_, memory_, run_size(), left);
   if (planned.gives_back) give_back_freed_memory();
-  if (is_sparing && planned.is_too_much()) warn_once(too_much_text(planned.plan, memory_));
+  if (is_sparing && planned.is_too_much()) context_.teller.warn_once(too_much_text(planned.plan, memory_));
   for (std::size_t i = 0; i < workers_.size(); ++i)
     workers_[i].components.hold_of_unet(planned.held_of_unets[i]);
-  if (observer_.on_plan) observer_.on_plan(planned.plan);
+  if (context_.observer.on_plan) context_.observer.on_plan(planned.plan);
 }
 
-std::size_t Run::last_new_picture(const std::vector<Batch>& batches) const {
+std::size_t DiffusionDrawing::last_new_picture() const {
   std::set<PictureKey> known;
   std::size_t last = 0;
-  for (std::size_t i = 0; i < batches.size(); ++i) {
-    const Request& request = requests_[batches[i].front().request_index];
+  for (std::size_t i = 0; i < context_.batches.size(); ++i) {
+    const Request& request = context_.settings(context_.batches[i]);
     if (request.init_image && known.insert(picture_key(request)).second) last = i;
   }
   return last;
 }
 
-Run::BatchPictures Run::read_pictures(const Request& request, bool more_follow) {
+DiffusionDrawing::BatchPictures DiffusionDrawing::read_pictures(const Request& request, bool more_follow) {
   const auto read = [&](const auto& reader) {
     try {
       return reader(request);
@@ -159,7 +160,7 @@ Run::BatchPictures Run::read_pictures(const Request& request, bool more_follow) 
     const Stopwatch stopwatch;
     EncodedPicture encoded = encode_start_picture({base.model, compute_, base.components, on_load_},
                                                   read(read_start_picture), *request.init_image);
-    report_stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
+    context_.teller.stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
     return encoded;
   });
   if (!more_follow || memory_.low_memory) base.components.release_encoders();

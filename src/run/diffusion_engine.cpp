@@ -1,0 +1,121 @@
+#include "run/diffusion_engine.h"
+
+#include <utility>
+
+#include "compute/slow_dtype.h"
+#include "models/adapters.h"
+#include "models/components.h"
+#include "plain/errors.h"
+#include "run/diffusion_drawing.h"
+
+namespace sdgen {
+namespace {
+
+Model with_controlnets(Model model, const std::vector<std::filesystem::path>& paths) {
+  for (const std::filesystem::path& path : paths) model.controlnets.push_back(open_controlnet(path, model));
+  return model;
+}
+
+// A model with its parts, which point at it.
+struct OpenModel {
+  Model model;
+  std::vector<std::string> warnings;  // of its files, not yet told
+  Components components;
+
+  explicit OpenModel(const std::filesystem::path& path, const Compute& compute)
+      : model(read_model({.model = path})), components(model, compute) {}
+  // With the adapters and ControlNets of `files`.
+  OpenModel(const ModelFiles& files, const Compute& compute)
+      : model(with_controlnets(read_model(files), files.controlnets)),
+        warnings(add_adapters(model, files)),
+        components(model, compute) {}
+  OpenModel(const OpenModel&) = delete;
+  OpenModel& operator=(const OpenModel&) = delete;
+
+  LoadedModel loaded() { return {model, components}; }
+};
+
+void check_refiner(const Model& base, const Model& refiner) {
+  const std::string file = refiner.source.path.string();
+  if (refiner.image_input() != ImageInput::kNone)
+    fail_input(file, ": not a refiner: its UNet takes a picture beside the latents");
+  if (refiner.vae.latent_channels != base.vae.latent_channels ||
+      refiner.vae.pixels_per_latent() != base.vae.pixels_per_latent())
+    fail_input(file, ": its latents are not those of ", base.source.path.string(),
+               "; it cannot go on from them");
+}
+
+class DiffusionEngine : public Engine {
+ public:
+  DiffusionEngine(const ModelFiles& files, const ComputeOptions& options, const Compute& compute, int threads)
+      : compute_(compute), memory_(memory_use_of(options)), base_(files, compute) {
+    if (const std::string slow = slow_dtype_warning(options, compute); !slow.empty())
+      base_.warnings.push_back(slow);
+    if (files.refiner) {
+      refiner_.emplace(ModelFiles{.model = *files.refiner}, compute);
+      check_refiner(base_.model, refiner_->model);
+    }
+    fill_info(files, threads);
+  }
+
+  const ModelInfo& info() const override { return info_; }
+
+  Request complete(const Request& request) const override {
+    Request complete = complete_request(request, base_.model);
+    if (refiner_) {  // what leaves a model no step is refused here
+      plan_of(complete, base_.model, Part::kUntilRefiner);
+      plan_of(complete, refiner_->model, Part::kRefiner);
+    }
+    return complete;
+  }
+
+  std::size_t evaluations(const Request& request) const override {
+    return evaluations_of(request, base_.model, refiner_ ? &refiner_->model : nullptr);
+  }
+
+  std::unique_ptr<Drawing> start(const RunContext& context) override {
+    const auto refiner =
+        refiner_ ? std::optional<LoadedModel>(refiner_->loaded()) : std::optional<LoadedModel>();
+    return std::make_unique<DiffusionDrawing>(base_.loaded(), refiner, compute_, memory_, context);
+  }
+
+  std::vector<std::string> take_warnings() override { return std::exchange(base_.warnings, {}); }
+
+ private:
+  void fill_info(const ModelFiles& files, int threads) {
+    const Model& model = base_.model;
+    const Sampler* const own = find_sampler_of(model.scheduler);
+    info_ = {.name = model.name,
+             .family = model.family,
+             .width = model.native_width(),
+             .height = model.native_height(),
+             .sampler = own ? own->name : "",
+             .guidance_scale = model.guidance_scale,
+             .guidance_rescale = model.guidance_rescale,
+             .steps = model.steps,
+             .device = device_name(compute_),
+             .dtype = dtype_name(compute_.dtype),
+             .quantize = compute_.quantize == Quantize::kInt8 ? "int8" : "none",
+             .threads = threads,
+             .refiner = refiner_ ? refiner_->model.name : "",
+             .takes_picture = model.image_input() == ImageInput::kPicture};
+    for (const ControlNetModel& controlnet : model.controlnets) info_.controlnets.push_back(controlnet.name);
+    for (const Adapter& lora : files.loras) info_.loras.push_back(adapter_text(lora));
+    info_.embeddings = embedding_tokens(model);
+  }
+
+  Compute compute_;
+  MemoryUse memory_;
+  OpenModel base_;
+  std::optional<OpenModel> refiner_;
+  ModelInfo info_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> open_diffusion_engine(const ModelFiles& files, const ComputeOptions& options,
+                                              const Compute& compute, int threads) {
+  return std::make_unique<DiffusionEngine>(files, options, compute, threads);
+}
+
+}  // namespace sdgen
