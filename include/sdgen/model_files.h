@@ -49,19 +49,19 @@ struct ModelFiles {
 
 // What a model folder says of itself, and what will compute it.
 struct ModelInfo {
-  std::string name;    // the folder's name
-  std::string family;  // `_class_name` of model_index.json, e.g. StableDiffusionPipeline
-  int width = 0;       // native size, pixels
+  std::string name{};    // the folder's name
+  std::string family{};  // `_class_name` of model_index.json, e.g. StableDiffusionPipeline
+  int width = 0;         // native size, pixels
   int height = 0;
-  std::string sampler;          // the folder's own scheduler as a sampler name; empty if we have none like it
+  std::string sampler{};        // the folder's own scheduler as a sampler name; empty if we have none like it
   double guidance_scale = 7.5;  // the folder's own defaults
   double guidance_rescale = 0.0;
   int steps = 30;
-  std::string device;                      // "cpu", "cuda:0"
-  std::string dtype;                       // "float32", "bfloat16", "float16"
-  std::string quantize;                    // "none", "int8"
+  std::string device{};                    // "cpu", "cuda:0"
+  std::string dtype{};                     // "float32", "bfloat16", "float16"
+  std::string quantize{};                  // "none", "int8"
   int threads = 0;                         // CPU threads that run() computes with
-  std::string refiner;                     // the refiner's name; empty: none
+  std::string refiner{};                   // the refiner's name; empty: none
   bool takes_picture = false;              // it changes an init_image as the prompt says (InstructPix2Pix)
   std::vector<std::string> controlnets{};  // their names
   std::vector<std::string> loras{};        // "name:scale" of each

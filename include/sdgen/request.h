@@ -16,12 +16,16 @@ using WordName = std::string;
 struct WordWeight {
   WordName word;
   double weight = 1.0;  // 0: nothing is painted of it
+
+  bool operator==(const WordWeight&) const = default;
 };
 
 // The place where it is to be painted, as parts of the width and height from the upper left corner.
 struct WordBox {
   WordName word;
   double x0 = 0.0, y0 = 0.0, x1 = 1.0, y1 = 1.0;
+
+  bool operator==(const WordBox&) const = default;
 };
 
 // One prompt and how to draw it. Empty optionals mean "the model's own"; Generator::complete() fills them.

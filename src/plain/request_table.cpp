@@ -225,12 +225,7 @@ std::span<const RequestRow> request_rows() {
 
 bool same_settings(const Request& one, const Request& other) {
   for (const RequestRow& row : kRows) {
-    const auto differs = [&](auto member) {
-      if constexpr (requires { one.*member == other.*member; })
-        return !(one.*member == other.*member);
-      else
-        return false;  // words and their boxes separate no batches
-    };
+    const auto differs = [&](auto member) { return !(one.*member == other.*member); };
     if (row.separates_batches && std::visit(differs, row.member)) return false;
   }
   return one.edit_from == other.edit_from;

@@ -77,7 +77,7 @@ std::vector<Drawn> DiffusionDrawing::draw(std::size_t index) {
   }
 }
 
-std::vector<Drawn> DiffusionDrawing::pictures_of(const Batch& batch, const FiniteRows& finite_rows,
+std::vector<Drawn> DiffusionDrawing::pictures_of(const Batch& batch, FiniteRows& finite_rows,
                                                  Denoised denoised, std::vector<Image> images,
                                                  double seconds) const {
   const std::vector<int>& failed_steps = finite_rows.failed_steps();

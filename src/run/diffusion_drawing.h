@@ -93,7 +93,7 @@ class DiffusionDrawing : public Drawing {
     std::vector<std::shared_ptr<const AttentionMaps>> attention;
   };
   Denoised denoise(const Batch& batch, const BatchPictures& pictures, FiniteRows& finite_rows);
-  std::vector<Drawn> pictures_of(const Batch& batch, const FiniteRows& finite_rows, Denoised denoised,
+  std::vector<Drawn> pictures_of(const Batch& batch, FiniteRows& finite_rows, Denoised denoised,
                                  std::vector<Image> images, double seconds) const;
   // `latents`: what the model before left; undefined for the first. Attention is recorded only of that.
   Tensor denoise_share(const Share& share, const Batch& batch, const BatchPictures& pictures,

@@ -42,7 +42,7 @@ TEST_P(Stages, TextEncoderEqualsTheReference) {
     const auto row = static_cast<std::int64_t>(i);
     EXPECT_TRUE(at::equal(at::tensor(tokenizer->encode(prompts[i]).ids, at::kLong), ids[row]));
     EXPECT_TRUE(
-        testing::is_close(encode_text({{*tokenizer, encoder}}, TextStatesUsed::kLast, prompts[i]).hidden[0],
+        testing::is_close(encode_text({{*tokenizer, encoder}}, TextStatesUsed::kLast, {prompts[i]}).hidden[0],
                           hidden[row], 2e-5));
   }
 }

@@ -123,10 +123,10 @@ nlohmann::ordered_json json_of(const std::optional<T>& value) {
 }
 
 // Opens the model and completes the requests. A file's wrong lines are reported even where there is no model.
-Generator open_and_complete(const Options& options, PromptFile& file) {
+Generator open_and_complete(const OpenGenerator& open, const Options& options, PromptFile& file) {
   std::optional<Generator> generator;
   try {
-    generator.emplace(model_files(options), options.compute);
+    generator.emplace(open(options));
   } catch (const Error&) {
     if (file.errors.empty()) throw;
     throw PromptFileError(file.name, file.errors);
@@ -192,12 +192,16 @@ std::string picture_json(const std::string& path, const Job& job, const Picture&
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-int generate(const Options& options) {
+Generator open_generator(const Options& options) {
+  return {model_files(options), options.compute};
+}
+
+int generate(const Options& options, const OpenGenerator& open) {
   ProgressBar bar(options.log_level <= LogLevel::kInfo && is_terminal());
   const auto log = make_logger(options.log_level, bar);
   SweptRequests requests = read_swept_requests(options);
   const std::vector<EarlierPicture> earlier = take_from_pictures(requests.file);
-  Generator generator = open_and_complete(options, requests.file);
+  Generator generator = open_and_complete(open, options, requests.file);
   log_model(generator.info(), *log);
   for (const EarlierPicture& picture : earlier)
     if (const std::string text = edit_warning(picture, generator.info()); !text.empty()) log->warn(text);

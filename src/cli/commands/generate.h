@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -28,8 +29,12 @@ int exit_code(const Tally& tally);
 std::string picture_json(const std::string& path, const Job& job, const Picture& picture,
                          const ModelInfo& model);
 
+// The generator that a command line asks for.
+using OpenGenerator = std::function<Generator(const Options&)>;
+Generator open_generator(const Options& options);
+
 // Runs the command and returns the exit code. Throws Error for all that is found before the first step, and
 // for what ends a run.
-int generate(const Options& options);
+int generate(const Options& options, const OpenGenerator& open = open_generator);
 
 }  // namespace sdgen::cli
