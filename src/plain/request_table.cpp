@@ -57,7 +57,7 @@ constexpr std::array kRows = {
                .help = "0 to 1: brings guided pictures' contrast back, for zero-snr models [the model's own]",
                .member = &Request::guidance_rescale, .metadata = "CFG rescale", .silent = 0.0},
     RequestRow{.name = "clip-skip", .group = kHow, .value = "N",
-               .help = "leave out CLIP's last N layers, as many models of drawings want: 1; elsewhere called 2 [0]",
+               .help = "leave out CLIP's last N layers; 1 is what others call clip skip 2 [0]",
                .member = &Request::clip_skip, .metadata = "Clip skip", .silent = 0.0, .metadata_offset = 1},
     RequestRow{.name = "refiner-start", .group = kHow, .value = "X",
                .help = "the part of the noise schedule after which --refiner goes on [0.8]",
@@ -77,15 +77,15 @@ constexpr std::array kRows = {
                .told_with = ToldWith::kPictureModel},
     RequestRow{.name = "control-image", .group = kControl, .value = "FILE",
                .help = "a PNG or JPEG for each --controlnet; the picture's size is the first one's",
-               .member = &Request::control_image, .metadata = "Control image", .kept_by_edits = false},
+               .member = &Request::control_image, .metadata = "Control image", .told_with = ToldWith::kControlNets, .kept_by_edits = false},
     RequestRow{.name = "control-scale", .group = kControl, .value = "X",
                .help = "how much it counts; one for each or one for all [1]", .member = &Request::control_scale,
-               .metadata = "Control scale"},
+               .metadata = "Control scale", .told_with = ToldWith::kControlNets},
     RequestRow{.name = "control-start", .group = kControl, .value = "X",
                .help = "from which part of the steps on, 0 to 1; likewise [0]", .member = &Request::control_start,
-               .metadata = "Control start"},
+               .metadata = "Control start", .told_with = ToldWith::kControlNets},
     RequestRow{.name = "control-end", .group = kControl, .value = "X", .help = "... to which [1]",
-               .member = &Request::control_end, .metadata = "Control end"},
+               .member = &Request::control_end, .metadata = "Control end", .told_with = ToldWith::kControlNets},
     RequestRow{.name = "attend", .group = kSteer, .value = "WORD:X",
                .help = "that word's attention times X; more words: with ; between", .member = &Request::attend,
                .metadata = "Attend", .separates_batches = false, .kept_by_edits = false, .sweeps = false},
@@ -137,6 +137,8 @@ bool is_told_with(const RequestRow& row, const ModelInfo& model) {
       return true;
     case ToldWith::kRefiner:
       return !model.refiner.empty();
+    case ToldWith::kControlNets:
+      return !model.controlnets.empty();
     case ToldWith::kPictureModel:
       return model.takes_picture;
   }

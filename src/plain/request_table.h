@@ -24,7 +24,7 @@ using RequestMember =
                  std::vector<std::string> Request::*, std::vector<double> Request::*>;
 
 // The models with which a field means something.
-enum class ToldWith { kEveryModel, kRefiner, kPictureModel /* ModelInfo::takes_picture */ };
+enum class ToldWith { kEveryModel, kRefiner, kControlNets, kPictureModel /* ModelInfo::takes_picture */ };
 
 struct RequestRow {
   std::string_view name;      // the long flag, without dashes in front

@@ -35,7 +35,10 @@ class OtherGenerator : public ::testing::Test {
     return code;
   }
 
-  fs::path folder_ = fs::path(::testing::TempDir()) / "other_generator_test";
+  // Tests run beside each other.
+  fs::path folder_ =
+      fs::path(::testing::TempDir()) /
+      (std::string("other_generator_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
 TEST_F(OtherGenerator, DrawsBatchesAsPngFilesWithParametersAndJson) {
