@@ -57,12 +57,18 @@ TEST_P(ForeignPictures, NameNoFileThatIsOpened) {
   expect_one_line_error(draw({"-p", "a dog", "--edit-from", "_x.png", "-o", "x.png"}), 2, "give " + flag);
 }
 
+std::string name_of(const ::testing::TestParamInfo<ForeignPictures::ParamType>& info) {
+  const char* const names[] = {"InitImage", "Mask", "ControlImages", "LongName"};
+  return names[info.index];
+}
+
 INSTANTIATE_TEST_SUITE_P(
     AllPaths, ForeignPictures,
     ::testing::Values(std::pair("Init image: /etc/hostname", "--init-image"),
                       std::pair("Mask: /etc/hostname", "--mask"),
                       std::pair("Control image: none.png;/etc/hostname", "--control-image"),
-                      std::pair("Init image: " + std::string(5000, 'x'), "--init-image")));
+                      std::pair("Init image: " + std::string(5000, 'x'), "--init-image")),
+    name_of);
 
 }  // namespace
 }  // namespace sdgen::cli

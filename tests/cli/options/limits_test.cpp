@@ -14,6 +14,11 @@ struct Case {
   std::string message;
 };
 
+// A test's name is its flag.
+void PrintTo(const Case& limit, std::ostream* out) {
+  *out << limit.arguments.front() << " " << limit.arguments.size();
+}
+
 std::vector<std::string> times(int count, const std::string& flag, const std::string& value) {
   std::vector<std::string> arguments;
   for (int i = 0; i < count; ++i) arguments.insert(arguments.end(), {flag, value});
