@@ -26,7 +26,7 @@ void require_shape(const Tensor& tensor, std::initializer_list<std::int64_t> sha
 // True if no element is NaN or infinite. One pass over a tensor that is.
 bool is_finite(const Tensor& tensor);
 
-// Whether base/kernels knows the tensor's numbers: float32 or bfloat16 on the CPU.
+// Whether compute/kernels knows the tensor's numbers: float32 or bfloat16 on the CPU.
 bool has_kernels(const Tensor& tensor);
 
 }  // namespace sdgen

@@ -15,8 +15,8 @@
 namespace sdgen {
 
 // About what layers of tensors of these shapes keep on the compute device, bytes. On the CPU 3x3 filters
-// count as Winograd's (nn/winograd.h), which is too much where those do not run; of a quantized UNet all
-// numbers count as bytes, which is too little for the few layers that stay as they are.
+// count as Winograd's (nn/methods/winograd.h), which is too much where those do not run; of a quantized UNet
+// all numbers count as bytes, which is too little for the few layers that stay as they are.
 std::uint64_t kept_bytes(const std::vector<std::vector<std::int64_t>>& shapes, const Compute& compute);
 
 // What is left of the memory that a network's Streamed layers may stay in; all others stay in any case.

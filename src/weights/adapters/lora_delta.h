@@ -1,4 +1,4 @@
-// What a LoRA makes of a layer's weight, by the formulas of the papers (see Adapter in sdgen/generator.h).
+// What a LoRA makes of a layer's weight, by the formulas of the papers (see Adapter in sdgen/model_files.h).
 #pragma once
 
 #include <cstdint>
