@@ -1,11 +1,10 @@
 """Pictures by the states of earlier text encoder layers. Writes tests/golden/clip_skip/."""
 
 import diffusers
-import numpy as np
 import torch
 
 from common import GOLDEN, load_pipeline, write_cases, write_tensors
-from pictures import DEFAULTS, scheduler_for
+from pictures import DEFAULTS, draw
 
 
 def case(name, pipeline, clip_skip, **changes):
@@ -34,22 +33,6 @@ def opened(name):
         GOLDEN / "families" / "pipelines" / name, dtype=torch.float32, local_files_only=True, add_watermarker=False)
 
 
-def draw(pipe, own, it):
-    pipe.scheduler = scheduler_for(own, it["sampler"])
-    images = pipe(
-        it["prompt"],
-        negative_prompt=it["negative_prompt"],
-        num_inference_steps=it["steps"],
-        guidance_scale=it["guidance_scale"],
-        width=it["width"],
-        height=it["height"],
-        num_images_per_prompt=it["count"],
-        clip_skip=it["clip_skip"],
-        generator=[torch.Generator().manual_seed(it["seed"] + k) for k in range(it["count"])],
-    ).images
-    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
-
-
 def main():
     folder = GOLDEN / "clip_skip"
     folder.mkdir(exist_ok=True)
@@ -58,6 +41,6 @@ def main():
         pipe = pipes.setdefault(it["pipeline"], opened(it["pipeline"]))
         pipe.set_progress_bar_config(disable=True)
         own = pipes.setdefault(it["pipeline"] + " scheduler", pipe.scheduler)
-        tensors[it["name"]] = draw(pipe, own, it)
+        tensors[it["name"]] = draw(pipe, own, it, clip_skip=it["clip_skip"])[0]
     write_tensors(folder / "pictures.safetensors", tensors)
     write_cases(folder / "pictures.json", {}, CASES)

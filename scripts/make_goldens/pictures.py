@@ -79,8 +79,8 @@ def scheduler_for(own, sampler):
     return cls.from_config(own.config, **clip)
 
 
-def draw(pipe, own, it, rows=None):
-    """uint8 [n, H, W, 3] and the final latents of pictures rows (all unless told)."""
+def draw(pipe, own, it, rows=None, **further):
+    """uint8 [n, H, W, 3] and the final latents of pictures rows (all unless told); `further` goes to the pipeline."""
     pipe.scheduler = scheduler_for(own, it["sampler"])
     rows = range(it["count"]) if rows is None else rows
     kept = {}
@@ -95,6 +95,7 @@ def draw(pipe, own, it, rows=None):
         num_images_per_prompt=len(rows),
         generator=[torch.Generator().manual_seed(it["seed"] + k) for k in rows],
         callback_on_step_end=lambda _pipe, _i, _t, tensors: kept.update(tensors) or tensors,
+        **further,
     ).images
     return torch.from_numpy(np.stack([np.asarray(image) for image in images])), kept["latents"]
 
