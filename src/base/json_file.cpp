@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/input_file.h"
+#include "plain/json_text.h"
 
 namespace sdgen {
 namespace {
@@ -39,28 +40,9 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
   return parse_json(text, path.string());
 }
 
-void check_json_size(std::string_view text, const std::string& where) {
-  int depth = 0;
-  std::size_t values = 0;  // at most: an empty array counts as if it held one
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (in_string && c == '\\')
-      ++at;
-    else if (c == '"')
-      in_string = !in_string;
-    if (in_string) continue;
-    const bool opens = c == '[' || c == '{';
-    if (opens && ++depth > kMostJsonDepth)
-      fail_input(where, ": its JSON is nested too deeply (limit ", kMostJsonDepth, ")");
-    if (c == ']' || c == '}') --depth;
-    if ((opens || c == ',') && ++values > kMostJsonValues)
-      fail_input(where, ": its JSON has too many values (limit ", kMostJsonValues, ")");
-  }
-}
-
 Json parse_json(std::string_view text, const std::string& where) {
-  check_json_size(text, where);
+  if (const std::string excess = json_excess(text, kMostJsonValues); !excess.empty())
+    fail_input(where, ": its JSON ", excess);
   try {
     return Json::parse(text);
   } catch (const Json::out_of_range&) {

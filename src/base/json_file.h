@@ -20,15 +20,9 @@ using Json = nlohmann::json;
 // parse_json() does.
 Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{64} << 20);
 
-// Deeper nesting serves nobody, and copying or printing it takes a stack that it can overflow.
-inline constexpr int kMostJsonDepth = 64;
 // Twice the values of the largest tokenizers' files; each takes up to 180 bytes of memory, whatever it takes
 // in the file.
 inline constexpr std::size_t kMostJsonValues = 4'000'000;
-
-// Throws Error(kInput) beginning with `where` if arrays and objects are nested deeper than kMostJsonDepth or
-// hold more than kMostJsonValues.
-void check_json_size(std::string_view text, const std::string& where);
 
 // Throws Error(kInput) beginning with `where` (a file, a key of it) for what is not JSON, too deep, too many
 // values, or has a number out of double's range.

@@ -36,7 +36,7 @@ struct Drawn {
   std::optional<Error> failure{};
 };
 
-// The observer ended the run; thrown by Teller::stop_if_asked() through samplers.
+// The observer ended the run: thrown where Teller::should_stop() is true, through samplers, too.
 struct Stopped {};
 
 // What an engine at work tells and asks.

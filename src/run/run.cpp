@@ -54,7 +54,10 @@ Run::Run(Engine& engine, Ranker* ranker, const std::vector<Request>& requests, c
       observer_(observer),
       batches_(plan_batches(requests, options.batch_size)),
       context_{requests, batches_, options, observer, *this, bytes_of_ranker(ranker, requests)} {
-  for (const Batch& batch : batches_) total_ += batch.size() * engine.evaluations(context_.settings(batch));
+  for (const Batch& batch : batches_) {
+    evaluations_.push_back(engine.evaluations(context_.settings(batch)));
+    total_ += batch.size() * evaluations_.back();
+  }
 }
 
 bool Run::draw() {
@@ -84,7 +87,7 @@ void Run::draw_batches(Drawing& drawing) {
 
 void Run::draw_batch(Drawing& drawing, std::size_t index) {
   const Batch& batch = batches_[index];
-  const std::size_t done_after = done_ + batch.size() * engine_.evaluations(context_.settings(batch));
+  const std::size_t done_after = done_ + batch.size() * evaluations_[index];
   batch_ = &batch;
   reported_steps_ = 0;
   std::vector<Drawn> drawn = drawn_or_failed(drawing, index);

@@ -48,10 +48,11 @@ class Run : private Teller {
   const Observer& observer_;
   std::vector<Batch> batches_;
   RunContext context_;
-  const Drawing* drawing_ = nullptr;  // while it draws
-  const Batch* batch_ = nullptr;      // in work
-  std::optional<Picture> best_;       // so far, of the picture in work, where one of several is kept
-  double candidate_seconds_ = 0.0;    // of all of them
+  std::vector<std::size_t> evaluations_;  // of each batch, for one picture
+  const Drawing* drawing_ = nullptr;      // while it draws
+  const Batch* batch_ = nullptr;          // in work
+  std::optional<Picture> best_;           // so far, of the picture in work, where one of several is kept
+  double candidate_seconds_ = 0.0;        // of all of them
   std::set<std::string> warned_;
   int reported_steps_ = 0;  // of the batch in work
   bool stopped_ = false;    // should_stop() was true

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/options/json_text.h"
+#include "plain/json_text.h"
 #include "sdgen/error.h"
 #include "sdgen/printable.h"
 
@@ -91,7 +91,7 @@ std::optional<double> Comparison::ratio(const std::string& name) const {
 std::vector<BenchObject> read_results(const std::string& path) {
   const std::string text = content_of(path);
   const std::string excess = json_excess(text, kMostValues);
-  if (!excess.empty()) refuse_input(path + ": its JSON is not read: " + excess);
+  if (!excess.empty()) refuse_input(path + ": its JSON " + excess);
   BenchObject whole = BenchObject::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!whole.is_discarded()) {
     check(path, whole);

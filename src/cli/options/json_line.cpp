@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cli/options/json_text.h"
 #include "cli/options/nearest.h"
 #include "cli/options/prompt_line.h"
+#include "plain/json_text.h"
 #include "plain/utf8.h"
 
 namespace sdgen::cli {
@@ -16,7 +16,7 @@ constexpr std::size_t kMostValues = 10'000;  // of one request: it has some fift
 
 json parse_object(std::string_view text, const PromptLine& line) {
   if (const std::string excess = json_excess(text, kMostValues); !excess.empty())
-    throw LineError{line.line, 1, excess};
+    throw LineError{line.line, 1, "its JSON " + excess};
   json object;
   try {
     object = json::parse(text);

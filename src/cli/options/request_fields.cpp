@@ -15,8 +15,7 @@ std::vector<RequestField> all_fields() {
   std::vector<RequestField> fields;
   for (const RequestRow& row : request_rows())
     fields.push_back({row.name, row.alias, row.letter, row.group, row.value, row.help,
-                      std::visit([](auto member) { return JobMember(member); }, row.member), &row,
-                      row.sweeps});
+                      std::visit([](auto member) { return JobMember(member); }, row.member), row.sweeps});
   fields.push_back({"edit-from", "", "", request_rows().back().group, "PNG",
                     "keep the layout, seed and settings of a picture drawn before, with another prompt",
                     &Job::edit_picture});

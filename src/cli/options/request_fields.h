@@ -39,7 +39,6 @@ struct RequestField {
   std::string_view value;   // what it takes, for --help
   std::string_view help;
   JobMember member;
-  const RequestRow* row = nullptr;  // null: of a Job alone
   bool sweeps = false;
 
   // Whether repeated flags add up.

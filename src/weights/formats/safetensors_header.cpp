@@ -8,6 +8,7 @@
 
 #include "base/json_file.h"
 #include "base/tensor.h"
+#include "plain/json_text.h"
 
 namespace sdgen {
 namespace {

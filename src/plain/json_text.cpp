@@ -1,9 +1,8 @@
-#include "cli/options/json_text.h"
+#include "plain/json_text.h"
 
-namespace sdgen::cli {
+namespace sdgen {
 
 std::string json_excess(std::string_view text, std::size_t most_values) {
-  constexpr int kMostDepth = 64;  // of arrays and objects; requests have two
   int depth = 0;
   std::size_t values = 0;  // at most: an empty array counts as if it held one
   bool in_string = false;
@@ -15,12 +14,13 @@ std::string json_excess(std::string_view text, std::size_t most_values) {
       in_string = !in_string;
     if (in_string) continue;
     const bool opens = c == '[' || c == '{';
-    if (opens && ++depth > kMostDepth) return "nested too deeply (limit " + std::to_string(kMostDepth) + ")";
+    if (opens && ++depth > kMostJsonDepth)
+      return "is nested too deeply (limit " + std::to_string(kMostJsonDepth) + ")";
     if (c == ']' || c == '}') --depth;
     if ((opens || c == ',') && ++values > most_values)
-      return "too many values (limit " + std::to_string(most_values) + ")";
+      return "has too many values (limit " + std::to_string(most_values) + ")";
   }
   return "";
 }
 
-}  // namespace sdgen::cli
+}  // namespace sdgen
