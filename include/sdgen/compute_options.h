@@ -31,6 +31,9 @@ struct ComputeOptions {
   // GiB the program may take of the CPU's memory, all in all, where it can choose: what low_memory keeps, and
   // whether a picture is decoded as a whole; on_warning tells where it is too little. Absent: all there is.
   std::optional<double> memory_limit{};
+  // Between runs of one Generator, what a run has loaded, encoded and recorded stays for the next: for a
+  // program that draws again and again. Else a run gives back what it no longer needs.
+  bool keep_loaded = false;
 };
 
 }  // namespace sdgen

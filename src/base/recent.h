@@ -28,6 +28,8 @@ class Recent {
     return kept_.front().second;
   }
 
+  void clear() { kept_.clear(); }
+
  private:
   std::size_t most_;
   std::list<std::pair<Key, Value>> kept_;  // the newest first

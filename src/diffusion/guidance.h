@@ -4,22 +4,10 @@
 #include <optional>
 
 #include "compute/recorder.h"
-#include "diffusion/networks/controlnet.h"
-#include "diffusion/networks/unet.h"
+#include "diffusion/network.h"
 #include "diffusion/samplers/sampler.h"
 
 namespace sdgen {
-
-// A ControlNet at work on a batch.
-struct Control {
-  const ControlNet& net;
-  Tensor picture;            // [1, 3, H, W] RGB, 0 to 1, float32
-  double scale = 1.0;        // what it adds is multiplied by this
-  std::vector<bool> active;  // at which of the run's steps, by Step::index
-};
-
-// As many as one evaluation tells apart; guided_denoiser() takes no more.
-inline constexpr std::size_t kMostControlNets = 16;
 
 // What the words say, and what their absence (or the negative prompt) says. float32 or the compute dtype.
 struct Conditioning {
@@ -56,13 +44,14 @@ struct Watchers {
   std::function<void(const Tensor& x, const Tensor& output, const Step&)> after{};  // each evaluation
 };
 
-// `unet` as a denoiser of N pictures: x is scaled to unit variance and brought to the compute dtype and
-// device, all rows of each picture go through one call, and eps = without + guidance_scale * (words -
-// without) ("Classifier-Free Diffusion Guidance", eq. 6). `unet`, `recorder` and ControlNets must outlive the
-// denoiser; what the recorder has recorded is of this `unet` and these ControlNets, and without one, or with
-// attention hooks, everything is done as it is. Hooks see the texts as rows, the words' N last; on_cross sees
-// the UNet's alone.
-Denoiser guided_denoiser(const Unet& unet, PredictionType prediction_type, const Conditioning& conditioning,
-                         const Compute& compute, Recorder* recorder = nullptr, Watchers watchers = {});
+// `network` as a denoiser of N pictures: x is scaled as the network has it and brought to the compute dtype
+// and device, all rows of each picture go through one call, and eps = without + guidance_scale * (words -
+// without) ("Classifier-Free Diffusion Guidance", eq. 6). `network`, `recorder` and ControlNets must outlive
+// the denoiser; what the recorder has recorded is of this `network` and these ControlNets, and without one,
+// or with attention hooks, everything is done as it is. Hooks see the texts as rows, the words' N last;
+// on_cross sees the network's alone.
+Denoiser guided_denoiser(const Network& network, PredictionType prediction_type,
+                         const Conditioning& conditioning, const Compute& compute,
+                         Recorder* recorder = nullptr, Watchers watchers = {});
 
 }  // namespace sdgen

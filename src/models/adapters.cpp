@@ -17,7 +17,7 @@ constexpr std::size_t kMostNamed = 10;
 constexpr std::size_t kLongestWord = 1000;  // bytes
 
 ComponentTensors components_of(const Model& model) {
-  ComponentTensors components = {{"unet", model.source.weights("unet")}};
+  ComponentTensors components = {{model.denoiser, model.source.weights(model.denoiser)}};
   for (const TextModel& text : model.texts) components[text.encoder] = model.source.weights(text.encoder);
   return components;
 }
@@ -71,10 +71,8 @@ std::vector<std::string> add_loras(Model& model, const std::vector<Adapter>& lor
   const ComponentTensors components = components_of(model);
   std::map<std::string, LoraChanges> changes;
   for (const Adapter& lora : loras) match_file(lora, model, components, changes, warnings);
-  model.source.weights = [inner = model.source.weights, changes](const std::string& component) {
-    const auto found = changes.find(component);
-    return found == changes.end() ? inner(component) : with_loras(inner(component), found->second);
-  };
+  for (const auto& [component, of_component] : changes)
+    model.source.replace_weights(component, with_loras(model.source.weights(component), of_component));
   return warnings;
 }
 
@@ -112,12 +110,9 @@ void add_embedding(Model& model, const Embedding& embedding, std::vector<std::st
     text.new_words.push_back(
         {token, static_cast<int>(text.config.vocab_size), static_cast<int>(count), file.path});
     text.config.vocab_size += count;
-    model.source.weights = [inner = model.source.weights, encoder = text.encoder,
-                            vectors = part.vectors](const std::string& component) {
-      return component == encoder
-                 ? append_rows(inner(component), "embeddings.token_embedding.weight", vectors)
-                 : inner(component);
-    };
+    model.source.replace_weights(
+        text.encoder,
+        append_rows(model.source.weights(text.encoder), "embeddings.token_embedding.weight", part.vectors));
   }
 }
 

@@ -5,13 +5,13 @@
 namespace sdgen {
 namespace {
 
-// `component` built if it is not there yet.
+// `component`, an optional or a pointer, built if it is not there yet.
 template <typename Component, typename Build>
-const Component& loaded(std::optional<Component>& component, const std::string& name, const Compute& compute,
-                        const Components::LoadCallback& on_load, const Build& build) {
+const auto& loaded(Component& component, const std::string& name, const Compute& compute,
+                   const Components::LoadCallback& on_load, const Build& build) {
   if (!component) {
     const Stopwatch stopwatch;
-    component.emplace(build());
+    component = build();
     synchronize(compute);
     on_load(name, stopwatch.seconds());
   }
@@ -19,7 +19,7 @@ const Component& loaded(std::optional<Component>& component, const std::string& 
 }
 
 template <typename Component>
-void release(std::optional<Component>& component) {
+void release(Component& component) {
   component.reset();
   release_freed_memory();
 }
@@ -32,7 +32,7 @@ Components::Components(const Model& model, const Compute& compute)
       quantize_(compute.quantize),
       text_encoders_(model.texts.size()) {
   for (const TextModel& text : model.texts)
-    tokenizers_.push_back(model.source.tokenizer(text.tokenizer, text.new_words));
+    tokenizers_.push_back(model.source.tokenizer(text.tokenizer, text.encoder, text.new_words));
   check_tokenizers();
   constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
   for (const TextModel& text : model.texts) {
@@ -42,9 +42,9 @@ Components::Components(const Model& model, const Compute& compute)
     // use.
     weights_of.require_all_used({"embeddings.position_ids", "text_projection."});
   }
-  const Weights unet = weights("unet", kCheckOnly, compute.dtype);
-  Unet(unet, model.unet);
-  unet.require_all_used({});
+  const Weights network = weights(model.denoiser, kCheckOnly, compute.dtype);
+  model.network->build(network, Residency());
+  network.require_all_used({});
   const Weights vae = weights("vae", kCheckOnly, compute.dtype);
   Decoder(vae, model.vae);
   vae.require_all_used({"encoder.", "quant_conv."});
@@ -59,7 +59,7 @@ void Components::check_tokenizers() const {
   for (std::size_t i = 0; i < tokenizers_.size(); ++i) {
     const TextModel& text = model_.texts[i];
     const int length = tokenizers_[i]->model_max_length();
-    const std::string file = (model_.source.path / text.tokenizer).string();
+    const std::string file = (model_.source.path() / text.tokenizer).string();
     if (length > text.config.max_position_embeddings)
       fail_input(file, ": model_max_length ", length,
                  " is more than the text encoder's max_position_embeddings ",
@@ -71,7 +71,7 @@ void Components::check_tokenizers() const {
 
 Weights Components::weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const {
   Compute compute{compute_.device, dtype};
-  if (component == "unet") compute.quantize = quantize_;
+  if (component == model_.denoiser) compute.quantize = quantize_;
   return {model_.source.weights(component), compute, mode};
 }
 
@@ -79,7 +79,7 @@ Weights Components::controlnet_weights(const ControlNetModel& controlnet, Weight
   return {controlnet.weights, compute_, mode};
 }
 
-std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
+const Conditioner& Components::conditioner(const LoadCallback& on_load) {
   std::vector<TextPart> parts;
   for (std::size_t i = 0; i < model_.texts.size(); ++i) {
     const TextModel& text = model_.texts[i];
@@ -88,13 +88,15 @@ std::vector<TextPart> Components::text_parts(const LoadCallback& on_load) {
                                               text.config);
                      })});
   }
-  return parts;
+  if (!conditioner_)
+    conditioner_ = std::make_unique<const ClipConditioner>(std::move(parts), model_.text_states);
+  return *conditioner_;
 }
 
-const Unet& Components::unet(const LoadCallback& on_load) {
-  return loaded(unet_, "unet", compute_, on_load, [&] {
-    return Unet(weights("unet", Weights::Mode::kRead, compute_.dtype), model_.unet,
-                unet_held_bytes_ ? Residency(*unet_held_bytes_) : Residency());
+const Network& Components::network(const LoadCallback& on_load) {
+  return loaded(network_, model_.denoiser, compute_, on_load, [&] {
+    return model_.network->build(weights(model_.denoiser, Weights::Mode::kRead, compute_.dtype),
+                                 network_held_bytes_ ? Residency(*network_held_bytes_) : Residency());
   });
 }
 
@@ -120,7 +122,7 @@ const Decoder& Components::float32_decoder(const LoadCallback& on_load) {
 }
 
 const Encoder& Components::encoder(const LoadCallback& on_load) {
-  const auto vae = model_.vae.tiny && !encoder_ ? model_.source.weights("vae") : nullptr;
+  const auto vae = model_.vae.tiny ? model_.source.weights("vae") : nullptr;
   if (vae && !vae->find("encoder.layers.0.weight"))
     fail_input(vae->describe(),
                ": holds no encoder, which a starting picture needs; take an AutoencoderTiny that has one, or "
@@ -134,22 +136,30 @@ const Encoder& Components::float32_encoder(const LoadCallback& on_load) {
                 [&] { return Encoder(weights("vae", Weights::Mode::kRead, at::kFloat), model_.vae); });
 }
 
+bool Components::hold_of_network(std::optional<std::uint64_t> bytes) {
+  const bool releases = network_ && bytes != network_held_bytes_;
+  if (releases) release_network();
+  network_held_bytes_ = bytes;
+  return releases;
+}
+
 void Components::release_text_encoders() {
+  conditioner_.reset();
   for (std::optional<ClipTextEncoder>& encoder : text_encoders_) release(encoder);
 }
 void Components::release_encoders() {
   release(encoder_);
   release(float32_encoder_);
 }
-void Components::release_unet() {
+void Components::release_network() {
   controlnets_.clear();
-  release(unet_);
+  release(network_);
 }
 
 void Components::release_all() {
   release_text_encoders();
   release_encoders();
-  release_unet();
+  release_network();
   release(decoder_);
   release(float32_decoder_);
 }

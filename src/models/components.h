@@ -27,11 +27,11 @@ class Components {
   int text_tokens() const { return tokenizers_.front()->model_max_length(); }
 
   // Throw Error(kInput) if weights cannot be read or are not finite.
-  std::vector<TextPart> text_parts(const LoadCallback& on_load);
-  const Unet& unet(const LoadCallback& on_load);
-  // Of the UNet's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
-  // nothing: all of them.
-  void hold_of_unet(std::optional<std::uint64_t> bytes) { unet_held_bytes_ = bytes; }
+  const Conditioner& conditioner(const LoadCallback& on_load);
+  const Network& network(const LoadCallback& on_load);
+  // Of the network's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
+  // nothing: all of them. Whether one that is loaded was released because it held another part.
+  bool hold_of_network(std::optional<std::uint64_t> bytes);
   const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
   const Decoder& decoder(const LoadCallback& on_load);
   const Decoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype
@@ -40,23 +40,24 @@ class Components {
 
   void release_text_encoders();
   void release_encoders();
-  void release_unet();  // and the ControlNets
+  void release_network();  // and the ControlNets
   void release_all();
 
  private:
   Weights weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const;
-  // Stays as it is where the UNet is quantized.
+  // Stays as it is where the network is quantized.
   Weights controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const;
   void check_tokenizers() const;
 
   const Model& model_;
   Compute compute_;
-  Quantize quantize_;                                   // of the UNet; the other parts stay as they are
+  Quantize quantize_;                                   // of the network; the other parts stay as they are
   std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
   std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
-  std::optional<Unet> unet_;
-  std::optional<std::uint64_t> unet_held_bytes_;  // nothing: all of them
-  std::vector<ControlNet> controlnets_;           // empty until loaded
+  std::unique_ptr<const Conditioner> conditioner_;             // of all of them
+  std::unique_ptr<const Network> network_;
+  std::optional<std::uint64_t> network_held_bytes_;  // nothing: all of them
+  std::vector<ControlNet> controlnets_;              // empty until loaded
   std::optional<Decoder> decoder_, float32_decoder_;
   std::optional<Encoder> encoder_, float32_encoder_;
 };

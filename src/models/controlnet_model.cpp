@@ -1,6 +1,7 @@
 #include "models/controlnet_model.h"
 
 #include "base/input_file.h"
+#include "models/families/family.h"
 #include "models/model.h"
 #include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
@@ -14,21 +15,19 @@ namespace fs = std::filesystem;
 // Whose UNet that is, as far as its config tells.
 std::string unet_family(const UnetConfig& unet) {
   const std::int64_t width = unet.cross_attention_dim.front();
-  const std::string known = unet.added_width > 0 ? "Stable Diffusion XL"
-                            : width == 768       ? "Stable Diffusion 1"
-                            : width == 1024      ? "Stable Diffusion 2"
-                                                 : "a UNet without addition_embed_type";
-  return concat(known, " (cross_attention_dim ", width, ")");
+  const std::string known = unet.added_width > 0 ? "Stable Diffusion XL" : family_of_words(width);
+  return concat(known.empty() ? "a UNet without addition_embed_type" : known, " (cross_attention_dim ", width,
+                ")");
 }
 
 void check_family(const std::string& file, const UnetConfig& trunk, const Model& model) {
-  const bool is_same = trunk.cross_attention_dim.front() == model.unet.cross_attention_dim.front() &&
-                       trunk.added_width == model.unet.added_width;
+  const bool is_same = trunk.cross_attention_dim.front() == model.unet().cross_attention_dim.front() &&
+                       trunk.added_width == model.unet().added_width;
   if (!is_same)
     fail_input(file, ": key '",
-               trunk.added_width == model.unet.added_width ? "cross_attention_dim" : "addition_embed_type",
+               trunk.added_width == model.unet().added_width ? "cross_attention_dim" : "addition_embed_type",
                "': this ControlNet is for ", unet_family(trunk), ", but ", model.name, " is ",
-               unet_family(model.unet), "; take a ControlNet that was trained for it");
+               unet_family(model.unet()), "; take a ControlNet that was trained for it");
   for (const std::int64_t width : trunk.cross_attention_dim)
     if (width != trunk.cross_attention_dim.front())
       fail_input(file, ": key 'cross_attention_dim' differs between blocks, which is not supported");
@@ -42,9 +41,9 @@ void check_shapes(const std::string& file, const ControlNetConfig& config, const
       fail_input(file, ": key '", key, "': ", shape_text(own), " contradicts ", shape_text(expected),
                  " of the UNet of ", model.name);
   };
-  same("block_out_channels", config.trunk.block_out_channels, model.unet.block_out_channels);
-  same("layers_per_block", config.trunk.layers_per_block, model.unet.layers_per_block);
-  same("downsample_padding", {config.trunk.downsample_padding}, {model.unet.downsample_padding});
+  same("block_out_channels", config.trunk.block_out_channels, model.unet().block_out_channels);
+  same("layers_per_block", config.trunk.layers_per_block, model.unet().layers_per_block);
+  same("downsample_padding", {config.trunk.downsample_padding}, {model.unet().downsample_padding});
   if (config.trunk.in_channels != model.vae.latent_channels)
     fail_input(file, ": in_channels ", config.trunk.in_channels, " contradicts the VAE's latent_channels ",
                model.vae.latent_channels);
@@ -64,7 +63,7 @@ ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
   Config config = has_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
   // One that looks at no words goes with words of any width.
   if (!has_folder && !config.has("cross_attention_dim"))
-    config.json["cross_attention_dim"] = model.unet.cross_attention_dim.front();
+    config.json["cross_attention_dim"] = model.unet().cross_attention_dim.front();
   const fs::path canonical = fs::weakly_canonical(path);
   ControlNetModel controlnet{(has_folder ? canonical.filename() : canonical.stem()).string(),
                              ControlNetConfig::read(config), tensors};

@@ -2,13 +2,13 @@
 
 #include "base/input_file.h"
 #include "compute/torch_errors.h"
+#include "models/checkpoint.h"
 #include "models/convert_parts.h"
 #include "models/model_source.h"
 #include "weights/edited_source.h"
 #include "weights/formats/safetensors_stream.h"
 #include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
-#include "weights/original/checkpoint.h"
 #include "weights/original/original_names.h"
 
 namespace sdgen {
@@ -105,7 +105,8 @@ Source as_saved(const std::string& component, const Source& source) {
 void write_tokenizers(const fs::path& folder, const Checkpoint& checkpoint) {
   for (const std::string suffix : {"", "_2"})
     if (checkpoint.components.contains("text_encoder" + suffix))
-      write_clip_tokenizer(folder / ("tokenizer" + suffix), clip_pad_token(checkpoint, "tokenizer" + suffix),
+      write_clip_tokenizer(folder / ("tokenizer" + suffix),
+                           clip_pad_token(checkpoint.configs.at("text_encoder" + suffix)),
                            checkpoint.configs.at("text_encoder" + suffix).at("max_position_embeddings"));
 }
 

@@ -9,9 +9,9 @@
 
 #include "base/leftovers.h"
 #include "base/temporary_file.h"
+#include "models/checkpoint.h"
 #include "text/tokenizers/clip_vocabulary.h"
 #include "weights/model_files.h"
-#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {

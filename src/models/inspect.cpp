@@ -7,13 +7,14 @@
 #include "base/json_file.h"
 #include "compute/compute.h"
 #include "compute/torch_errors.h"
+#include "models/checkpoint.h"
 #include "models/inspect_parts.h"
 #include "sdgen/image.h"
 #include "sdgen/parameters.h"
 #include "weights/formats/file_mapping.h"
 #include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
-#include "weights/original/checkpoint.h"
+#include "weights/original/checkpoint_places.h"
 
 namespace sdgen {
 namespace {

@@ -52,21 +52,6 @@ bool is_vectors(const TensorInfo& info) {
 
 }  // namespace
 
-std::string family_of_words(std::int64_t width) {
-  switch (width) {
-    case 768:
-      return "Stable Diffusion 1.x";
-    case 1024:
-      return "Stable Diffusion 2.x";
-    case 1280:
-      return "Stable Diffusion XL refiner";
-    case 2048:
-      return "Stable Diffusion XL";
-    default:
-      return "";
-  }
-}
-
 std::int64_t size_by_ending(const TensorSource& source, const std::string& ending, std::size_t dimension) {
   for (const std::string& key : source.keys())
     if (const TensorInfo& info = *source.find(key); key.ends_with(ending) && info.shape.size() > dimension)

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "models/families/family.h"
 #include "sdgen/inspect.h"
 #include "weights/tensor_source.h"
 
@@ -11,9 +12,6 @@ namespace sdgen {
 // Counts what is in `source`.
 InspectedComponent inspected_component(const std::string& name, const std::string& class_name,
                                        const TensorSource& source);
-
-// "Stable Diffusion 1.x" for words of 768 numbers, and so on; empty for a width of none.
-std::string family_of_words(std::int64_t width);
 
 // Each fills kind, family, facts and components if the file is of its kind; returns whether it is.
 bool inspect_lora(const TensorSource& source, Inspection& inspection);

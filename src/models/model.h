@@ -2,16 +2,18 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "decode/autoencoder.h"
-#include "diffusion/networks/unet.h"
+#include "diffusion/network.h"
+#include "diffusion/networks/unet_config.h"
 #include "diffusion/schedule.h"
 #include "models/controlnet_model.h"
 #include "models/model_source.h"
-#include "text/conditioner.h"
+#include "text/clip_conditioner.h"
 #include "text/encoders/clip_text_encoder.h"
 #include "text/tokenizers/tokenizer.h"
 
@@ -41,7 +43,11 @@ struct Model {
   std::vector<TextModel> texts;  // never empty
   TextStatesUsed text_states = TextStatesUsed::kLast;
   bool zeros_for_empty_prompt = false;  // an empty negative prompt is no text at all, but zeros
-  UnetConfig unet;
+  std::string denoiser;                 // the network's component, "unet"
+  std::shared_ptr<const NetworkModel> network;
+  ImageInput image_input = ImageInput::kNone;
+  // Numbers told to the network besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.
+  std::int64_t added_numbers = 0;
   AutoencoderConfig vae;
   SchedulerConfig scheduler;
   std::vector<ControlNetModel> controlnets;  // that steer the UNet
@@ -51,17 +57,25 @@ struct Model {
   int steps = 30;
   std::set<std::string> words;  // all that it was taught, folded; empty: not told
 
-  ImageInput image_input() const;
-  // Numbers told to the UNet besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.
-  std::int64_t added_numbers() const;
+  // Of a UNet: what controlnets are compared with.
+  const UnetConfig& unet() const;
 
   int native_width() const {
-    return static_cast<int>(unet.sample_width * vae.pixels_per_latent());
+    return static_cast<int>(network->native_width() * vae.pixels_per_latent());
   }  // pixels
   int native_height() const {
-    return static_cast<int>(unet.sample_height * vae.pixels_per_latent());
+    return static_cast<int>(network->native_height() * vae.pixels_per_latent());
   }  // pixels
 };
+
+// The class of a component in model_index.json: an entry ["library", "Class"]; empty for [null, null], a
+// component that was left out. Throws Error(kInput) for anything else.
+std::string component_class(const Config& index, const std::string& name);
+
+// Whether the component is there; throws Error(kInput) where it is of another class than `expected`, or
+// missing and not `optional`.
+bool check_component(const Config& index, const std::string& name, const std::string& expected,
+                     bool optional = false);
 
 // Opens a model but for its refiner. Throws Error(kInput) naming file and key: no such folder or file, no
 // model_index.json, an unknown family or component class, a missing component, a config that is damaged,

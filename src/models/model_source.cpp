@@ -1,24 +1,17 @@
 #include "models/model_source.h"
 
+#include <algorithm>
+
 #include "base/input_file.h"
+#include "models/model_part.h"
 #include "text/tokenizers/bpe_tokenizer.h"
 #include "text/tokenizers/clip_vocabulary.h"
-#include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
-#include "weights/original/tiny_vae.h"
 
 namespace sdgen {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A component's weights in a folder of its own, under our names.
-std::shared_ptr<const TensorSource> component_weights(const fs::path& folder, const std::string& component) {
-  const bool is_text = component.starts_with("text_encoder");
-  const auto files = open_model_files(folder, is_text ? "model" : "diffusion_pytorch_model");
-  if (is_text) return rename_keys(files, current_clip_name);
-  return component == "vae" ? rename_keys(files, current_vae_name) : files;
-}
 
 // The component's folder, which model_index.json promises.
 fs::path component_folder(const fs::path& model, const std::string& component) {
@@ -28,88 +21,78 @@ fs::path component_folder(const fs::path& model, const std::string& component) {
 }
 
 ModelSource open_folder(const fs::path& path) {
-  ModelSource source;
-  source.path = path;
-  source.index = Config::read(path / "model_index.json");
-  source.config = [path](const std::string& component) {
+  ModelSource::Opener opener;
+  opener.config = [path](const std::string& component) {
     const std::string file = component == "scheduler" ? "scheduler_config.json" : "config.json";
     return Config::read(component_folder(path, component) / file);
   };
-  source.weights = [path](const std::string& component) {
-    return component_weights(path / component, component);
+  opener.tensors = [path](const std::string& component) {
+    return folder_weights(path / component, component);
   };
-  source.tokenizer = [path](const std::string& component, const std::vector<NewWord>& words) {
+  opener.tokenizer = [path](const std::string& component, const Config&, const std::vector<NewWord>& words) {
     return open_tokenizer(path / component, words);
   };
-  return source;
+  return {path, Config::read(path / "model_index.json"), opener};
 }
 
-// A component of a checkpoint under our names.
-std::shared_ptr<const TensorSource> checkpoint_weights(const Checkpoint& checkpoint,
-                                                       const std::string& component) {
-  const auto& weights = checkpoint.components.at(component);
-  return component.starts_with("text_encoder") ? rename_keys(weights, current_clip_name) : weights;
+// Throws unless what the checkpoint lacks is given by `parts`.
+void require_complete(const Checkpoint& checkpoint, const std::map<std::string, fs::path>& parts) {
+  std::vector<std::string> missing = checkpoint.missing;
+  std::erase_if(missing, [&](const std::string& component) { return parts.contains(component); });
+  Checkpoint rest;
+  rest.file = checkpoint.file;
+  rest.pipeline_class = checkpoint.pipeline_class;
+  rest.components = checkpoint.components;
+  rest.missing = missing;
+  require_whole(rest);
 }
 
-ModelSource open_single_file(const fs::path& path, Ema ema) {
+ModelSource open_single_file(const fs::path& path, Ema ema, const std::map<std::string, fs::path>& parts) {
   const auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(path, ema));
-  require_whole(*checkpoint);
-  ModelSource source;
-  source.path = path;
-  source.config = [path, checkpoint](const std::string& component) {
-    return Config{path, checkpoint->configs.at(component)};
+  require_complete(*checkpoint, parts);
+  ModelSource::Opener opener;
+  opener.config = [path, checkpoint](const std::string& component) {
+    if (const auto found = checkpoint->configs.find(component); found != checkpoint->configs.end())
+      return Config{path, found->second};
+    if (component == "vae") return Config{path, checkpoint->latents};
+    fail_input(path.string(), ": holds no ", component);
   };
-  source.index = source.config("model_index");
-  source.weights = [checkpoint](const std::string& component) {
+  opener.tensors = [checkpoint](const std::string& component) {
     return checkpoint_weights(*checkpoint, component);
   };
-  source.tokenizer = [checkpoint](const std::string& component,
-                                  const std::vector<NewWord>& words) -> std::unique_ptr<Tokenizer> {
-    return BpeTokenizer::open(find_clip_vocabulary(), words, clip_pad_token(*checkpoint, component));
+  opener.tokenizer = [](const std::string&, const Config& text_encoder,
+                        const std::vector<NewWord>& words) -> std::unique_ptr<Tokenizer> {
+    return BpeTokenizer::open(find_clip_vocabulary(), words, clip_pad_token(text_encoder.json));
   };
-  return source;
-}
-
-// One component from elsewhere.
-struct Part {
-  Config config;
-  std::function<std::shared_ptr<const TensorSource>()> weights;
-};
-
-Part open_part(const fs::path& path, const std::string& component, Ema ema) {
-  if (!is_there(path)) fail_input(path.string(), ": no such file or folder, given for the ", component);
-  if (is_folder(path)) {
-    const fs::path folder = is_there(path / "config.json") ? path : path / component;
-    if (!is_there(folder / "config.json"))
-      fail_input(path.string(), ": holds no ", component, ": neither config.json nor a folder of that name");
-    return {Config::read(folder / "config.json"), [=] { return component_weights(folder, component); }};
-  }
-  const auto source = open_weights_file(path);
-  if (component == "vae" && is_tiny_vae(*source)) {
-    const auto tensors = tiny_vae_tensors(source);
-    return {Config{path, tiny_vae_config(*tensors)}, [tensors] { return tensors; }};
-  }
-  const auto checkpoint = std::make_shared<const Checkpoint>(read_checkpoint(source, ema));
-  if (!checkpoint->components.contains(component)) {
-    std::vector<std::string> found;
-    for (const auto& [name, weights] : checkpoint->components) found.push_back(name);
-    fail_input(path.string(), ": holds no ", component, "; it holds ", join(found));
-  }
-  return {Config{path, checkpoint->configs.at(component)},
-          [=] { return checkpoint_weights(*checkpoint, component); }};
-}
-
-void replace(ModelSource& source, const std::string& component, const fs::path& path, Ema ema) {
-  const Part part = open_part(path, component, ema);
-  source.config = [component, config = part.config, others = source.config](const std::string& name) {
-    return name == component ? config : others(name);
-  };
-  source.weights = [component, weights = part.weights, others = source.weights](const std::string& name) {
-    return name == component ? weights() : others(name);
-  };
+  return {path, opener.config("model_index"), opener};
 }
 
 }  // namespace
+
+const Config& ModelSource::config(const std::string& component) const {
+  const auto known = configs_.find(component);
+  return known != configs_.end() ? known->second
+                                 : configs_.emplace(component, opener_.config(component)).first->second;
+}
+
+const std::shared_ptr<const TensorSource>& ModelSource::weights(const std::string& component) const {
+  const auto known = tensors_.find(component);
+  return known != tensors_.end() ? known->second
+                                 : tensors_.emplace(component, opener_.tensors(component)).first->second;
+}
+
+void ModelSource::replace(const std::string& component, ComponentSource by) {
+  configs_[component] = std::move(by.config);
+  tensors_[component] = std::move(by.tensors);
+}
+
+void ModelSource::replace_config(const std::string& component, Config by) {
+  configs_[component] = std::move(by);
+}
+
+void ModelSource::replace_weights(const std::string& component, std::shared_ptr<const TensorSource> by) {
+  tensors_[component] = std::move(by);
+}
 
 ModelSource open_model_source(const ModelFiles& files) {
   const fs::path& path = files.model;
@@ -117,17 +100,14 @@ ModelSource open_model_source(const ModelFiles& files) {
   const Ema ema = files.ema ? Ema::kYes : Ema::kNo;
   if (files.ema && is_folder(path))
     fail_input(path.string(), ": a folder has no EMA weights beside the others; leave --ema out");
-  ModelSource source = is_folder(path) ? open_folder(path) : open_single_file(path, ema);
-  for (const auto& [component, part] : files.parts) replace(source, component, part, Ema::kNo);
+  ModelSource source = is_folder(path) ? open_folder(path) : open_single_file(path, ema, files.parts);
+  for (const auto& [component, part] : files.parts) replace_part(source, component, part);
   return source;
 }
 
-std::string clip_pad_token(const Checkpoint& checkpoint, const std::string& tokenizer) {
+std::string clip_pad_token(const Json& text_encoder) {
   // OpenAI's CLIP pads with its end, OpenCLIP, whose activation is another, with token 0.
-  const auto text = checkpoint.configs.find("text_encoder");
-  const bool is_openai = tokenizer == "tokenizer" && text != checkpoint.configs.end() &&
-                         text->second.at("hidden_act") == "quick_gelu";
-  return is_openai ? "<|endoftext|>" : "!";
+  return text_encoder.value("hidden_act", "quick_gelu") == "quick_gelu" ? "<|endoftext|>" : "!";
 }
 
 }  // namespace sdgen

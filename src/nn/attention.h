@@ -41,6 +41,11 @@ struct AttentionHooks {
   std::function<Tensor(const AttentionCall&)> self{};
 };
 
+// Whether there is any.
+inline bool any(const AttentionHooks& hooks) {
+  return hooks.cross_weights || hooks.on_cross || hooks.self;
+}
+
 // The text as one attention layer sees it.
 struct KeysValues {
   Tensor keys;    // [N, S, width]

@@ -35,7 +35,10 @@ bool is_no_text(const Request& request, const Model& model) {
 EncodedContext negative_context(const Request& request, const Contexts& contexts, const EncodedContext& words,
                                 const Model& model) {
   if (!is_no_text(request, model)) return contexts.at({request.negative_prompt});
-  return {at::zeros_like(words.hidden), words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(), {}};
+  return {.hidden = at::zeros_like(words.hidden),
+          .pooled = words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(),
+          .words = {},
+          .dropped = {}};
 }
 
 // The numbers of "SDXL: Improving Latent Diffusion Models ...", section 2.2 (the picture's own size, not
@@ -43,7 +46,7 @@ EncodedContext negative_context(const Request& request, const Contexts& contexts
 Tensor size_numbers(const Request& request, const Model& model, bool is_negative) {
   const auto height = static_cast<float>(*request.height), width = static_cast<float>(*request.width);
   std::vector<float> numbers = {height, width, 0.0F, 0.0F};
-  if (model.added_numbers() == 5)
+  if (model.added_numbers == 5)
     numbers.push_back(is_negative ? 2.5F : 6.0F);
   else
     numbers.insert(numbers.end(), {height, width});
@@ -56,9 +59,9 @@ AddedConditions added_conditions(const Conditioning& conditioning, const std::ve
                                  const Model& model) {
   AddedConditions added;
   const at::TensorOptions options = conditioning.words.options().dtype(at::kFloat);
-  if (model.unet.time_cond_proj_dim > 0)
+  if (model.network->takes_guidance_scale())
     added.guidance_scale = at::full({1}, conditioning.guidance_scale, options);
-  if (model.unet.added_width == 0) return added;
+  if (model.added_numbers == 0) return added;
   std::vector<Tensor> summaries, numbers;
   const auto rows = static_cast<std::int64_t>(pooled.size());
   for (int question = 0; question < conditioning.questions(); ++question) {
@@ -75,15 +78,15 @@ AddedConditions added_conditions(const Conditioning& conditioning, const std::ve
 }  // namespace
 
 bool is_guided(const Request& request, const Model& model) {
-  if (model.unet.time_cond_proj_dim > 0) return false;
+  if (model.network->takes_guidance_scale()) return false;
   // diffusers' InstructPix2Pix asks with and without both, or not at all.
-  const bool asks_picture = model.image_input() != ImageInput::kPicture || *request.image_guidance_scale >= 1;
+  const bool asks_picture = model.image_input != ImageInput::kPicture || *request.image_guidance_scale >= 1;
   return *request.guidance_scale > 1 && asks_picture;
 }
 
 int questions_of(const Request& request, const Model& model) {
   if (!is_guided(request, model)) return 1;
-  return model.image_input() == ImageInput::kPicture ? 3 : 2;
+  return model.image_input == ImageInput::kPicture ? 3 : 2;
 }
 
 TextToEncode prompt_text(const Request& request, const std::string& prompt) {
@@ -120,7 +123,7 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& 
   Conditioning conditioning;
   conditioning.guidance_scale = *settings.guidance_scale;
   conditioning.guidance_rescale = *settings.guidance_rescale;
-  if (model.image_input() == ImageInput::kPicture)
+  if (model.image_input == ImageInput::kPicture)
     conditioning.image_guidance_scale = settings.image_guidance_scale;
   std::vector<Tensor> words, without, pooled, pooled_without;
   for (const BatchRow& row : rows) {

@@ -17,6 +17,7 @@ struct EncodedContext {
   Tensor hidden;  // [1, L, D]
   Tensor pooled;  // [1, P], or undefined
   std::vector<PromptWord> words;
+  std::string dropped;   // words past the encoder's length
   double seconds = 0.0;  // to encode it
 };
 using Contexts = std::map<TextToEncode, EncodedContext>;

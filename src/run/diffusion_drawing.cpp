@@ -27,30 +27,20 @@ std::size_t evaluations_of(const Request& request, const Model& base, const Mode
          plan_of(request, *refiner, Part::kRefiner).steps.size();
 }
 
-DiffusionDrawing::DiffusionDrawing(const LoadedModel& base, const std::optional<LoadedModel>& refiner,
-                                   const Compute& compute, const MemoryUse& memory, const RunContext& context)
-    : compute_(compute), memory_(memory), context_(context) {
+DiffusionDrawing::DiffusionDrawing(DiffusionSession& session, const Compute& compute, const MemoryUse& memory,
+                                   const RunContext& context)
+    : session_(session), workers_(session.workers), compute_(compute), memory_(memory), context_(context) {
   on_load_ = [this](const std::string& component, double seconds) {
     load_seconds_ += seconds;
     context_.teller.stage("load", component, seconds);
   };
-  workers_.push_back(worker(base, refiner ? Part::kUntilRefiner : Part::kWhole));
-  if (refiner) workers_.push_back(worker(*refiner, Part::kRefiner));
+  session.begin(context.teller);
   last_new_picture_ = last_new_picture();
   plan_memory_use();
 }
 
 DiffusionDrawing::~DiffusionDrawing() {
-  for (Worker& worker : workers_) worker.components.release_all();
-}
-
-DiffusionDrawing::Worker DiffusionDrawing::worker(const LoadedModel& loaded, Part part) {
-  return {loaded.model,
-          loaded.components,
-          part,
-          {},
-          Recorder(open_graph_stream(compute_),
-                   [this](const std::string& warning) { context_.teller.warn_once(warning); })};
+  session_.end();
 }
 
 std::vector<Drawn> DiffusionDrawing::draw(std::size_t index) {
@@ -115,9 +105,9 @@ std::function<void(const Tensor&, const Tensor&, const Step&)> DiffusionDrawing:
     const Share& share, const Batch& batch) {
   if (context_.options.preview_every <= 0 || !context_.observer.on_preview) return {};
   if (context_.settings(batch).best_of > 1) return {};  // most are not kept
-  if (!preview_)
-    preview_.emplace(workers_.front().components.decoder(on_load_),
-                     at::TensorOptions(compute_.device).dtype(compute_.dtype));
+  if (!session_.preview)
+    session_.preview.emplace(workers_.front().components.decoder(on_load_),
+                             at::TensorOptions(compute_.device).dtype(compute_.dtype));
   const PredictionType type = scheduler_of(context_.settings(batch), share.worker.model).prediction_type;
   return [this, &share, &batch, type](const Tensor& x, const Tensor& output, const Step& step) {
     const int number = share.number_of(step);
@@ -125,7 +115,7 @@ std::function<void(const Tensor&, const Tensor&, const Step&)> DiffusionDrawing:
       return;  // the last is the picture itself
     const Stopwatch stopwatch;
     const Tensor x0 = estimate_from_output(type, output, x, step.from).x0;
-    const Tensor pixels = (*preview_)(last_rows(x0, batch.size()));
+    const Tensor pixels = (*session_.preview)(last_rows(x0, batch.size()));
     fail_if_cut_short();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Tensor row = pixels.narrow(0, static_cast<std::int64_t>(i), 1);
@@ -146,7 +136,7 @@ Denoiser DiffusionDrawing::watched_denoiser(const Share& share, const Batch& bat
   watchers.after = previews(share, batch);
   steering.join(watchers);
   const PredictionType type = scheduler_of(context_.settings(batch), worker.model).prediction_type;
-  return guided_denoiser(worker.components.unet(on_load_), type, conditioning, compute_, &worker.recorder,
+  return guided_denoiser(worker.components.network(on_load_), type, conditioning, compute_, &worker.recorder,
                          std::move(watchers));
 }
 
@@ -232,9 +222,9 @@ DiffusionDrawing::Denoised DiffusionDrawing::denoise(const Batch& batch, const B
       denoised.latents = denoise_share(share, batch, pictures, rows, noise, denoised.latents, finite_rows,
                                        denoised.attention);
       before += static_cast<int>(share.plan.steps.size());
-      if (last_batch_) {
+      if (last_batch_ && !session_.keeps()) {
         worker.recorder.forget();
-        worker.components.release_unet();
+        worker.components.release_network();
       }
     }
   } catch (const NothingLeft&) {

@@ -9,56 +9,35 @@
 #include <vector>
 
 #include "base/finite_rows.h"
-#include "base/recent.h"
-#include "compute/recorder.h"
 #include "compute/step_clock.h"
-#include "decode/latent_preview.h"
 #include "diffusion/guidance.h"
-#include "models/components.h"
-#include "run/batch_rows.h"
-#include "run/control.h"
-#include "run/engine.h"
+#include "run/diffusion_session.h"
 #include "run/memory_plan.h"
-#include "run/start_picture.h"
 
 namespace sdgen {
 
-// A model and its parts.
-struct LoadedModel {
-  const Model& model;
-  Components& components;
-};
-
-// Evaluations of all UNets for one picture of a complete request; `refiner`: null, or what does the last of
-// them.
+// Evaluations of all networks for one picture of a complete request; `refiner`: null, or what does the last
+// of them.
 std::size_t evaluations_of(const Request& request, const Model& base, const Model* refiner);
 
 class DiffusionDrawing : public Drawing {
  public:
-  // The `refiner`, where there is one, does the last steps of every picture. All references must outlive it.
-  DiffusionDrawing(const LoadedModel& base, const std::optional<LoadedModel>& refiner, const Compute& compute,
-                   const MemoryUse& memory, const RunContext& context);
+  // All references must outlive it; no other drawing uses the session meanwhile.
+  DiffusionDrawing(DiffusionSession& session, const Compute& compute, const MemoryUse& memory,
+                   const RunContext& context);
   ~DiffusionDrawing() override;
 
   std::vector<Drawn> draw(std::size_t batch) override;
   double text_seconds(const Request& request) const override;
 
  private:
-  // A model at work: the texts it has read, and what is recorded of its UNet.
-  struct Worker {
-    const Model& model;
-    Components& components;
-    Part part;
-    Contexts contexts;
-    Recorder recorder;
-  };
-  Worker worker(const LoadedModel& loaded, Part part);
-
   // The batches from `first` on whose texts are encoded at one go (at least one batch): their end, and the
   // texts.
   std::pair<std::size_t, std::vector<TextToEncode>> next_texts(std::size_t first) const;
   void encode_texts(Worker& worker, const std::vector<TextToEncode>& texts);
   void encode(Worker& worker, const TextToEncode& text);
+  // What users should know of a text that is drawn from.
+  void tell_of(const Worker& worker, const TextToEncode& text);
   // The pictures that a batch starts from and is steered by; null: none.
   struct BatchPictures {
     const EncodedPicture* start = nullptr;
@@ -106,23 +85,22 @@ class DiffusionDrawing : public Drawing {
   void report_steps(StepClock& clock, std::size_t left, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words);
-  int evaluations(const Request& request) const;  // of the UNets for one picture
+  int evaluations(const Request& request) const;  // of the networks for one picture
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,
                           at::ScalarType dtype);
 
+  DiffusionSession& session_;
+  std::vector<Worker>& workers_;
   const Compute& compute_;
   const MemoryUse& memory_;
   RunContext context_;
   Components::LoadCallback on_load_;
-  double load_seconds_ = 0.0;                            // of the components loaded so far
-  std::vector<Worker> workers_;                          // in the order of their steps; the first decodes
-  std::size_t encoded_batches_ = 0;                      // the texts of so many first ones have been encoded
-  std::size_t last_new_picture_ = 0;                     // see last_new_picture()
-  Recent<PictureKey, EncodedPicture> pictures_{8};       // lines often take turns with a few
-  Recent<ControlKey, std::vector<Tensor>> controls_{1};  // as large as pictures
-  std::optional<LatentPreview> preview_;
-  double preview_seconds_ = 0.0;  // within the step in work
+  double load_seconds_ = 0.0;         // of the components loaded so far
+  std::size_t encoded_batches_ = 0;   // the texts of so many first ones have been encoded
+  std::set<TextToEncode> told_;       // texts kept from earlier runs that tell_of() has told of
+  std::size_t last_new_picture_ = 0;  // see last_new_picture()
+  double preview_seconds_ = 0.0;      // within the step in work
   bool last_batch_ = false;
 };
 

@@ -36,12 +36,12 @@ struct OpenModel {
 };
 
 void check_refiner(const Model& base, const Model& refiner) {
-  const std::string file = refiner.source.path.string();
-  if (refiner.image_input() != ImageInput::kNone)
+  const std::string file = refiner.source.path().string();
+  if (refiner.image_input != ImageInput::kNone)
     fail_input(file, ": not a refiner: its UNet takes a picture beside the latents");
   if (refiner.vae.latent_channels != base.vae.latent_channels ||
       refiner.vae.pixels_per_latent() != base.vae.pixels_per_latent())
-    fail_input(file, ": its latents are not those of ", base.source.path.string(),
+    fail_input(file, ": its latents are not those of ", base.source.path().string(),
                "; it cannot go on from them");
 }
 
@@ -56,6 +56,8 @@ class DiffusionEngine : public Engine {
       check_refiner(base_.model, refiner_->model);
     }
     fill_info(files, threads);
+    session_.emplace(base_.loaded(), refiner_ ? std::optional(refiner_->loaded()) : std::nullopt, compute_,
+                     options.keep_loaded);
   }
 
   const ModelInfo& info() const override { return info_; }
@@ -74,9 +76,7 @@ class DiffusionEngine : public Engine {
   }
 
   std::unique_ptr<Drawing> start(const RunContext& context) override {
-    const auto refiner =
-        refiner_ ? std::optional<LoadedModel>(refiner_->loaded()) : std::optional<LoadedModel>();
-    return std::make_unique<DiffusionDrawing>(base_.loaded(), refiner, compute_, memory_, context);
+    return std::make_unique<DiffusionDrawing>(*session_, compute_, memory_, context);
   }
 
   std::vector<std::string> take_warnings() override { return std::exchange(base_.warnings, {}); }
@@ -98,7 +98,7 @@ class DiffusionEngine : public Engine {
              .quantize = compute_.quantize == Quantize::kInt8 ? "int8" : "none",
              .threads = threads,
              .refiner = refiner_ ? refiner_->model.name : "",
-             .takes_picture = model.image_input() == ImageInput::kPicture};
+             .takes_picture = model.image_input == ImageInput::kPicture};
     for (const ControlNetModel& controlnet : model.controlnets) info_.controlnets.push_back(controlnet.name);
     for (const Adapter& lora : files.loras) info_.loras.push_back(adapter_text(lora));
     info_.embeddings = embedding_tokens(model);
@@ -108,6 +108,7 @@ class DiffusionEngine : public Engine {
   MemoryUse memory_;
   OpenModel base_;
   std::optional<OpenModel> refiner_;
+  std::optional<DiffusionSession> session_;
   ModelInfo info_;
 };
 

@@ -41,15 +41,23 @@ std::pair<std::size_t, std::vector<TextToEncode>> DiffusionDrawing::next_texts(s
 }
 
 void DiffusionDrawing::encode_texts(Worker& worker, const std::vector<TextToEncode>& texts) {
-  Contexts kept;
-  for (const TextToEncode& text : texts)
-    if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
-  worker.contexts = std::move(kept);
+  const bool has_room = session_.keeps() && worker.contexts.size() + texts.size() <= kMostTexts;
+  if (!has_room) {
+    Contexts kept;
+    for (const TextToEncode& text : texts)
+      if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
+    worker.contexts = std::move(kept);
+  }
   for (const TextToEncode& text : texts) {
     if (context_.teller.should_stop()) throw Stopped{};
-    encode(worker, text);
+    const bool is_known = worker.contexts.contains(text);
+    if (!is_known) encode(worker, text);
+    const bool is_told = is_known && (!session_.keeps() || told_.contains(text));
+    if (&worker != &workers_.front() || is_told) continue;
+    if (session_.keeps()) told_.insert(text);
+    tell_of(worker, text);
   }
-  worker.components.release_text_encoders();
+  if (!session_.keeps()) worker.components.release_text_encoders();
 }
 
 // A small model draws something for any word: who reads of it need not wonder.
@@ -63,10 +71,9 @@ void DiffusionDrawing::warn_of_words(const Model& model, const std::string& text
 }
 
 void DiffusionDrawing::encode(Worker& worker, const TextToEncode& text) {
-  if (worker.contexts.contains(text)) return;
-  const std::vector<TextPart> parts = worker.components.text_parts(on_load_);
+  const Conditioner& conditioner = worker.components.conditioner(on_load_);
   const Stopwatch stopwatch;
-  EncodedText encoded = encode_text(parts, worker.model.text_states, text);
+  EncodedText encoded = conditioner.encode(text);
   synchronize(compute_);
   const double seconds = stopwatch.seconds();
   context_.teller.stage("text_encode", "", seconds);
@@ -74,19 +81,24 @@ void DiffusionDrawing::encode(Worker& worker, const TextToEncode& text) {
     fail_working("the text encoding is not finite (text_encoder, ", dtype_name(compute_.dtype), ")",
                  compute_.dtype == at::kFloat ? "; the weights of the model's text encoder are unusable"
                                               : "; use --dtype float32");
-  if (!encoded.dropped.empty() && &worker == &workers_.front() && context_.observer.on_warning)
+  worker.contexts.emplace(
+      text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled), std::move(encoded.words),
+                           std::move(encoded.dropped), seconds});
+}
+
+void DiffusionDrawing::tell_of(const Worker& worker, const TextToEncode& text) {
+  const EncodedContext& context = worker.contexts.at(text);
+  if (!context.dropped.empty() && context_.observer.on_warning)
     context_.observer.on_warning(concat("the text is longer than the model's ",
                                         worker.components.text_tokens(),
-                                        " tokens; dropped: ", encoded.dropped));
-  if (&worker == &workers_.front()) warn_of_words(worker.model, text.text, encoded.words);
-  worker.contexts.emplace(text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled),
-                                               std::move(encoded.words), seconds});
+                                        " tokens; dropped: ", context.dropped));
+  warn_of_words(worker.model, text.text, context.words);
 }
 
 RunSize DiffusionDrawing::run_size() const {
   RunSize size;
   size.ranker_bytes = context_.ranker_bytes;
-  size.is_one_batch = context_.batches.size() == 1;
+  size.is_one_batch = context_.batches.size() == 1 && !session_.keeps();
   size.previews = context_.options.preview_every > 0 && context_.observer.on_preview;
   const Worker& base = workers_.front();
   const std::int64_t scale = base.model.vae.pixels_per_latent();
@@ -99,16 +111,17 @@ RunSize DiffusionDrawing::run_size() const {
     const std::int64_t rows = static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) *
                               questions_of(request, base.model);
     if (context_.options.attention || request.edit_from)
-      size.attended = std::max(size.attended, rows * height * width * base.components.text_tokens());
+      size.network.attended =
+          std::max(size.network.attended, rows * height * width * base.components.text_tokens());
     if (height * width > size.decoded_height * size.decoded_width) {
       size.decoded_height = height;
       size.decoded_width = width;
     }
     if (rows * height * width <= most) continue;
     most = rows * height * width;
-    size.rows = rows;
-    size.height = height;
-    size.width = width;
+    size.network.rows = rows;
+    size.network.height = height;
+    size.network.width = width;
   }
   size.start_pictures = static_cast<int>(start_pictures.size());
   return size;
@@ -128,7 +141,7 @@ void DiffusionDrawing::plan_memory_use() {
   if (planned.gives_back) give_back_freed_memory();
   if (is_sparing && planned.is_too_much()) context_.teller.warn_once(too_much_text(planned.plan, memory_));
   for (std::size_t i = 0; i < workers_.size(); ++i)
-    workers_[i].components.hold_of_unet(planned.held_of_unets[i]);
+    if (workers_[i].components.hold_of_network(planned.held_of_networks[i])) workers_[i].recorder.forget();
   if (context_.observer.on_plan) context_.observer.on_plan(planned.plan);
 }
 
@@ -152,10 +165,11 @@ DiffusionDrawing::BatchPictures DiffusionDrawing::read_pictures(const Request& r
   };
   BatchPictures pictures;
   if (!request.control_image.empty())
-    pictures.control = &controls_.get(control_key(request), [&] { return read(read_control_pictures); });
+    pictures.control =
+        &session_.controls.get(control_key(request), [&] { return read(read_control_pictures); });
   if (!request.init_image) return pictures;
   const Worker& base = workers_.front();
-  pictures.start = &pictures_.get(picture_key(request), [&] {
+  pictures.start = &session_.pictures.get(picture_key(request), [&] {
     const double load_before = load_seconds_;
     const Stopwatch stopwatch;
     EncodedPicture encoded = encode_start_picture({base.model, compute_, base.components, on_load_},
@@ -163,7 +177,7 @@ DiffusionDrawing::BatchPictures DiffusionDrawing::read_pictures(const Request& r
     context_.teller.stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));
     return encoded;
   });
-  if (!more_follow || memory_.low_memory) base.components.release_encoders();
+  if ((!more_follow && !session_.keeps()) || memory_.low_memory) base.components.release_encoders();
   return pictures;
 }
 

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "decode/decode_plan.h"
 #include "decode/latent_preview.h"
+#include "diffusion/networks/unet.h"
 #include "nn/streamed.h"
 
 namespace sdgen {
@@ -19,10 +20,6 @@ constexpr std::uint64_t kReserve = std::uint64_t{128} << 20;
 // What libtorch's code and tables take of the process once they are used, beside what was there before.
 constexpr std::uint64_t kLibraries = std::uint64_t{20} << 20;
 
-// Maps of a residual block that are alive at once, and of a transformer block: its feed-forward is eight
-// times as wide, and halved while both are there.
-constexpr std::int64_t kResnetMaps = 5, kTransformerMaps = 18;
-
 std::uint64_t less(std::uint64_t bytes, std::uint64_t by) {
   return bytes > by ? bytes - by : 0;
 }
@@ -34,22 +31,23 @@ std::uint64_t taken(std::uint64_t bytes, const Compute& compute, bool gives_back
   return gives_back ? bytes + bytes / 6 : 3 * bytes;
 }
 
-// The parts beside the UNet are never quantized.
+// The parts beside the network are never quantized.
 Compute plain(const Compute& compute) {
   return {compute.device, compute.dtype};
 }
 
-// What a UNet's tensors keep, by whether they can be streamed.
-struct UnetBytes {
+// What a network's tensors keep, by whether they can be streamed.
+struct NetworkBytes {
   std::uint64_t fixed = 0, streamable = 0, largest_layer = 0;
 };
 
-UnetBytes unet_bytes(const TensorSource& unet, const Compute& compute) {
+NetworkBytes network_bytes(const Model& model, const Compute& compute) {
+  const TensorSource& tensors = *model.source.weights(model.denoiser);
   std::map<std::string, std::uint64_t> layers;
-  UnetBytes bytes;
-  for (const std::string& key : unet.keys()) {
-    const std::uint64_t kept = kept_bytes({unet.find(key)->shape}, compute);
-    const std::string layer = streamed_layer(key);
+  NetworkBytes bytes;
+  for (const std::string& key : tensors.keys()) {
+    const std::uint64_t kept = kept_bytes({tensors.find(key)->shape}, compute);
+    const std::string layer = model.network->streamed_layer(key);
     if (layer.empty()) {
       bytes.fixed += kept;
     } else {
@@ -91,21 +89,20 @@ std::uint64_t preview_bytes(const Model& model, const Compute& compute, const Ru
   return decode_bytes(DecodeMode::kWhole, model.vae, latents, options);
 }
 
-// A UNet of a plan, its ControlNets before it.
-class UnetPlan {
+// A network of a plan, its ControlNets before it.
+class NetworkPlan {
  public:
-  UnetPlan(const Model& model, const Compute& compute, const RunSize& size, bool gives_back)
-      : bytes_(unet_bytes(*model.source.weights("unet"), compute)) {
+  NetworkPlan(const Model& model, const Compute& compute, const RunSize& size, bool gives_back)
+      : bytes_(network_bytes(model, compute)) {
     const std::uint64_t element = c10::elementSize(compute.dtype);
-    part_ = {"unet", bytes_.fixed + bytes_.streamable, 0, unet_work_bytes(model.unet, size, element)};
+    part_ = {model.denoiser, bytes_.fixed + bytes_.streamable, 0,
+             model.network->work_bytes(size.network, element)};
     for (const ControlNetModel& controlnet : model.controlnets) {
       controlnets_.push_back({"controlnet " + controlnet.name,
                               kept_bytes(shapes_below(*controlnet.weights), plain(compute)), 0, 0});
       beside_ += controlnets_.back().weight_bytes;
-      part_.work_bytes += unet_work_bytes(controlnet.config.trunk, size, element) / 2;
+      part_.work_bytes += unet_work_bytes(controlnet.config.trunk, size.network, element) / 2;
     }
-    const std::int64_t heads = model.unet.heads.empty() ? 1 : model.unet.heads.front();
-    part_.work_bytes += static_cast<std::uint64_t>(size.attended * heads) * sizeof(float);
     part_.work_bytes = taken(part_.work_bytes, compute, gives_back);
   }
 
@@ -133,7 +130,7 @@ class UnetPlan {
   }
 
  private:
-  UnetBytes bytes_;
+  NetworkBytes bytes_;
   MemoryPlan::Part part_;
   std::vector<MemoryPlan::Part> controlnets_;
   std::uint64_t beside_ = 0;  // the ControlNets' weights
@@ -179,21 +176,6 @@ std::optional<std::uint64_t> room_for_maps(std::optional<std::uint64_t> left, co
   return left;
 }
 
-std::uint64_t unet_work_bytes(const UnetConfig& config, const RunSize& size, std::uint64_t element_bytes) {
-  std::int64_t kept = 0, most = 0;  // numbers
-  std::int64_t height = size.height, width = size.width;
-  for (std::size_t level = 0; level < config.block_out_channels.size(); ++level) {
-    const std::int64_t map = size.rows * config.block_out_channels[level] * height * width;
-    kept += map * (config.layers_per_block[level] + 1);
-    // on the way up the first residual block sees what comes from below and beside it
-    const bool attends = has_attention(config.down_block_types[level]);
-    most = std::max(most, map * (attends ? kTransformerMaps : 2 * kResnetMaps));
-    height = (height + 1) / 2;
-    width = (width + 1) / 2;
-  }
-  return static_cast<std::uint64_t>(kept + most) * element_bytes;
-}
-
 namespace {
 
 // As plan_memory(), one way or the other.
@@ -212,10 +194,10 @@ class Planner {
     if (left) left = less(*left, size_.ranker_bytes + libraries);
     most_ = add_texts(models_, compute_, planned_.plan);
     add_encoder();
-    add_unets(left);
-    if (left) left = less(*left, unets_);
+    add_networks(left);
+    if (left) left = less(*left, networks_);
     const auto vae = vae_of(room_for_maps(left, use_));
-    most_ = std::max(most_, unets_ + vae.weight_bytes + vae.work_bytes);
+    most_ = std::max(most_, networks_ + vae.weight_bytes + vae.work_bytes);
     planned_.plan.parts.push_back(vae);
     if (size_.ranker_bytes > 0) planned_.plan.parts.push_back({"ranker", size_.ranker_bytes, 0, 0});
     planned_.plan.process_bytes = held_now + libraries;
@@ -240,7 +222,7 @@ class Planner {
     most_ = std::max(most_, encoder_.weight_bytes + encoder_.work_bytes);
   }
 
-  // What is beside a UNet's weights between its steps: previews, the next picture to start from.
+  // What is beside a network's weights between its steps: previews, the next picture to start from.
   std::uint64_t between_steps(std::uint64_t work) const {
     std::uint64_t held = 0;
     if (size_.previews) {
@@ -254,20 +236,22 @@ class Planner {
     return held + encoder_.weight_bytes + std::max(work, encoder_.work_bytes);
   }
 
-  void add_unets(std::optional<std::uint64_t> left) {
-    // UNets that stay must leave room for the way of decoding that takes least.
+  void add_networks(std::optional<std::uint64_t> left) {
+    // Networks that stay must leave room for the way of decoding that takes least.
     const MemoryPlan::Part least = vae_of(std::uint64_t{0});
     for (const Model* const model : models_) {
-      UnetPlan unet(*model, compute_, size_, planned_.gives_back);
-      const std::uint64_t beside = between_steps(0), stepping = std::max(unet.stepping(), beside);
+      NetworkPlan network(*model, compute_, size_, planned_.gives_back);
+      const std::uint64_t beside = between_steps(0), stepping = std::max(network.stepping(), beside);
       if (streams(left) && size_.is_one_batch)
-        unet.stream(less(*left, stepping));
+        network.stream(less(*left, stepping));
       else if (streams(left))
-        unet.stream(less(*left, least.weight_bytes + std::max(stepping, least.work_bytes)) / models_.size());
-      planned_.held_of_unets.push_back(unet.held());
-      most_ = std::max(most_, unets_ + unet.weights() + between_steps(unet.peak() - unet.weights()));
-      if (!size_.is_one_batch) unets_ += unet.weights();
-      unet.add_to(planned_.plan);
+        network.stream(less(*left, least.weight_bytes + std::max(stepping, least.work_bytes)) /
+                       models_.size());
+      planned_.held_of_networks.push_back(network.held());
+      most_ =
+          std::max(most_, networks_ + network.weights() + between_steps(network.peak() - network.weights()));
+      if (!size_.is_one_batch) networks_ += network.weights();
+      network.add_to(planned_.plan);
     }
   }
 
@@ -277,7 +261,7 @@ class Planner {
   const RunSize& size_;
   PlannedRun planned_;
   MemoryPlan::Part encoder_;
-  std::uint64_t most_ = 0, unets_ = 0;  // at any time; of UNets that stay
+  std::uint64_t most_ = 0, networks_ = 0;  // at any time; of networks that stay
 };
 
 }  // namespace

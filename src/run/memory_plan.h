@@ -29,24 +29,18 @@ std::optional<std::uint64_t> room_for_maps(std::optional<std::uint64_t> left, co
 
 // A run at its largest.
 struct RunSize {
-  std::int64_t rows = 2;                               // that a UNet sees at once, questions included
-  std::int64_t height = 0, width = 0;                  // latents, of these rows
+  NetworkSize network{};                               // what is seen at once
   std::int64_t decoded_height = 0, decoded_width = 0;  // latents of the largest picture: decoded one by one
   std::uint64_t ranker_bytes = 0;                      // of one that stays; 0: none is asked
-  bool is_one_batch = true;   // then the UNet is freed before decoding, and a base before its refiner
-  bool previews = false;      // then the VAE is there beside the UNet
-  int start_pictures = 0;     // different ones: from the second on they are encoded beside the UNet
-  std::int64_t attended = 0;  // weights of attention that a head writes out; 0: none
+  bool is_one_batch = true;  // then the UNet is freed before decoding, and a base before its refiner
+  bool previews = false;     // then the VAE is there beside the UNet
+  int start_pictures = 0;    // different ones: from the second on they are encoded beside the UNet
 };
 
-// Bytes that a UNet holds beside its weights while it sees `size`, estimated from the maps it keeps for the
-// way up and those at work on the largest level.
-std::uint64_t unet_work_bytes(const UnetConfig& config, const RunSize& size, std::uint64_t element_bytes);
-
-// The plan, and what each model's UNet keeps of the layers that can be streamed (nothing: all of them).
+// The plan, and what each model's network keeps of the layers that can be streamed (nothing: all of them).
 struct PlannedRun {
   MemoryPlan plan;
-  std::vector<std::optional<std::uint64_t>> held_of_unets;
+  std::vector<std::optional<std::uint64_t>> held_of_networks;
   bool gives_back = false;  // see give_back_freed_memory()
 
   // Whether it goes beyond what there is, as far as that is known.

@@ -84,7 +84,7 @@ std::size_t refiner_entry(const SamplingPlan& whole, const SchedulerConfig& sche
 
 // Which pictures go with which model.
 void check_pictures(const Request& request, const Model& model) {
-  const ImageInput input = model.image_input();
+  const ImageInput input = model.image_input;
   if (request.mask && !request.init_image)
     fail_request("mask: it needs an init-image, the picture it lies on");
   if (request.strength && !request.init_image) fail_request("strength: it needs an init-image");
@@ -149,7 +149,7 @@ SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
   StepRange range;
   if (part == Part::kRefiner)
     range.first = refiner_entry(whole, scheduler, complete.refiner_start);
-  else if (complete.init_image && model.image_input() != ImageInput::kPicture)
+  else if (complete.init_image && model.image_input != ImageInput::kPicture)
     range.first = strength_entry(whole, complete);
   if (part == Part::kUntilRefiner) range.end = base_end(whole, scheduler, complete.refiner_start);
   if (range.first == 0 && !range.end) return whole;
@@ -177,7 +177,7 @@ Request complete_request(const Request& request, const Model& model) {
   }
   if (request.init_image) {
     if (!request.strength) complete.strength = request.mask ? 1.0 : 0.8;
-    if (model.image_input() == ImageInput::kPicture) complete.strength.reset();
+    if (model.image_input == ImageInput::kPicture) complete.strength.reset();
   }
   if (request.mask) read_picture_size(*request.mask);
   complete.width = checked_size("width", request.width.value_or(width), multiple);

@@ -77,7 +77,7 @@ StartLatents start_latents(const EncodedPicture* picture, const Model& model, co
   const std::int64_t scale = model.vae.pixels_per_latent();
   const std::vector<std::int64_t> shape = {model.vae.latent_channels, *request.height / scale,
                                            *request.width / scale};
-  const ImageInput input = model.image_input();
+  const ImageInput input = model.image_input;
   StartLatents start;
   if (!picture || input == ImageInput::kPicture) {
     start.x = noise.draw(shape) * plan.initial_noise_scale;

@@ -1,33 +1,19 @@
-// Words -> what the UNet attends to.
+// Words -> what a network attends to.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "base/tensor.h"
 #include "sdgen/attention.h"
-#include "text/encoders/clip_text_encoder.h"
-#include "text/tokenizers/tokenizer.h"
 
 namespace sdgen {
 
-// Which of an encoder's states the UNet attends to.
-enum class TextStatesUsed {
-  kLast,        // the last layer's, after the final LayerNorm: Stable Diffusion 1 and 2
-  kBeforeLast,  // what enters the last layer, and the last encoder's pooled summary beside: Stable Diffusion
-                // XL
-};
-
-// One text encoder with its own tokenizer. All parts of a conditioner read the same text.
-struct TextPart {
-  const Tokenizer& tokenizer;
-  const ClipTextEncoder& encoder;
-};
-
 struct EncodedText {
-  Tensor hidden;                  // [1, L, D] the parts' states side by side
+  Tensor hidden;                  // [1, L, D]
   Tensor pooled;                  // [1, P]; undefined where nobody asks for it
   std::vector<PromptWord> words;  // of the text, with their rows of `hidden`
-  std::string dropped;            // words past the first tokenizer's length, empty if none
+  std::string dropped;            // words past the encoder's length, empty if none
 };
 
 // A text and how it is read.
@@ -38,10 +24,12 @@ struct TextToEncode {
   auto operator<=>(const TextToEncode&) const = default;
 };
 
-// `parts` have the same number of tokens. The pooled summary is the whole encoder's, whatever is left out.
-EncodedText encode_text(const std::vector<TextPart>& parts, TextStatesUsed used, const TextToEncode& text);
+// A model's text encoders with their tokenizers.
+class Conditioner {
+ public:
+  virtual ~Conditioner() = default;
 
-// The largest clip_skip for an encoder of so many layers.
-int max_clip_skip(TextStatesUsed used, std::int64_t layers);
+  virtual EncodedText encode(const TextToEncode& text) const = 0;
+};
 
 }  // namespace sdgen

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "diffusion/networks/unet.h"
 #include "models/model.h"
 #include "support/fake_graphs.h"
 #include "support/numbers.h"
@@ -17,7 +18,7 @@ class RecordedGuidance : public ::testing::TestWithParam<std::string> {
     const std::filesystem::path folder = testing::golden_path("pipelines/" + GetParam());
     return Unet(
         {open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{}, Weights::Mode::kRead},
-        read_model({.model = folder}).unet);
+        read_model({.model = folder}).unet());
   }
   static Tensor words(std::uint64_t seed) {
     const testing::GoldenTensors tensors("stages/" + GetParam() + ".safetensors");

@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "models/checkpoint.h"
 #include "sdgen/generator.h"
 #include "support/single_files.h"
 #include "weights/formats/safetensors.h"
 #include "weights/model_files.h"
-#include "weights/original/checkpoint.h"
 
 namespace sdgen {
 namespace {

@@ -111,9 +111,7 @@ TEST(LowMemory, ALimitMustBePositive) {
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
 RunSize size_of(std::int64_t side, bool is_one_batch) {
-  return {.rows = 2,
-          .height = side,
-          .width = side,
+  return {.network = {.rows = 2, .height = side, .width = side},
           .decoded_height = side,
           .decoded_width = side,
           .is_one_batch = is_one_batch};
@@ -127,7 +125,7 @@ TEST(MemoryPlan, StreamsNoMoreThanWhatDoesNotFit) {
       const PlannedRun planned =
           plan_memory({&model}, compute, {.low_memory = true}, size_of(8, is_one_batch), left);
       const auto part = by_name(planned.plan).at("unet");
-      EXPECT_EQ(planned.held_of_unets.at(0).has_value(), part.streamed_bytes > 0);
+      EXPECT_EQ(planned.held_of_networks.at(0).has_value(), part.streamed_bytes > 0);
       return part;
     };
     const auto all = unet(64 * kGiB);

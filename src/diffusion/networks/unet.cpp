@@ -14,13 +14,6 @@ void add(const UnetResiduals& residuals, UnetTrunk::Features& features) {
 
 }  // namespace
 
-std::string streamed_layer(const std::string& key) {
-  for (const std::string list : {".resnets.", ".transformer_blocks."})
-    if (const std::size_t at = key.find(list); at != std::string::npos)
-      return key.substr(0, key.find('.', at + list.size()));
-  return "";
-}
-
 Unet::Unet(const Weights& weights, const UnetConfig& config, Residency residency)
     : config_(config),
       trunk_(weights, config, residency),

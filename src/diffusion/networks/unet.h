@@ -16,17 +16,16 @@ struct UnetResiduals {
   Tensor mid;                 // to what leaves the mid block
 };
 
-// Whether a tensor of that name belongs to a layer that can be streamed: to a residual block or a transformer
-// block. If so, the layer's name, e.g. "mid_block.resnets.0"; else empty.
-std::string streamed_layer(const std::string& key);
-
-class Unet {
+class Unet : public Network {
  public:
   // Layers beyond what `residency` admits are read anew whenever they are used.
   Unet(const Weights& weights, const UnetConfig& config, Residency residency = Residency());
 
-  // Whether some layers are: then nothing of it can be recorded.
-  bool streams() const { return streams_; }
+  // The words' keys and values are made once, the ControlNets' as well. ControlNets see x without `channels`,
+  // and what they add is summed up.
+  PreparedNetwork prepare(const NetworkInputs& inputs, const Compute& compute) const override;
+
+  bool streams() const override { return streams_; }
 
   // What the stages on the way give, for tests and curious readers.
   struct Trace {
@@ -56,5 +55,30 @@ class Unet {
   Conv2d conv_out_;
   bool streams_ = false;
 };
+
+// A UNet by its config.
+class UnetModel : public NetworkModel {
+ public:
+  explicit UnetModel(UnetConfig config) : config_(std::move(config)) {}
+
+  const UnetConfig& config() const { return config_; }
+
+  std::unique_ptr<const Network> build(const Weights& weights, Residency residency) const override;
+  // Residual blocks and transformer blocks.
+  std::string streamed_layer(const std::string& key) const override;
+  // Of the maps that are kept for the way up and those at work on the largest level.
+  std::uint64_t work_bytes(const NetworkSize& size, std::uint64_t element_bytes) const override;
+
+  std::int64_t in_channels() const override { return config_.in_channels; }
+  std::int64_t native_height() const override { return config_.sample_height; }
+  std::int64_t native_width() const override { return config_.sample_width; }
+  bool takes_guidance_scale() const override { return config_.time_cond_proj_dim > 0; }
+
+ private:
+  UnetConfig config_;
+};
+
+// The same estimate of a trunk (ControlNet), without attention that is written out.
+std::uint64_t unet_work_bytes(const UnetConfig& config, const NetworkSize& size, std::uint64_t element_bytes);
 
 }  // namespace sdgen

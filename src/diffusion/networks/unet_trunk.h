@@ -5,18 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "diffusion/network.h"
 #include "diffusion/networks/unet_config.h"
 #include "nn/attention.h"
 #include "nn/resnet.h"
 
 namespace sdgen {
-
-// What a UNet may be told besides the words, once a run. Undefined where its config asks for none of it.
-struct AddedConditions {
-  Tensor pooled;          // [M, P] the texts' summaries
-  Tensor numbers;         // [M, n] float32: sizes and crops (time_ids), embedded one by one
-  Tensor guidance_scale;  // [1] float32
-};
 
 // The words as every cross-attention layer sees them: made once a run, not once a step.
 struct UnetText {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "weights/original/checkpoint.h"
 #include "weights/original/original_controlnet.h"
 #include "weights/shapes.h"
 
@@ -32,6 +31,8 @@ const std::vector<TextPlace>& text_places() {
       {"conditioner.embedders.0.transformer.", kToken, TextNames::kTransformers, "text_encoder"},
       {"conditioner.embedders.1.model.", kOpenToken, TextNames::kOpenClip, "text_encoder_2"},
       {"conditioner.embedders.0.model.", kOpenToken, TextNames::kOpenClip, "text_encoder_2"},
+      {"clip_l.transformer.", "text_model." + kToken, TextNames::kTransformers, "text_encoder"},
+      {"clip_g.transformer.", "text_model." + kToken, TextNames::kTransformers, "text_encoder_2"},
       {"", "text_model." + kToken, TextNames::kTransformers, ""},
       {"", kToken, TextNames::kTransformers, ""},
       {"", kOpenToken, TextNames::kOpenClip, ""},
@@ -40,7 +41,7 @@ const std::vector<TextPlace>& text_places() {
 }
 
 std::optional<std::string> unet_prefix(const TensorSource& source) {
-  return find_prefix(source, {"model.diffusion_model.", ""}, {"input_blocks.0.0.weight"});
+  return find_prefix(source, {"model.diffusion_model.", "diffusion_model.", ""}, {"input_blocks.0.0.weight"});
 }
 
 std::optional<std::string> vae_prefix(const TensorSource& source) {

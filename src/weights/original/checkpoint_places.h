@@ -24,4 +24,7 @@ const std::vector<TextPlace>& text_places();
 std::optional<std::string> unet_prefix(const TensorSource& source);
 std::optional<std::string> vae_prefix(const TensorSource& source);
 
+// Whether these are a checkpoint's names, or those of a part of one.
+bool is_checkpoint(const TensorSource& source);
+
 }  // namespace sdgen

@@ -17,7 +17,7 @@ class UnetRows : public ::testing::TestWithParam<std::string> {
     const std::filesystem::path folder = testing::golden_path("pipelines/" + GetParam());
     return Unet({open_model_files(folder / "unet", "diffusion_pytorch_model"), Compute{at::kCPU, dtype},
                  Weights::Mode::kRead},
-                read_model({.model = folder}).unet);
+                read_model({.model = folder}).unet());
   }
   static Tensor context(std::int64_t rows) {
     const testing::GoldenTensors tensors("stages/" + GetParam() + ".safetensors");

@@ -6,7 +6,7 @@
 #include "support/safetensors_file.h"
 #include "support/single_files.h"
 #include "weights/formats/weights_file.h"
-#include "weights/original/checkpoint.h"
+#include "weights/original/checkpoint_places.h"
 
 namespace sdgen {
 namespace {

@@ -1,4 +1,4 @@
-#include "weights/original/checkpoint.h"
+#include "models/checkpoint.h"
 
 #include <gtest/gtest.h>
 

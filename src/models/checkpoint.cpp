@@ -1,16 +1,17 @@
-#include "weights/original/checkpoint.h"
+#include "models/checkpoint.h"
 
 #include <algorithm>
 #include <optional>
 #include <set>
 
+#include "models/families/family.h"
 #include "weights/edited_source.h"
 #include "weights/formats/weights_file.h"
 #include "weights/original/checkpoint_places.h"
+#include "weights/original/markers.h"
 #include "weights/original/original_text.h"
 #include "weights/original/original_unet.h"
 #include "weights/original/original_vae.h"
-#include "weights/original/scheduler_config.h"
 #include "weights/shapes.h"
 
 namespace sdgen {
@@ -109,55 +110,46 @@ class Reader {
   }
 
   void read_unet(const std::string& prefix) {
-    const std::string label = prefix + "label_emb.0.0.weight";
-    const bool has_label = has_tensor(*source_, label), is_conditioner = has_below("conditioner.");
-    const auto words = keys_below(*source_, prefix);
-    const auto looks = std::find_if(words.begin(), words.end(),
+    OriginalFacts facts = facts_of(prefix);
+    const auto unet = add("unet", unet_edits(*source_, prefix, facts.text_time, ema_));
+    OriginalConfigs configs;
+    configs.unet = unet_config(*unet);
+    facts.in_channels = configs.unet["in_channels"].get<std::int64_t>();
+    facts.linear_projection = configs.unet.value("use_linear_projection", false);
+    facts.class_embedding = configs.unet.contains("class_embed_type");
+    family_ = &family_of_original(facts);
+    family_->configure(facts, configs);
+    checkpoint_.pipeline_class = family_->pipelines.front();
+    checkpoint_.configs["unet"] = std::move(configs.unet);
+    checkpoint_.configs["scheduler"] = std::move(configs.scheduler);
+    checkpoint_.configs["model_index"] = std::move(configs.model_index);
+    checkpoint_.latents = std::move(configs.vae);
+  }
+
+  // But for what the UNet's config tells.
+  OriginalFacts facts_of(const std::string& prefix) const {
+    const std::vector<std::string> names = keys_below(*source_, prefix);
+    const auto looks = std::find_if(names.begin(), names.end(),
                                     [](const auto& key) { return key.ends_with(".attn2.to_k.weight"); });
-    const std::int64_t width = looks == words.end() ? 0 : size_of(*source_, prefix + *looks, 1);
-    const bool is_xl = has_label && (is_conditioner || width == 2048 || width == 1280);
-    const auto unet = add("unet", unet_edits(*source_, prefix, is_xl, ema_));
-    Json& config = checkpoint_.configs["unet"] = unet_config(*unet);
-    const bool is_refiner =
-        is_xl && (is_conditioner ? !checkpoint_.components.contains("text_encoder") : width == 1280);
-    generation_ = is_xl ? Generation::kXl : config["use_linear_projection"] ? Generation::k2 : Generation::k1;
-    checkpoint_.pipeline_class =
-        pipeline_class(config, is_refiner, has_tensor(*source_, prefix + "label_emb.weight"));
-    const Json scheduler = scheduler_config(*source_, generation_, checkpoint_.pipeline_class);
-    is_large_ = generation_ == Generation::k2 && scheduler["prediction_type"] == "v_prediction";
-    config["sample_size"] = generation_ == Generation::kXl ? 128 : is_large_ ? 96 : 64;
-    if (is_large_) config["upcast_attention"] = true;
-    checkpoint_.configs["scheduler"] = scheduler;
-    if (is_xl) add_aesthetics(is_refiner);
-  }
-
-  std::string pipeline_class(const Json& config, bool is_refiner, bool has_noise_level) const {
-    const auto channels = config["in_channels"].get<std::int64_t>();
-    const std::string stem = generation_ == Generation::kXl ? "StableDiffusionXL" : "StableDiffusion";
-    if (is_refiner) return "StableDiffusionXLImg2ImgPipeline";
-    if (channels == 9) return stem + "InpaintPipeline";
-    if (channels == 8) return stem + "InstructPix2PixPipeline";
-    if (channels == 7 || has_noise_level) return "StableDiffusionUpscalePipeline";
-    if (channels == 5) return "StableDiffusionDepth2ImgPipeline";
-    if (config.contains("class_embed_type")) return "StableUnCLIPPipeline";
-    return stem + "Pipeline";
-  }
-
-  void add_aesthetics(bool is_refiner) {
-    checkpoint_.configs["model_index"]["force_zeros_for_empty_prompt"] = !is_refiner;
-    if (is_refiner) checkpoint_.configs["model_index"]["requires_aesthetics_score"] = true;
+    OriginalFacts facts;
+    facts.words = looks == names.end() ? 0 : size_of(*source_, prefix + *looks, 1);
+    facts.conditioner = has_below("conditioner.");
+    // unCLIP has a label embedding, too; its UNet is Stable Diffusion 2's and attends to words at every size.
+    const bool attends_at_once = has_tensor(*source_, prefix + "input_blocks.1.1.norm.weight");
+    facts.text_time =
+        has_tensor(*source_, prefix + "label_emb.0.0.weight") && (facts.conditioner || !attends_at_once);
+    facts.noise_level = has_tensor(*source_, prefix + "label_emb.weight");
+    facts.first_text = checkpoint_.components.contains("text_encoder");
+    facts.markers = markers_of(*source_);
+    return facts;
   }
 
   void read_vae(const std::string& prefix) {
     const auto vae = add("vae", vae_edits(*source_, prefix));
     Json& config = checkpoint_.configs["vae"] = vae_config(*vae);
-    const auto metadata = source_->metadata();
-    const auto architecture = metadata.find("modelspec.architecture");
-    const bool is_xl =
-        generation_ == Generation::kXl ||
-        (architecture != metadata.end() && architecture->second.starts_with("stable-diffusion-xl"));
-    config["sample_size"] = is_xl ? 1024 : is_large_ ? 768 : 512;
-    config["scaling_factor"] = is_xl ? 0.13025 : 0.18215;
+    if (!family_ && markers_of(*source_).architecture.starts_with("stable-diffusion-xl"))
+      checkpoint_.latents = {{"sample_size", 1024}, {"scaling_factor", 0.13025}};
+    config.update(checkpoint_.latents);
     if (!has_tensor(*source_, "edm_mean") || !has_tensor(*source_, "edm_std")) return;
     config["scaling_factor"] = 0.5;
     config["latents_mean"] = numbers_of("edm_mean");
@@ -175,45 +167,40 @@ class Reader {
   }
 
   void note_rest() {
-    const std::set<std::string> skipped = {"v_pred", "ztsnr", "edm_mean", "edm_std"};
     for (const std::string& key : source_->keys())
-      if (!used_.contains(key) && !skipped.contains(key)) checkpoint_.unused.push_back(key);
-    if (checkpoint_.pipeline_class.empty()) return;
+      if (!used_.contains(key) && !is_marker(key)) checkpoint_.unused.push_back(key);
+    if (!family_) return;
     std::vector<std::string> needed = {"unet", "vae"};
-    const bool is_refiner = checkpoint_.pipeline_class == "StableDiffusionXLImg2ImgPipeline";
-    if (!is_refiner) needed.emplace_back("text_encoder");
-    if (generation_ == Generation::kXl) needed.emplace_back("text_encoder_2");
+    for (const FamilyText& text : family_->texts)
+      if (!is_left_out(text)) needed.push_back(text.encoder);
     for (const std::string& component : needed)
       if (!checkpoint_.components.contains(component)) checkpoint_.missing.push_back(component);
-    add_index(needed, is_refiner);
+    add_index();
   }
 
-  void add_index(const std::vector<std::string>& needed, bool is_refiner) {
+  bool is_left_out(const FamilyText& text) const {
+    const std::vector<std::string>& names = family_->left_out;
+    return std::find(names.begin(), names.end(), text.encoder) != names.end();
+  }
+
+  void add_index() {
     Json& index = checkpoint_.configs["model_index"];
     index["_class_name"] = checkpoint_.pipeline_class;
     index["scheduler"] = {"diffusers", checkpoint_.configs["scheduler"]["_class_name"]};
     index["unet"] = {"diffusers", "UNet2DConditionModel"};
     index["vae"] = {"diffusers", "AutoencoderKL"};
     const Json none = {nullptr, nullptr};
-    if (generation_ != Generation::kXl) {
-      index["safety_checker"] = none;
-      index["requires_safety_checker"] = false;
-    }
     index["feature_extractor"] = none;
-    for (const std::string number : {"", "_2"}) {
-      const bool has = std::find(needed.begin(), needed.end(), "text_encoder" + number) != needed.end();
-      if (!has && !is_refiner) continue;
-      const std::string type = number.empty() ? "CLIPTextModel" : "CLIPTextModelWithProjection";
-      index["text_encoder" + number] = has ? Json{"transformers", type} : none;
-      index["tokenizer" + number] = has ? Json{"transformers", "CLIPTokenizer"} : none;
+    for (const FamilyText& text : family_->texts) {
+      index[text.encoder] = is_left_out(text) ? none : Json{"transformers", text.class_name};
+      index[text.tokenizer] = is_left_out(text) ? none : Json{"transformers", "CLIPTokenizer"};
     }
   }
 
   std::shared_ptr<const TensorSource> source_;
   Ema ema_;
   Checkpoint checkpoint_;
-  Generation generation_ = Generation::k1;
-  bool is_large_ = false;  // Stable Diffusion 2's model for 768 pixels
+  const Family* family_ = nullptr;  // of the UNet, where there is one
   std::set<std::string> used_;
 };
 

@@ -1,4 +1,4 @@
-#include "diffusion/text_tensors.h"
+#include "diffusion/networks/text_tensors.h"
 
 namespace sdgen {
 namespace {

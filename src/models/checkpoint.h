@@ -18,26 +18,22 @@ enum class Ema { kNo, kYes };
 
 struct Checkpoint {
   std::string file;
-  // diffusers' class for the UNet: StableDiffusionPipeline, StableDiffusionInpaintPipeline,
-  // StableDiffusionInstructPix2PixPipeline, StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline (the
-  // refiner), StableDiffusionXLInpaintPipeline, StableDiffusionXLInstructPix2PixPipeline; or one that sd-gen
-  // has no family for: StableDiffusionUpscalePipeline, StableDiffusionDepth2ImgPipeline,
-  // StableUnCLIPPipeline. Empty: no UNet.
+  // diffusers' class for the UNet (families/): one that is drawn with, or one that is only told apart. Empty:
+  // no UNet.
   std::string pipeline_class;
   // "unet", "vae", "text_encoder", "text_encoder_2", as far as the file holds them, in diffusers' and
   // transformers 5's names (text_encoder_2: with `text_model.` in front, and text_projection.weight).
   std::map<std::string, std::shared_ptr<const TensorSource>> components;
   // What diffusers would have written as each component's config.json, and as "scheduler" and "model_index"
   // where there is a UNet. From names, shapes and markers (v_pred, ztsnr, modelspec), never from the file's
-  // name.
+  // name. A VAE without a UNet has no scaling_factor: that belongs to the UNet whose latents it decodes.
   std::map<std::string, Json> configs;
+  // What a VAE's tensors do not tell: the native size, and the scale of the latents that the UNet makes.
+  Json latents = Json::object();
   std::vector<std::string> missing;  // components that pipeline_class needs and the file lacks
   std::vector<std::string> unused;   // tensors that belong to no component
   bool has_ema = false;
 };
-
-// Whether these are a checkpoint's names, or those of a part of one.
-bool is_checkpoint(const TensorSource& source);
 
 // Throws Error(kInput) naming file, key and remedy: not a checkpoint, a component that is incomplete,
 // Ema::kYes for a file without.
