@@ -3,126 +3,54 @@
 #include <map>
 
 #include "compute/device_kernels.h"
-#include "compute/operator_scope.h"
 #include "nn/group_norm.h"
-#include "nn/methods/block_linear.h"
-#include "nn/methods/packed.h"
-#include "nn/methods/winograd.h"
 
 namespace sdgen {
-namespace {
-
-OperatorCall linear_call(const Linear& linear, const Tensor& x) {
-  const bool int8 = linear.method == Linear::Method::kInt8;
-  return {int8 ? "linear int8" : "linear",
-          2.0 * static_cast<double>(x.numel()) * static_cast<double>(linear.out)};
-}
-
-OperatorCall conv2d_call(const Conv2d& conv, const Tensor& x) {
-  const bool int8 = conv.method == Conv2d::Method::kWinogradInt8;
-  const bool winograd = int8 || conv.method == Conv2d::Method::kWinograd;
-  const std::int64_t kernel = winograd ? 3 : conv.linear ? 1 : conv.weight.size(2);
-  const auto side = [&](std::int64_t size) { return (size + 2 * conv.padding - kernel) / conv.stride + 1; };
-  std::string name = concat("conv ", kernel, "x", kernel);
-  if (conv.stride > 1) name += concat("/", conv.stride);
-  if (winograd) name += int8 ? " winograd int8" : " winograd";
-  return {name, 2.0 * static_cast<double>(x.size(0) * side(x.size(2)) * side(x.size(3))) *
-                    static_cast<double>(x.size(1) * conv.bias.size(0) * kernel * kernel)};
-}
-
-}  // namespace
 
 Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias with_bias)
     : Linear(weights.tensor("weight", {out, in}),
              with_bias == Bias::kYes ? weights.tensor("bias", {out}) : Tensor(), weights.quantize()) {}
 
 Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize)
-    : out(weight.size(0)), bias(bias) {
-  if (quantize == Quantize::kInt8 && int8_fits(weight, weight.size(1))) {
-    method = Method::kInt8;
-    bytes = int8_linear_weight(weight);
-  } else if (block_linear_fits(weight)) {
-    method = Method::kBlocks;
-    this->weight = block_linear_weight(weight);
-  } else if (packs(weight)) {
-    method = Method::kPacked;
-    this->weight = pack_linear(weight);
-  } else {
-    this->weight = weight;
-  }
-  // These two add it to float32 sums.
-  if (method == Method::kInt8 || method == Method::kBlocks)
-    this->bias = bias.defined() ? bias.to(at::kFloat) : at::zeros({out});
-}
+    : out_(weight.size(0)),
+      method_(&linear_method_for(weight, quantize)),
+      product_(method_->lay_out(weight, bias)) {}
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
-  const OperatorScope scope([&] { return linear_call(*this, x); });
-  return apply(x, added);
-}
-
-Tensor Linear::apply(const Tensor& x, const Tensor& added) const {
-  if (method == Method::kInt8) return int8_linear(x, bytes, bias, added);
-  if (method == Method::kBlocks) return block_linear(x, weight, out, bias, added);
-  if (method == Method::kPacked) return packed_linear(x, weight, bias, added);
-  const Tensor y = at::linear(x, weight, bias);
-  return added.defined() ? added + y : y;
+  const OperatorScope scope([&] {
+    return OperatorCall{method_->operator_name,
+                        2.0 * static_cast<double>(x.numel()) * static_cast<double>(out_)};
+  });
+  return product_(x, added);
 }
 
 Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const Geometry& geometry)
-    : weight(weights.tensor("weight", {out, in, geometry.kernel, geometry.kernel})),
-      bias(weights.tensor("bias", {out})),
-      stride(geometry.stride),
-      padding(geometry.padding) {
-  if (stride == 1 && padding == 1 && winograd_fits(weight)) {
-    if (weights.quantize() == Quantize::kInt8 && int8_fits(weight, in)) {
-      method = Method::kWinogradInt8;
-      bytes = winograd_int8_weight(weight);
-      weight.reset();
-    } else {
-      method = Method::kWinograd;
-      weight = winograd_weight(weight);
-    }
-    bias = bias.to(at::kFloat);  // added to float32 sums
-  } else if ((packs(weight) || weight.is_cuda()) && geometry.kernel == 1 && stride == 1 && padding == 0) {
-    method = Method::kLinear;  // on CUDA: a matrix product adds the bias on the way, a convolution does not
-    linear.emplace(weight.flatten(1), bias, weights.quantize());
-    weight.reset();
-  } else if (packs(weight)) {
-    method = Method::kPacked;
-    weight = pack_conv2d(weight, stride, padding);
-  } else {
-    weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
-  }
+    : geometry_(geometry), bias_(weights.tensor("bias", {out})) {
+  const Tensor weight = weights.tensor("weight", {out, in, geometry.kernel, geometry.kernel});
+  method_ = &conv_method_for(weight, geometry, weights.quantize());
+  product_ = method_->lay_out(weight, bias_, geometry, weights.quantize());
+}
+
+OperatorCall Conv2d::call(const Tensor& x) const {
+  const auto side = [&](std::int64_t size) {
+    return (size + 2 * geometry_.padding - geometry_.kernel) / geometry_.stride + 1;
+  };
+  std::string name = concat("conv ", geometry_.kernel, "x", geometry_.kernel);
+  if (geometry_.stride > 1) name += concat("/", geometry_.stride);
+  return {name + method_->suffix,
+          2.0 * static_cast<double>(x.size(0) * side(x.size(2)) * side(x.size(3))) *
+              static_cast<double>(x.size(1) * bias_.size(0) * geometry_.kernel * geometry_.kernel)};
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
-  const OperatorScope scope([&] { return conv2d_call(*this, x); });
-  const Tensor map = x.contiguous(at::MemoryFormat::ChannelsLast);
-  switch (method) {
-    case Method::kWinograd:
-      return winograd_conv2d(map, weight, bias, added);
-    case Method::kWinogradInt8:
-      return winograd_int8_conv2d(map, bytes, bias, added);
-    case Method::kPacked:
-      return packed_conv2d(map, weight, bias, stride, padding, added);
-    case Method::kLinear:
-      return to_map(linear->apply(to_patches(map), added.defined() ? to_patches(added) : added),
-                    map.sizes().slice(2));
-    case Method::kPlain:
-      break;
-  }
-  const std::vector<std::int64_t> strides = {stride, stride}, paddings = {padding, padding};
-  if (has_device_kernels(map, bias.size(0)))
-    return device_add_to_map(at::conv2d(map, weight, {}, strides, paddings), bias, added);
-  const Tensor y = at::conv2d(map, weight, bias, strides, paddings);
-  return added.defined() ? added + y : y;
+  const OperatorScope scope([&] { return call(x); });
+  return product_.apply(x.contiguous(at::MemoryFormat::ChannelsLast), added);
 }
 
 Tensor Conv2d::without_bias(const Tensor& x) const {
-  if (method != Method::kPlain || !has_device_kernels(x, bias.size(0))) return {};
-  const OperatorScope scope([&] { return conv2d_call(*this, x); });
-  return at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, {}, {stride, stride},
-                    {padding, padding});
+  if (!product_.without_bias) return {};
+  const OperatorScope scope([&] { return call(x); });
+  return product_.without_bias(x);
 }
 
 GroupNorm::GroupNorm(const Weights& weights, std::int64_t channels, std::int64_t groups, double eps)
@@ -154,14 +82,6 @@ LayerNorm::LayerNorm(const Weights& weights, std::int64_t width, double eps)
 Tensor LayerNorm::operator()(const Tensor& x) const {
   const OperatorScope scope([] { return OperatorCall{"layer norm"}; });
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
-}
-
-Tensor to_patches(const Tensor& map) {
-  return map.contiguous(at::MemoryFormat::ChannelsLast).permute({0, 2, 3, 1}).flatten(1, 2);
-}
-
-Tensor to_map(const Tensor& patches, at::IntArrayRef size) {
-  return patches.unflatten(1, size).permute({0, 3, 1, 2});
 }
 
 Activation activation_from_name(const std::string& name, const std::string& file) {

@@ -30,7 +30,7 @@ Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time_embedding) co
     hidden = activate(activation, norm2(hidden) * (1 + parts[0]) + parts[1]);
   } else {
     Tensor offset = time;
-    if (unbiased.defined()) offset = time.defined() ? time + conv1.bias : conv1.bias.unsqueeze(0);
+    if (unbiased.defined()) offset = time.defined() ? time + conv1.bias() : conv1.bias().unsqueeze(0);
     hidden = norm2.activated(hidden, activation, offset);
   }
   const Tensor sum = conv2(hidden, conv_shortcut ? (*conv_shortcut)(x) : x);
@@ -41,7 +41,7 @@ Downsample::Downsample(const Weights& weights, std::int64_t channels, std::int64
     : conv(weights.at("conv"), channels, channels, {3, 2, padding}) {}
 
 Tensor Downsample::operator()(const Tensor& x) const {
-  return conv(conv.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
+  return conv(conv.geometry().padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
 }
 
 Upsample::Upsample(const Weights& weights, std::int64_t channels)

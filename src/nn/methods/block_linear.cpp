@@ -1,4 +1,5 @@
 #include "nn/methods/block_linear.h"
+#include "nn/methods/methods.h"
 
 #include <algorithm>
 #include <vector>
@@ -77,6 +78,17 @@ Tensor block_linear(const Tensor& x, const Tensor& packed, std::int64_t out, con
                     const Tensor& added) {
   return x.scalar_type() == at::kFloat ? multiply<float>(x, packed, out, bias, added)
                                        : multiply<at::BFloat16>(x, packed, out, bias, added);
+}
+
+LinearMethod block_linear_method() {
+  return {"blocks", "linear", [](const Tensor& weight, Quantize) { return block_linear_fits(weight); },
+          [](const Tensor& weight, const Tensor& bias) -> LinearProduct {
+            const std::int64_t out = weight.size(0);
+            const Tensor sums = bias.defined() ? bias.to(at::kFloat) : at::zeros({out});
+            return [blocks = block_linear_weight(weight), out, sums](const Tensor& x, const Tensor& added) {
+              return block_linear(x, blocks, out, sums, added);
+            };
+          }};
 }
 
 }  // namespace sdgen

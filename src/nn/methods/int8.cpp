@@ -1,4 +1,5 @@
 #include "nn/methods/int8.h"
+#include "nn/methods/methods.h"
 
 #include <ATen/native/CPUBlas.h>
 
@@ -154,6 +155,20 @@ ByteWeight int8_linear_weight(const Tensor& weight) {
 Tensor int8_linear(const Tensor& x, const ByteWeight& weight, const Tensor& bias, const Tensor& added) {
   return x.scalar_type() == at::kFloat ? linear<float>(x, weight, bias, added)
                                        : linear<std::uint16_t>(x, weight, bias, added);
+}
+
+LinearMethod int8_linear_method() {
+  return {"int8", "linear int8",
+          [](const Tensor& weight, Quantize quantize) {
+            return quantize == Quantize::kInt8 && int8_fits(weight, weight.size(1));
+          },
+          [](const Tensor& weight, const Tensor& bias) -> LinearProduct {
+            // Added to float32 sums.
+            const Tensor sums = bias.defined() ? bias.to(at::kFloat) : at::zeros({weight.size(0)});
+            return [bytes = int8_linear_weight(weight), sums](const Tensor& x, const Tensor& added) {
+              return int8_linear(x, bytes, sums, added);
+            };
+          }};
 }
 
 }  // namespace sdgen

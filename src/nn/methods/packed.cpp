@@ -1,4 +1,5 @@
 #include "nn/methods/packed.h"
+#include "nn/methods/methods.h"
 
 #include <ATen/Context.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -74,6 +75,26 @@ Tensor packed_conv2d(const Tensor& x, const Tensor& packed, const Tensor& bias, 
                   "add", c10::IValue(1.0), c10::IValue(), no_scalars(), c10::IValue());
   return plain(x, packed, optional(bias), pair(padding), pair(stride), pair(1), std::int64_t{1}, "none",
                no_scalars(), c10::IValue());
+}
+
+LinearMethod packed_linear_method() {
+  return {"packed", "linear", [](const Tensor& weight, Quantize) { return packs(weight); },
+          [](const Tensor& weight, const Tensor& bias) -> LinearProduct {
+            return [packed = pack_linear(weight), bias](const Tensor& x, const Tensor& added) {
+              return packed_linear(x, packed, bias, added);
+            };
+          }};
+}
+
+ConvMethod packed_conv_method() {
+  return {
+      "packed", "", [](const Tensor& weight, const ConvGeometry&, Quantize) { return packs(weight); },
+      [](const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry, Quantize) -> ConvProduct {
+        return {[packed = pack_conv2d(weight, geometry.stride, geometry.padding), bias, geometry](
+                    const Tensor& x, const Tensor& added) {
+          return packed_conv2d(x, packed, bias, geometry.stride, geometry.padding, added);
+        }};
+      }};
 }
 
 }  // namespace sdgen

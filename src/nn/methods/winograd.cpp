@@ -1,4 +1,5 @@
 #include "nn/methods/winograd.h"
+#include "nn/methods/methods.h"
 
 #include <algorithm>
 #include <array>
@@ -230,6 +231,41 @@ Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias
 Tensor winograd_int8_conv2d(const Tensor& x, const ByteWeight& weight, const Tensor& bias,
                             const Tensor& added) {
   return convolve<Bytes>(x, weight, bias, added);
+}
+
+namespace {
+
+bool goes_winograd(const Tensor& weight, const ConvGeometry& geometry) {
+  return geometry.stride == 1 && geometry.padding == 1 && winograd_fits(weight);
+}
+
+}  // namespace
+
+ConvMethod winograd_method() {
+  return {"winograd", " winograd",
+          [](const Tensor& weight, const ConvGeometry& geometry, Quantize) {
+            return goes_winograd(weight, geometry);
+          },
+          [](const Tensor& weight, const Tensor& bias, const ConvGeometry&, Quantize) -> ConvProduct {
+            return {[filters = winograd_weight(weight), sums = bias.to(at::kFloat)](const Tensor& x,
+                                                                                    const Tensor& added) {
+              return winograd_conv2d(x, filters, sums, added);
+            }};
+          }};
+}
+
+ConvMethod winograd_int8_method() {
+  return {"winograd int8", " winograd int8",
+          [](const Tensor& weight, const ConvGeometry& geometry, Quantize quantize) {
+            return quantize == Quantize::kInt8 && goes_winograd(weight, geometry) &&
+                   int8_fits(weight, weight.size(1));
+          },
+          [](const Tensor& weight, const Tensor& bias, const ConvGeometry&, Quantize) -> ConvProduct {
+            return {[bytes = winograd_int8_weight(weight), sums = bias.to(at::kFloat)](const Tensor& x,
+                                                                                       const Tensor& added) {
+              return winograd_int8_conv2d(x, bytes, sums, added);
+            }};
+          }};
 }
 
 }  // namespace sdgen
