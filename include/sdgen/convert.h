@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "sdgen/compute_options.h"
@@ -13,6 +14,8 @@ struct ConvertOptions {
   DType dtype = DType::kAuto;  // kAuto: as stored
   bool overwrite = false;
   bool ema = false;  // of a training checkpoint: the running mean of the UNet's weights
+  // Of a checkpoint that becomes a folder: components from elsewhere, as ModelFiles::parts.
+  std::map<std::string, std::filesystem::path> parts{};
 };
 
 struct Converted {

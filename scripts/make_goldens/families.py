@@ -144,6 +144,9 @@ def pipelines():
         "instruct-tiny": lambda n: one_encoder(
             diffusers.StableDiffusionInstructPix2PixPipeline, n, diffusers.EulerAncestralDiscreteScheduler(**euler), in_channels=8
         ),
+        "instruct-xl-tiny": lambda n: xl(
+            n, diffusers.StableDiffusionXLInstructPix2PixPipeline, force_zeros_for_empty_prompt=True, unet_changes={"in_channels": 8}
+        ),
         "xl-turbo-tiny": lambda n: xl(n, scheduler=diffusers.EulerAncestralDiscreteScheduler(**euler, timestep_spacing="trailing")),
         "turbo-tiny": lambda n: one_encoder(
             diffusers.StableDiffusionPipeline, n, diffusers.EulerDiscreteScheduler(**euler, timestep_spacing="trailing"), use_linear_projection=True
@@ -188,6 +191,9 @@ CASES += [
     case("instruct", "instruct-tiny", init_image="start.png", width=64, height=64, image_guidance_scale=1.3),
     case("instruct-ddim", "instruct-tiny", init_image="start.jpg", sampler="ddim", count=2, guidance_scale=4.0),
     case("instruct-unguided", "instruct-tiny", init_image="start.jpg", guidance_scale=1.0),
+    case("instruct-xl", "instruct-xl-tiny", init_image="start.png", width=64, height=64, image_guidance_scale=1.3, guidance_scale=4.0),
+    case("instruct-xl-ddim", "instruct-xl-tiny", init_image="start.jpg", sampler="ddim", negative_prompt="dark", count=2, guidance_rescale=0.6),
+    case("instruct-xl-unguided", "instruct-xl-tiny", init_image="start.jpg", guidance_scale=1.0),
     case("refined", "xl-tiny", refiner="refiner-tiny", refiner_start=0.6, steps=7, count=2),
     case("refined-ddim", "xl-tiny", refiner="refiner-tiny", sampler="ddim", steps=10, width=72),
 ]
@@ -245,6 +251,8 @@ def draw_from_picture(pipe, it):
         extra["strength"] = it["strength"]
     if it.get("image_guidance_scale"):
         extra["image_guidance_scale"] = it["image_guidance_scale"]
+    if it.get("guidance_rescale"):
+        extra["guidance_rescale"] = it["guidance_rescale"]
     if "instruct" not in it["pipeline"]:
         extra["eta"] = it["eta"]
     return other(

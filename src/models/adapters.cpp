@@ -65,15 +65,13 @@ void match_file(const Adapter& adapter, const Model& model, const ComponentTenso
   add_warnings(*file, unmatched, warnings);
 }
 
-std::vector<std::string> add_loras(Model& model, const std::vector<Adapter>& loras) {
-  std::vector<std::string> warnings;
-  if (loras.empty()) return warnings;
+void add_loras(Model& model, const std::vector<Adapter>& loras) {
+  if (loras.empty()) return;
   const ComponentTensors components = components_of(model);
   std::map<std::string, LoraChanges> changes;
-  for (const Adapter& lora : loras) match_file(lora, model, components, changes, warnings);
+  for (const Adapter& lora : loras) match_file(lora, model, components, changes, model.warnings);
   for (const auto& [component, of_component] : changes)
     model.source.replace_weights(component, with_loras(model.source.weights(component), of_component));
-  return warnings;
 }
 
 // The text encoder that `part` is for.
@@ -93,17 +91,17 @@ bool has_capitals(const std::string& token) {
   return std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
-void add_embedding(Model& model, const Embedding& embedding, std::vector<std::string>& warnings) {
+void add_embedding(Model& model, const Embedding& embedding) {
   const EmbeddingFile file = read_embedding(embedding.path);
   const std::string token = embedding.token.empty() ? file.token : embedding.token;
   if (token.size() > kLongestWord)  // it is spelled out once a vector
     fail_input(file.path, ": its word has ", token.size(), " bytes (limit ", kLongestWord,
                "); name another, FILE:TOKEN");
   if (has_capitals(token) && file.parts.front().vectors.size(0) > 1)
-    warnings.push_back(concat(file.path, ": '", token,
-                              "' has capitals: as in diffusers, only the first of its ",
-                              file.parts.front().vectors.size(0),
-                              " vectors is used; name it in small letters, ", "FILE:token, for all of them"));
+    model.warnings.push_back(
+        concat(file.path, ": '", token, "' has capitals: as in diffusers, only the first of its ",
+               file.parts.front().vectors.size(0), " vectors is used; name it in small letters, ",
+               "FILE:token, for all of them"));
   for (const EmbeddingVectors& part : file.parts) {
     TextModel& text = text_of(file, part, model);
     const std::int64_t count = part.vectors.size(0);
@@ -118,11 +116,10 @@ void add_embedding(Model& model, const Embedding& embedding, std::vector<std::st
 
 }  // namespace
 
-std::vector<std::string> add_adapters(Model& model, const ModelFiles& files) {
-  std::vector<std::string> warnings = add_loras(model, files.loras);
-  for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding, warnings);
+void add_adapters(Model& model, const ModelFiles& files) {
+  add_loras(model, files.loras);
+  for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding);
   if (!files.loras.empty() || !files.embeddings.empty()) model.words.clear();  // they teach others
-  return warnings;
 }
 
 std::string adapter_text(const Adapter& adapter) {

@@ -10,9 +10,9 @@
 namespace sdgen {
 
 // Makes `model` read its weights with files.loras merged and files.embeddings known to its tokenizers and
-// text encoders. Returns what a user should know: parts of a LoRA that fit nothing. Throws Error(kInput)
+// text encoders; parts of a LoRA that fit nothing are warned of. Throws Error(kInput)
 // naming the file for one that fits nowhere, and key, expected and found for a part that does not fit.
-std::vector<std::string> add_adapters(Model& model, const ModelFiles& files);
+void add_adapters(Model& model, const ModelFiles& files);
 
 // ModelInfo's words for them: "name:scale", and each new word once.
 std::string adapter_text(const Adapter& adapter);

@@ -4,6 +4,7 @@
 #include "compute/torch_errors.h"
 #include "models/checkpoint.h"
 #include "models/convert_parts.h"
+#include "models/model.h"
 #include "models/model_source.h"
 #include "weights/edited_source.h"
 #include "weights/formats/safetensors_stream.h"
@@ -98,32 +99,37 @@ Converted folder_to_file(const fs::path& from, const fs::path& to, const Convert
 
 // transformers 4 and 5 both read the names that 4 wrote.
 Source as_saved(const std::string& component, const Source& source) {
-  if (component != "text_encoder") return source;
-  return rename_keys(source, [](const std::string& key) { return "text_model." + key; });
+  if (!is_text(component)) return source;
+  return rename_keys(source, [](const std::string& key) {
+    return key.starts_with("text_projection.") ? key : "text_model." + key;
+  });
 }
 
-void write_tokenizers(const fs::path& folder, const Checkpoint& checkpoint) {
-  for (const std::string suffix : {"", "_2"})
-    if (checkpoint.components.contains("text_encoder" + suffix))
-      write_clip_tokenizer(folder / ("tokenizer" + suffix),
-                           clip_pad_token(checkpoint.configs.at("text_encoder" + suffix)),
-                           checkpoint.configs.at("text_encoder" + suffix).at("max_position_embeddings"));
+// Whether model_index.json lists the component.
+bool is_listed(const Config& index, const std::string& component) {
+  return index.has(component) && !component_class(index, component).empty();
 }
 
 Converted file_to_folder(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
-  const Checkpoint checkpoint = open_checkpoint(from, options.ema ? Ema::kYes : Ema::kNo);
-  require_whole(checkpoint);
+  const ModelSource source = open_model_source({.model = from, .ema = options.ema, .parts = options.parts});
   NewFolder folder(to, options.overwrite);
-  write_tokenizers(folder.path(), checkpoint);
   Converted converted{to, 0};
-  for (const auto& [name, config] : checkpoint.configs) {
-    const std::string file = name == "scheduler" ? "scheduler_config.json" : "config.json";
-    write_json(name == "model_index" ? folder.path() / "model_index.json" : folder.path() / name / file,
-               config);
-  }
-  for (const auto& [name, source] : checkpoint.components)
-    converted.bytes += write_safetensors(weights_path(folder.path(), name), *as_saved(name, source),
+  Json index = source.index().json;
+  for (const std::string component : {"unet", "vae", "text_encoder", "text_encoder_2"}) {
+    if (!is_listed(source.index(), component)) continue;
+    const Config& config = source.config(component);
+    if (config.has("_class_name")) index[component][1] = config.json.at("_class_name");
+    write_json(folder.path() / component / "config.json", config.json);
+    converted.bytes += write_safetensors(weights_path(folder.path(), component),
+                                         *as_saved(component, source.weights(component)),
                                          scalar_type(options.dtype), {{"format", "pt"}}, /*overwrite=*/false);
+    if (is_text(component))
+      write_clip_tokenizer(
+          folder.path() / ("tokenizer" + component.substr(std::string("text_encoder").size())),
+          clip_pad_token(config.json), config.at<int>("max_position_embeddings"));
+  }
+  write_json(folder.path() / "scheduler" / "scheduler_config.json", source.config("scheduler").json);
+  write_json(folder.path() / "model_index.json", index);
   folder.finish();
   return converted;
 }
@@ -187,6 +193,9 @@ Converted convert(const fs::path& from, const fs::path& to, const ConvertOptions
   std::error_code error;
   if (fs::equivalent(from, to, error))
     fail_request(to.string(), ": is what is to be converted; choose another name");
+  if (!options.parts.empty() && (is_folder(from) || to_file))
+    fail_request(options.parts.begin()->second.string(),
+                 ": parts from elsewhere go with a checkpoint that becomes a folder");
   if (is_folder(from))
     return to_file ? folder_to_file(from, to, options) : folder_to_folder(from, to, options);
   if (!to_file) return file_to_folder(from, to, options);

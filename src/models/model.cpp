@@ -70,7 +70,11 @@ Model read_model(const ModelFiles& files) {
   model.source = open_model_source(files);
   const Config& index = model.source.index();
   model.family = index.at<std::string>("_class_name");
-  const Family& family = find_family(model.family, words_of(model.source), index.path.string());
+  const Family& family = find_family(index, words_of(model.source));
+  const std::vector<std::string>& classes = family.pipelines;
+  if (std::find(classes.begin(), classes.end(), model.family) == classes.end())
+    model.warnings.push_back(
+        concat(index.path.string(), ": ", model.family, " is drawn as a ", classes.front()));
   const fs::path canonical = fs::weakly_canonical(path);
   model.name = (is_folder(path) ? canonical.filename() : canonical.stem()).string();
   model.guidance_scale = family.guidance_scale;

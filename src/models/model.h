@@ -55,7 +55,8 @@ struct Model {
   double guidance_scale = 7.5;
   double guidance_rescale = 0.0;
   int steps = 30;
-  std::set<std::string> words;  // all that it was taught, folded; empty: not told
+  std::vector<std::string> warnings;  // what users should know of its files
+  std::set<std::string> words;        // all that it was taught, folded; empty: not told
 
   // Of a UNet: what controlnets are compared with.
   const UnetConfig& unet() const;

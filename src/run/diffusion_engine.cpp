@@ -11,24 +11,21 @@
 namespace sdgen {
 namespace {
 
-Model with_controlnets(Model model, const std::vector<std::filesystem::path>& paths) {
-  for (const std::filesystem::path& path : paths) model.controlnets.push_back(open_controlnet(path, model));
+Model open_model(const ModelFiles& files) {
+  Model model = read_model(files);
+  for (const std::filesystem::path& path : files.controlnets)
+    model.controlnets.push_back(open_controlnet(path, model));
+  add_adapters(model, files);
   return model;
 }
 
 // A model with its parts, which point at it.
 struct OpenModel {
   Model model;
-  std::vector<std::string> warnings;  // of its files, not yet told
   Components components;
 
-  explicit OpenModel(const std::filesystem::path& path, const Compute& compute)
-      : model(read_model({.model = path})), components(model, compute) {}
-  // With the adapters and ControlNets of `files`.
   OpenModel(const ModelFiles& files, const Compute& compute)
-      : model(with_controlnets(read_model(files), files.controlnets)),
-        warnings(add_adapters(model, files)),
-        components(model, compute) {}
+      : model(open_model(files)), components(model, compute) {}
   OpenModel(const OpenModel&) = delete;
   OpenModel& operator=(const OpenModel&) = delete;
 
@@ -50,7 +47,7 @@ class DiffusionEngine : public Engine {
   DiffusionEngine(const ModelFiles& files, const ComputeOptions& options, const Compute& compute, int threads)
       : compute_(compute), memory_(memory_use_of(options)), base_(files, compute) {
     if (const std::string slow = slow_dtype_warning(options, compute); !slow.empty())
-      base_.warnings.push_back(slow);
+      base_.model.warnings.push_back(slow);
     if (files.refiner) {
       refiner_.emplace(ModelFiles{.model = *files.refiner}, compute);
       check_refiner(base_.model, refiner_->model);
@@ -79,7 +76,13 @@ class DiffusionEngine : public Engine {
     return std::make_unique<DiffusionDrawing>(*session_, compute_, memory_, context);
   }
 
-  std::vector<std::string> take_warnings() override { return std::exchange(base_.warnings, {}); }
+  std::vector<std::string> take_warnings() override {
+    std::vector<std::string> warnings = std::exchange(base_.model.warnings, {});
+    if (refiner_)
+      for (std::string& warning : std::exchange(refiner_->model.warnings, {}))
+        warnings.push_back(std::move(warning));
+    return warnings;
+  }
 
  private:
   void fill_info(const ModelFiles& files, int threads) {

@@ -108,6 +108,19 @@ TEST_P(ModelPart, WhatACheckpointLacksMayBeGivenBesideIt) {
   EXPECT_THROW(drawn(unet, rest), Error);
 }
 
+TEST_P(ModelPart, ConvertTakesWhatACheckpointLacksToo) {
+  const fs::path no_vae = cut("novae.safetensors", [](const std::string& key) {
+    return key.starts_with("first_stage_model.") ? "" : key;
+  });
+  EXPECT_THROW(convert_model(no_vae, path("lacking"), {}), Error);
+  EXPECT_FALSE(fs::exists(path("lacking")));
+  convert_model(no_vae, path("whole"), {.parts = {{"vae", vae_alone()}}});
+  EXPECT_EQ(drawn(path("whole")).rgb, drawn(folder_path_).rgb);
+  EXPECT_EQ(read_json_file(path("whole") / "vae" / "config.json"),
+            read_json_file(folder_path_ / "vae" / "config.json"));
+  EXPECT_THROW(convert_model(folder_path_, path("again"), {.parts = {{"vae", vae_alone()}}}), Error);
+}
+
 TEST_P(ModelPart, FilesUnderDiffusersNamesAreParts) {
   const std::vector<std::uint8_t> whole = drawn(folder_path_).rgb;
   const std::string file = "diffusion_pytorch_model.safetensors";

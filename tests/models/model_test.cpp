@@ -139,20 +139,55 @@ TEST_F(ModelFolderErrors, MissingComponents) {
   }
 }
 
-TEST_F(ModelFolderErrors, UnknownPipelineClassIsSuggested) {
-  edit_json("model_index.json", [](Json& index) { index["_class_name"] = "StableDiffusionPipelin"; });
+TEST_F(ModelFolderErrors, UnknownPipelineClassWithPartsOfItsOwnIsSuggested) {
+  edit_json("model_index.json", [](Json& index) {
+    index["_class_name"] = "StableDiffusionPipelin";
+    index["unet"] = {"diffusers", "UNetSpatioTemporalConditionModel"};
+  });
   expect_refused("did you mean StableDiffusionPipeline?");
+}
+
+TEST_F(ModelFolderErrors, AModelThatIsOnlyToldApartIsNamed) {
+  edit_json("model_index.json", [](Json& index) { index["_class_name"] = "StableDiffusionUpscalePipeline"; });
+  expect_refused("StableDiffusionUpscalePipeline (Stable Diffusion upscaler) is not drawn with");
+}
+
+// As StableDiffusionPipeline.from_pretrained() draws them.
+TEST_F(ModelFolderErrors, SiblingClassesAndOtherPipelinesPartsAreLeftOutWithAWarning) {
+  const Request request{.prompt = "x", .steps = 2, .seed = 1, .width = 32, .height = 32};
+  std::vector<std::string> warnings;
+  std::vector<std::uint8_t> plain, drawn;
+  const auto draw = [&](std::vector<std::uint8_t>& rgb) {
+    warnings.clear();
+    Generator(folder(), {.device = Device::kCpu})
+        .run({request}, {},
+             {.on_picture = [&](const Picture& picture) { rgb = picture.image.rgb; },
+              .on_warning = [&](const std::string& warning) { warnings.push_back(warning); }});
+  };
+  draw(plain);
+  EXPECT_TRUE(warnings.empty());
+  for (const std::string name :
+       {"StableDiffusionControlNetPipeline", "StableDiffusionPAGPipeline", "StableDiffusionSAGPipeline",
+        "StableDiffusionPanoramaPipeline", "StableDiffusionKDiffusionPipeline", "LongPromptWeighting"}) {
+    SCOPED_TRACE(name);
+    edit_json("model_index.json", [&](Json& index) {
+      index["_class_name"] = name;
+      index["controlnet"] = {"diffusers", "ControlNetModel"};
+      index["watermarker"] = {"pipeline", "Watermarker"};
+    });
+    draw(drawn);
+    EXPECT_EQ(drawn, plain);
+    ASSERT_EQ(warnings.size(), 3u);
+    EXPECT_NE(warnings[0].find(name + " is drawn as a StableDiffusionPipeline"), std::string::npos);
+    EXPECT_NE(warnings[1].find("'controlnet' (ControlNetModel) is left out"), std::string::npos);
+    EXPECT_NE(warnings[2].find("'watermarker'"), std::string::npos);
+  }
 }
 
 TEST_F(ModelFolderErrors, UnknownComponentClass) {
   edit_json("model_index.json", [](Json& index) { index["unet"] = {"diffusers", "UNet3DConditionModel"}; });
   expect_refused(
       "component 'unet': unknown class 'UNet3DConditionModel'; did you mean UNet2DConditionModel?");
-}
-
-TEST_F(ModelFolderErrors, ComponentThatIsNotPartOfTheFamily) {
-  edit_json("model_index.json", [](Json& index) { index["controlnet"] = {"diffusers", "ControlNetModel"}; });
-  expect_refused("component 'controlnet'");
 }
 
 TEST_F(ModelFolderErrors, ComponentThatWasLeftOut) {

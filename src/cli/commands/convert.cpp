@@ -10,7 +10,10 @@ namespace sdgen::cli {
 
 int run_convert(const Options& options) {
   const Converted converted = convert_model(options.paths[0], options.paths[1],
-                                            {options.compute.dtype, options.overwrite, options.ema});
+                                            {.dtype = options.compute.dtype,
+                                             .overwrite = options.overwrite,
+                                             .ema = options.ema,
+                                             .parts = {options.parts.begin(), options.parts.end()}});
   const nlohmann::ordered_json json = {{"path", converted.path.string()}, {"bytes", converted.bytes}};
   const std::string text = options.json
                                ? json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)

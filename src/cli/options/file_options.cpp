@@ -30,6 +30,8 @@ const char kConvertHelp[] =
     "  sd-gen convert FOLDER FOLDER             the same model in another dtype\n\n"
     "  --dtype NAME                    float32, bfloat16 or float16 [as stored]\n"
     "  --ema                           of a training checkpoint: the running mean of the UNet's weights\n"
+    "  --vae, --unet, --text-encoder, --text-encoder-2 PATH\n"
+    "                                  FILE FOLDER: that component from elsewhere, e.g. one that FILE lacks\n"
     "  --overwrite                     replace what exists\n"
     "  --json                          print JSON on standard output\n"
     "  --quiet                         errors only\n"
@@ -52,7 +54,8 @@ const std::vector<FileCommand>& file_commands() {
        2,
        "a path to read and a path to write",
        kConvertHelp,
-       {"dtype", "ema", "overwrite", "json", "quiet", "log-level"}}};
+       {"dtype", "ema", "vae", "unet", "text-encoder", "text-encoder-2", "overwrite", "json", "quiet",
+        "log-level"}}};
   return kCommands;
 }
 

@@ -2,12 +2,59 @@
 #include <utility>
 
 #include "diffusion/networks/controlnet.h"
-#include "diffusion/networks/text_tensors.h"
 #include "diffusion/networks/unet.h"
 #include "diffusion/samplers/sampler.h"
 
 namespace sdgen {
 namespace {
+
+void add_if_defined(const Tensor& tensor, Tensors& tensors) {
+  if (tensor.defined()) tensors.push_back(tensor);
+}
+
+// The values of the last rows times [N, L].
+void weigh(KeysValues& seen, const Tensor& weights) {
+  const std::int64_t others = seen.values.size(0) - weights.size(0);
+  const Tensor words = seen.values.narrow(0, others, weights.size(0));
+  const Tensor weighed = words * weights.unsqueeze(-1).to(words.options());
+  seen.values = others == 0 ? weighed : at::cat({seen.values.narrow(0, 0, others), weighed});
+}
+
+// The words as rows of tensors, inputs of work that is recorded: appends them.
+void add_tensors(const UnetText& text, Tensors& tensors) {
+  for (const TransformerText& transformer : text.transformers) {
+    for (const TransformerText::Block& block : transformer.blocks) {
+      if (block.attn1) tensors.insert(tensors.end(), {block.attn1->keys, block.attn1->values});
+      tensors.insert(tensors.end(), {block.attn2.keys, block.attn2.values});
+    }
+  }
+  add_if_defined(text.added, tensors);
+  add_if_defined(text.condition, tensors);
+}
+
+// `text` with the tensors that stand at `next` and after it, in the order of add_tensors(); `next` goes
+// behind them.
+UnetText with_tensors(UnetText text, Tensors::const_iterator& next) {
+  for (TransformerText& transformer : text.transformers) {
+    for (TransformerText::Block& block : transformer.blocks) {
+      if (block.attn1) block.attn1 = KeysValues{*next++, *next++};
+      block.attn2 = KeysValues{*next++, *next++};
+    }
+  }
+  if (text.added.defined()) text.added = *next++;
+  if (text.condition.defined()) text.condition = *next++;
+  return text;
+}
+
+// Multiplies the values of the last N rows by `weights` [N, L].
+void weigh(UnetText& text, const Tensor& weights) {
+  for (TransformerText& transformer : text.transformers) {
+    for (TransformerText::Block& block : transformer.blocks) {
+      if (block.attn1) weigh(*block.attn1, weights);
+      weigh(block.attn2, weights);
+    }
+  }
+}
 
 // What a ControlNet is given at every evaluation; its tensors are constants, as the UNet's text.
 struct ControlInputs {

@@ -30,6 +30,7 @@ Family instruct_pix2pix_xl_family() {
           .pipelines = {"StableDiffusionXLInstructPix2PixPipeline"},
           .texts = two_texts(),
           .guidance_scale = 5.0,
+          .open = [](const Family& family, Model& model) { open_unet_family(family, model); },
           .is_original = [](const OriginalFacts& f) { return is_xl(f) && takes_picture(f); },
           .configure = configure_xl};
 }

@@ -25,7 +25,8 @@ void read_texts(const Family& family, Model& model) {
   }
 }
 
-void check_no_others(const Config& index, const Family& family, const std::string& pipeline_class) {
+// Told of components that are there for other pipelines (a ControlNet, a watermarker).
+void warn_of_others(const Config& index, const Family& family, Model& model) {
   std::vector<std::string> known = ignored_components();
   known.insert(known.end(), {"unet", "vae"});
   for (const FamilyText& text : family.texts) known.insert(known.end(), {text.encoder, text.tokenizer});
@@ -33,8 +34,8 @@ void check_no_others(const Config& index, const Family& family, const std::strin
     const std::string& name = item.key();
     if (std::find(known.begin(), known.end(), name) != known.end() || !item.value().is_array()) continue;
     if (const std::string found = component_class(index, name); !found.empty())
-      fail_input(index.path.string(), ": component '", name, "' (", found, ") is not part of ",
-                 pipeline_class, " as we know it");
+      model.warnings.push_back(
+          concat(index.path.string(), ": component '", name, "' (", found, ") is left out of the picture"));
   }
 }
 
@@ -90,7 +91,7 @@ void open_unet_family(const Family& family, Model& model, AdjustConfigs adjust) 
   check_component(source.index(), "unet", "UNet2DConditionModel");
   if (!source.index().has("vae") || component_class(source.index(), "vae") != "AutoencoderTiny")
     check_component(source.index(), "vae", "AutoencoderKL");
-  check_no_others(source.index(), family, model.family);
+  warn_of_others(source.index(), family, model);
   model.text_states = has_two_texts(family) ? TextStatesUsed::kBeforeLast : TextStatesUsed::kLast;
   model.zeros_for_empty_prompt = source.index().value("force_zeros_for_empty_prompt", false);
   read_texts(family, model);
