@@ -11,6 +11,8 @@
 #include <limits>
 #include <string>
 
+#include "base/control_groups.h"
+
 // Older ones (of those we know) do not tell without CUDA's own headers.
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 13
 #define SDGEN_DEVICE_MEMORY_IS_KNOWN
@@ -55,23 +57,13 @@ Bytes left_of_group(const fs::path& folder, const char* limit_name, const char* 
   return rest(*limit, rest(*used, reclaimable));
 }
 
-// The process's control group and those above it: each may have a limit.
 Bytes left_of_groups(const fs::path& root) {
   Bytes left;
-  std::ifstream groups(root / "proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const std::size_t name = line.find(':') + 1, path = line.find(':', name) + 1;
-    if (name == 0 || path == 0) continue;
-    const bool is_v2 = line.starts_with("0::");
-    if (!is_v2 && line.substr(name, path - 1 - name) != "memory") continue;
-    const fs::path top = root / "sys/fs/cgroup" / (is_v2 ? "" : "memory");
-    for (fs::path group = fs::path(line.substr(path)).relative_path();; group = group.parent_path()) {
-      left = least(left, is_v2 ? left_of_group(top / group, "memory.max", "memory.current", "inactive_file")
-                               : left_of_group(top / group, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                                               "total_inactive_file"));
-      if (group.empty()) break;
-    }
-  }
+  for (const ControlGroup& group : control_groups("memory", root))
+    left =
+        least(left, group.is_v2 ? left_of_group(group.folder, "memory.max", "memory.current", "inactive_file")
+                                : left_of_group(group.folder, "memory.limit_in_bytes",
+                                                "memory.usage_in_bytes", "total_inactive_file"));
   return left;
 }
 

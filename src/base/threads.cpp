@@ -2,13 +2,16 @@
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <latch>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/cpu_limit.h"
 #include "base/parallel.h"
 #include "plain/errors.h"
 
@@ -33,6 +36,12 @@ int set_count_of_mkl(int count) {
   using SetCount = int (*)(int);
   static const auto mkl = reinterpret_cast<SetCount>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
   return mkl ? mkl(count) : 0;
+}
+
+// By the process's affinity; 0 where that cannot be told.
+int usable_cpus() {
+  cpu_set_t cpus;
+  return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 0;
 }
 
 // OpenMP ends the process where it cannot start a thread. So as many are started at once to see whether they
@@ -61,7 +70,12 @@ void require_threads(int count) {
 int thread_count(int asked) {
   if (asked < 0 || asked > kMostThreads)
     fail_request("--threads ", asked, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
-  return asked > 0 ? asked : at::get_num_threads();
+  if (asked > 0) return asked;
+  const int threads = at::get_num_threads();
+  // libtorch takes a thread for each CPU that the process may run on, and knows nothing of how much time it
+  // gets there.
+  const bool is_chosen = std::getenv("OMP_NUM_THREADS") != nullptr || threads != usable_cpus();
+  return is_chosen ? threads : std::min(threads, cpu_limit().value_or(threads));
 }
 
 ThreadScope::ThreadScope(int count) : before_(at::get_num_threads()), before_of_mkl_(0) {

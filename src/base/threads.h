@@ -3,8 +3,8 @@
 
 namespace sdgen {
 
-// What ComputeOptions::threads means: 0 is as many as the calling thread would use by itself. Throws
-// Error(kRequest) for a negative or absurd count.
+// What ComputeOptions::threads means: 0 is as many as the calling thread would use by itself, but no more
+// than control groups give CPU time for. Throws Error(kRequest) for a negative or absurd count.
 int thread_count(int asked);
 
 // While it lives, what the calling thread computes is shared out to `count` threads; then to as many as
