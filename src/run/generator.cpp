@@ -12,6 +12,7 @@
 #include "plain/errors.h"
 #include "run/diffusion_engine.h"
 #include "run/run.h"
+#include "text/prompt_marks.h"
 
 namespace sdgen {
 namespace {
@@ -46,6 +47,15 @@ std::optional<std::filesystem::path> ranker_folder(const ModelFiles& files) {
        {folder / "ranker", std::filesystem::path(folder.string() + "-ranker")})
     if (std::filesystem::is_directory(own)) return own;
   return std::nullopt;
+}
+
+std::vector<std::string> prompts_of(const std::vector<Request>& requests) {
+  std::vector<std::string> prompts;
+  for (const Request& request : requests) {
+    prompts.push_back(request.prompt);
+    prompts.push_back(request.negative_prompt);
+  }
+  return prompts;
 }
 
 }  // namespace
@@ -119,6 +129,9 @@ bool Generator::run(const std::vector<Request>& requests, const RunOptions& opti
   const Observer told = clock ? with_operators(observer, *clock) : observer;
   for (const std::string& warning : impl_->engine->take_warnings())
     if (observer.on_warning) observer.on_warning(warning);
+  if (const std::string warning = marks_warning(prompts_of(completed));
+      !warning.empty() && observer.on_warning)
+    observer.on_warning(warning);
   return with_plain_errors([&] {
     return Run(*impl_->engine, impl_->ranker ? &*impl_->ranker : nullptr, completed, options, told).draw();
   });
