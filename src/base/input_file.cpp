@@ -17,12 +17,25 @@ struct Closing {
   ~Closing() { ::close(descriptor); }
 };
 
+// Where a link points to that ends nowhere; empty for other files.
+std::string dangling_target(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_symlink(path, ignored) || std::filesystem::exists(path, ignored)) return "";
+  return std::filesystem::read_symlink(path, ignored).string();
+}
+
 }  // namespace
 
 OpenInput open_input(const std::filesystem::path& path, const char* purpose) {
   // A pipe is opened without waiting for its writer, and then refused.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) fail_input(path.string(), ": cannot be ", purpose, ": ", std::strerror(errno));
+  if (file < 0) {
+    const int error = errno;
+    if (const std::string target = dangling_target(path); error == ENOENT && !target.empty())
+      fail_input(path.string(), ": a link to ", target,
+                 ", which is not there; fetch the file again, or copy what the link should lead to");
+    fail_input(path.string(), ": cannot be ", purpose, ": ", std::strerror(error));
+  }
   struct stat status {};
   if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode))
     return {file, static_cast<std::uint64_t>(status.st_size)};
@@ -33,7 +46,7 @@ OpenInput open_input(const std::filesystem::path& path, const char* purpose) {
 
 bool is_there(const std::filesystem::path& path) {
   std::error_code error;
-  return std::filesystem::status(path, error).type() != std::filesystem::file_type::not_found;
+  return std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found;
 }
 
 bool is_folder(const std::filesystem::path& path) {

@@ -16,8 +16,8 @@ struct OpenInput {
 };
 OpenInput open_input(const std::filesystem::path& path, const char* purpose = "read");
 
-// Whether anything stands at `path`. Also where that cannot be told (a name too long, links in a circle):
-// opening it says why. Throws nothing.
+// Whether anything stands at `path`, be it a link that leads nowhere. Also where that cannot be told (a name
+// too long, links in a circle): opening it says why. Throws nothing.
 bool is_there(const std::filesystem::path& path);
 
 // Whether `path` is a folder, or a link to one; not where that cannot be told. Throws nothing.

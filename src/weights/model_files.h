@@ -9,9 +9,11 @@
 
 namespace sdgen {
 
-// Opens the weights of `folder` whose files begin with `stem` ("diffusion_pytorch_model", "model"):
-// STEM.safetensors, its shards (STEM.safetensors.index.json), or the same as an fp16 or bf16 variant; else
-// PyTorch's own .bin files of that kind (pickle_file.h). Throws Error(kInput) listing what was looked for.
+// Opens the weights of `folder` whose files begin with `stem` ("diffusion_pytorch_model", "model"), those
+// that diffusers takes where it is told no variant: STEM.safetensors (or its shards by
+// STEM.safetensors.index.json, which come first with diffusers' stem and last with transformers'), else
+// PyTorch's own .bin files (pickle_file.h). Where diffusers would ask for a variant: the fp16, bf16 or
+// another one of that kind. Throws Error(kInput) listing what was looked for.
 std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder,
                                                      const std::string& stem);
 

@@ -40,6 +40,16 @@ TEST(InputFile, WhatIsNoOrdinaryFileIsRefusedAtOnce) {
   EXPECT_THROW(open_weights_file("/dev/zero"), Error);
 }
 
+TEST(InputFile, ALinkThatLeadsNowhereIsThereAndNamedWithItsTarget) {
+  const testing::TemporaryFolder folder;
+  const auto link = folder.path() / "x";
+  std::filesystem::create_symlink("blobs/0123", link);
+  EXPECT_TRUE(is_there(link));
+  EXPECT_EQ(refusal(link),
+            ": a link to blobs/0123, which is not there; fetch the file again, or copy what the link should "
+            "lead to");
+}
+
 TEST(InputFile, APathThatCannotBeLookedAtIsRefusedWhenItIsOpened) {
   const testing::TemporaryFolder folder;
   const auto loop = folder.path() / "loop", long_name = folder.path() / std::string(300, 'x');
