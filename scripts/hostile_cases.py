@@ -129,6 +129,9 @@ def picture_cases(every):
     yield from file_cases("png-init", "x.png", files.pngs(), 14, every, [*draw, "--init-image", "x.png"])
     yield from file_cases("jpeg-inspect", "x.jpg", files.jpegs(), 5, every, ["inspect", "x.jpg"])
     yield from file_cases("jpeg-init", "x.jpg", files.jpegs(), 9, every, [*draw, "--init-image", "x.jpg"])
+    for ending in (".webp", ".avif", ".gif", ".bmp"):
+        yield from file_cases(f"{ending[1:]}-inspect", f"x{ending}", files.picture_files(ending), 2, every, ["inspect", f"x{ending}"])
+        yield from file_cases(f"{ending[1:]}-init", f"x{ending}", files.picture_files(ending), 5, every, [*draw, "--init-image", f"x{ending}"])
     yield from numbered("mask", [*files.pngs(), *files.jpegs()], 8, every, lambda case, data: Case(
         case, [*draw, "--init-image", "start.png", "--mask", "x.png"], with_files({**start, "x.png": data})))
     control = os.path.join(GOLDEN, "controlnets/sd15-edges")

@@ -219,6 +219,42 @@ def jpegs():
     yield from mutations(sound, 24)
 
 
+def picture_files(ending):
+    """The small files of a format, cut short, and mutations of two of them."""
+    folder = os.path.join(GOLDEN, "picture_files")
+    names = sorted(name for name in os.listdir(folder) if name.endswith(ending))
+    for name in names:
+        yield golden(f"picture_files/{name}")
+    for name in (names[0], names[-1]):
+        sound = golden(f"picture_files/{name}")
+        yield from (sound[:size] for size in (2, 12, 30, len(sound) // 2, len(sound) - 1))
+        yield from mutations(sound, 24)
+    yield from large_pictures().get(ending, [])
+
+
+def large_pictures():
+    """Small files that say they are large."""
+    canvas = b"RIFF" + struct.pack("<I", 40) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\xff" * 6
+    gif = b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\1\4\0;"
+    bmps = [b"BM" + struct.pack("<IHHIIiiHHIIiiII", 60, 0, 0, 54, 40, width, height, 1, bits, rle, 0, 0, 0, colours, 0) + b"\0\1" * 4
+            for width, height in ((2**31 - 1, 2**31 - 1), (16384, -8192), (-5, 5), (8, -2**31)) for bits, rle, colours in ((24, 0, 0), (8, 1, 2**32 - 1))]
+    return {".webp": [canvas], ".gif": [gif], ".bmp": bmps}
+
+
+def exifs():
+    """Blocks of EXIF: of real files, directories that lie, mutations."""
+    for name in ("turned-6.jpg", "little-endian.jpg", "xmp.jpg"):
+        file = golden(f"picture_files/{name}")
+        block = file[file.index(b"\xff\xe1") + 4:][:200]
+        yield block
+        yield from mutations(block, 12)
+    comment = b"UNICODE\0" + "a cat".encode("utf-16-be")
+    entry = struct.pack(">HHHII", 1, 0x8769, 4, 1, 26) + bytes(4) + struct.pack(">HHHII", 1, 0x9286, 7, len(comment), 44) + bytes(4)
+    for block in (b"MM\0*\0\0\0\x08" + entry + comment, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0" * 9):
+        yield block
+        yield from mutations(block, 12)
+
+
 # --- tokenizers ----------------------------------------------------------------------------------------------------
 
 def varint(number):

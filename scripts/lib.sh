@@ -74,7 +74,7 @@ missing_packages() {
     echo python3-venv
   fi
   local libraries=(libsentencepiece-dev libcli11-dev libspdlog-dev libstb-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev
-    libutf8proc-dev fonts-dejavu-core libgtest-dev libgmock-dev libbenchmark-dev "$@")
+    libwebp-dev libavif-dev libgif-dev libutf8proc-dev fonts-dejavu-core libgtest-dev libgmock-dev libbenchmark-dev "$@")
   { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2>/dev/null || true; } |
     sed -n 's/^.i  *//p' | sort -u | comm -13 - <(printf '%s\n' "${libraries[@]}" | sort)
 }

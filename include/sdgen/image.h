@@ -1,4 +1,4 @@
-// 8-bit pictures and their PNG files.
+// 8-bit pictures and their files.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,9 @@ struct Image {
   std::vector<std::uint8_t> rgb;
 };
 
-// (keyword, UTF-8 text) pairs of a PNG; keywords are 1 to 79 Latin-1 characters.
-using PngText = std::vector<std::pair<std::string, std::string>>;
+// (keyword, UTF-8 text) pairs that stand in a picture file; a PNG's keywords are 1 to 79 Latin-1 characters.
+using PictureText = std::vector<std::pair<std::string, std::string>>;
+using PngText = PictureText;
 
 // Encodes a PNG in memory: the picture by stb_image_write, `text` as iTXt (tEXt where it is plain
 // Latin-1/ASCII) chunks before IDAT (PNG specification, 11.3.4). Throws Error(kWorking) if the picture is
@@ -32,9 +33,10 @@ std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text);
 void write_file_atomically(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes,
                            bool overwrite);
 
-// A picture file, PNG or JPEG, as its viewers show it: turned as a JPEG's EXIF orientation says; an alpha
-// channel is left aside. Throws Error(kInput) naming the file if it is missing, damaged, neither of both,
-// more than 16384 pixels wide or high, or of more than 2^27 pixels (16384x8192).
+// A picture file as its viewers show it: PNG, JPEG (CMYK included), WebP, AVIF, GIF or BMP, of moving ones
+// the first frame, turned as the file says (EXIF, XMP, AVIF's own); an alpha channel is left aside. Equal to
+// Pillow's exif_transpose() and convert("RGB"). Throws Error(kInput) naming the file if it is missing,
+// damaged, of no such kind, more than 16384 pixels wide or high, or of more than 2^27 pixels (16384x8192).
 Image read_picture(const std::filesystem::path& path);
 
 // The same without the pixels: `rgb` is empty.
@@ -46,10 +48,18 @@ enum class ResizeFilter { kLanczos, kBicubic };
 // Resized in 8 bits, first the rows, then the columns, as Pillow's Image.resize() does it.
 Image resize(const Image& image, int width, int height, ResizeFilter filter = ResizeFilter::kLanczos);
 
-// The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt is skipped,
-// iTXt uncompressed). Throws Error(kInput) if the file is missing, is no PNG, or has more than 10,000
-// text chunks or 16 MiB of text.
+// The `parameters` and other text chunks of a PNG file written by us or by others (tEXt, zTXt, iTXt, packed
+// or not). Throws Error(kInput) if the file is missing, is no PNG, or has more than 10,000 text chunks or 16
+// MiB of text.
 PngText read_png_text(const std::filesystem::path& path);
+
+// The text in any picture file that read_picture() takes: a PNG's as read_png_text(), of the others EXIF's
+// UserComment under that name, and "comment". Throws Error(kInput).
+PictureText read_picture_text(const std::filesystem::path& path);
+
+// "png", "jpeg", "webp", "avif", "gif" or "bmp" by the file's first bytes; empty for what is none of them.
+// Throws Error(kInput) if it cannot be read.
+std::string picture_kind(const std::filesystem::path& path);
 
 // RFC 4648, section 4, with padding: for data URIs and terminals.
 std::string base64(std::string_view bytes);

@@ -31,7 +31,8 @@ struct Inspection {
   // "model", "checkpoint", "unet", "vae", "tiny vae", "text encoder", "lora", "embedding", "controlnet",
   // "t2i-adapter", "ip-adapter", "picture", "other model", "unknown".
   std::string kind;
-  std::string format;  // "diffusers folder", "safetensors", "pytorch", "png"
+  std::string
+      format;  // "diffusers folder", "safetensors", "pytorch", "png", "jpeg", "webp", "avif", "gif", "bmp"
   // The pipeline class of a model, or what an adapter is for: "Stable Diffusion 1.x", "Stable Diffusion 2.x",
   // "Stable Diffusion XL", "Stable Diffusion XL refiner". Empty where nothing tells.
   std::string family;

@@ -4,15 +4,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sdgen/model_files.h"
 #include "sdgen/request.h"
 
 namespace sdgen {
 
-// The A1111-style text that viewers show, for the PNG's `parameters` chunk: prompt, `Negative prompt: ...`,
-// then `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model: ...`. `request` must be
-// complete; `seed` is the picture's own.
+// The A1111-style text that viewers show, for a PNG's `parameters` chunk or EXIF's UserComment: prompt,
+// `Negative prompt: ...`, then `Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Size: 512x512, Model:
+// ...`. `request` must be complete; `seed` is the picture's own.
 std::string parameters_text(const Request& request, std::uint64_t seed, const ModelInfo& model);
 
 // What parameters_text(), or a program that writes the same form, tells of a picture.
@@ -30,5 +31,11 @@ struct PictureParameters {
 
 // Nothing if `text` is not of that form.
 std::optional<PictureParameters> read_parameters(const std::string& text);
+
+// Whether programs write parameters_text() under this keyword of a picture's text (sdgen/image.h): PNGs say
+// "parameters", other files have it as EXIF's UserComment or, GIFs, as their comment.
+constexpr bool may_hold_parameters(std::string_view keyword) {
+  return keyword == "parameters" || keyword == "UserComment" || keyword == "comment";
+}
 
 }  // namespace sdgen

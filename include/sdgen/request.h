@@ -59,8 +59,9 @@ struct Request {
   int best_of = 1;
   std::vector<WordWeight> attend{};  // words that count more or less
   std::vector<WordBox> focus{};      // words that are held to a place
-  // A picture to start from (PNG or JPEG): resized to width x height, which are its own unless told
-  // otherwise, and changed by `strength`, 0 to 1: the part of the steps that are done; 0.8, or 1 with a mask.
+  // A picture to start from (what read_picture() reads): resized to width x height, which are its own unless
+  // told otherwise, and changed by `strength`, 0 to 1: the part of the steps that are done; 0.8, or 1 with a
+  // mask.
   std::optional<std::string> init_image{};
   std::optional<double> strength{};
   // A picture that is white where init_image is to be painted anew, black where it is to stay.

@@ -4,11 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "image/picture_notes.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
 
-// Turned as the EXIF orientation says. Without pixels: the size alone. Throws Error(kInput) naming `file`.
+// As stored, not turned. CMYK becomes RGB as in Pillow, which takes it for Adobe's, inverted. Without pixels:
+// the size alone. Throws Error(kInput) naming `file`.
 Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& file, bool with_pixels);
+
+PictureNotes jpeg_notes(const std::vector<std::uint8_t>& bytes);
 
 }  // namespace sdgen

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <fstream>
-#include <string_view>
 
 #include "base/input_file.h"
 #include "image/png_chunks.h"
+#include "image/png_text.h"
 #include "plain/errors.h"
 #include "sdgen/image.h"
 
 namespace sdgen {
 namespace {
 
-// All text of a picture, in bytes; prompts are a thousand times shorter.
-constexpr std::uint64_t kMaxTextBytes = std::uint64_t{16} << 20;
 constexpr std::size_t kMaxTexts = 10'000;   // chunks
 constexpr std::uint64_t kSeekBytes = 4096;  // shorter stretches are read: a seek throws the buffer away
 
@@ -40,10 +38,10 @@ class ChunkReader {
       if (size + 4 > left_)
         fail_input(path_, ": damaged PNG: a chunk of ", size, " bytes does not fit into the file");
       if (type == "IEND") return false;
-      if (type == "tEXt" || type == "iTXt") {
+      if (is_text_chunk(type)) {
         text_bytes_ += size;
-        if (text_bytes_ > kMaxTextBytes)
-          fail_input(path_, ": its text chunks have more than ", kMaxTextBytes, " bytes (the limit)");
+        if (text_bytes_ > kMaxPngText)
+          fail_input(path_, ": its text chunks have more than ", kMaxPngText, " bytes (the limit)");
         if (++texts_ > kMaxTexts)
           fail_input(path_, ": it has more than ", kMaxTexts, " text chunks (the limit)");
         data = take(size);
@@ -80,46 +78,15 @@ class ChunkReader {
   std::size_t texts_ = 0;
 };
 
-std::string latin1_to_utf8(std::string_view text) {
-  std::string utf8;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x80) utf8.push_back(static_cast<char>(0xC0 | byte >> 6));
-    utf8.push_back(byte < 0x80 ? c : static_cast<char>(0x80 | (byte & 0x3F)));
-  }
-  return utf8;
-}
-
-// Cuts `rest` at its first NUL and returns what stood before; all of it where there is none.
-std::string_view take_until_nul(std::string_view& rest) {
-  const auto nul = std::min(rest.find('\0'), rest.size());
-  const auto taken = rest.substr(0, nul);
-  rest.remove_prefix(std::min(nul + 1, rest.size()));
-  return taken;
-}
-
-// Appends the (keyword, text) of a text chunk; compressed text is passed over.
-void append_text(const std::string& type, const std::string& data, PngText& text) {
-  std::string_view rest = data;
-  const std::string keyword = latin1_to_utf8(take_until_nul(rest));
-  if (keyword.empty()) return;
-  if (type == "tEXt") {
-    text.emplace_back(keyword, latin1_to_utf8(rest));
-    return;
-  }
-  if (rest.size() < 2 || rest[0] != 0) return;
-  rest.remove_prefix(2);
-  take_until_nul(rest);  // language
-  take_until_nul(rest);  // translated keyword
-  text.emplace_back(keyword, std::string(rest));
-}
-
 }  // namespace
 
 PngText read_png_text(const std::filesystem::path& path) {
   ChunkReader reader(path);
   PngText text;
-  for (std::string type, data; reader.next_text(type, data);) append_text(type, data, text);
+  std::uint64_t budget = kMaxPngText;
+  for (std::string type, data; reader.next_text(type, data);)
+    if (append_png_text(type, data, budget, text) == TextChunk::kTooLong)
+      fail_input(path.string(), ": its text chunks unpack to more than ", kMaxPngText, " bytes (the limit)");
   return text;
 }
 

@@ -49,9 +49,8 @@ void add_number(Inspection& inspection, const std::string& name, const std::opti
 
 void inspect_picture(const fs::path& path, Inspection& inspection) {
   inspection.kind = "picture";
-  inspection.format = "png";
-  for (const auto& [keyword, text] : read_png_text(path)) {
-    const auto parameters = keyword == "parameters" ? read_parameters(text) : std::nullopt;
+  for (const auto& [keyword, text] : read_picture_text(path)) {
+    const auto parameters = may_hold_parameters(keyword) ? read_parameters(text) : std::nullopt;
     if (!parameters) {
       inspection.metadata.emplace(keyword, text);
       continue;
@@ -176,11 +175,11 @@ Inspection inspection_of(const fs::path& path) {
   Inspection inspection;
   inspection.path = path.string();
   std::error_code error;
-  if (!fs::exists(path, error)) fail_input(path.string(), ": no such file or folder");
+  if (!is_there(path)) fail_input(path.string(), ": no such file or folder");
   inspection.bytes = size_on_disk(path);
   if (fs::is_directory(path, error))
     inspect_folder(path, inspection);
-  else if (starts_with(path, "\x89PNG"))
+  else if (inspection.format = picture_kind(path); !inspection.format.empty())
     inspect_picture(path, inspection);
   else
     inspect_file(path, inspection);

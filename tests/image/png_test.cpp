@@ -137,6 +137,15 @@ std::string message_of_reading(const fs::path& path) {
   return "read";
 }
 
+std::string zipped(const std::string& plain) {
+  std::string out(compressBound(plain.size()), '\0');
+  uLongf size = out.size();
+  compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(plain.data()),
+           plain.size());
+  out.resize(size);
+  return out;
+}
+
 // A PNG as far as its text: signature and the given chunks.
 std::vector<std::uint8_t> png_of(const std::vector<Chunk>& chunks) {
   std::vector<std::uint8_t> png(kPngSignature.begin(), kPngSignature.end());
@@ -147,12 +156,27 @@ std::vector<std::uint8_t> png_of(const std::vector<Chunk>& chunks) {
 TEST(ReadPngText, ReadsWhatOthersWrite) {
   const auto png = png_of({{"IHDR", std::string(13, '\0')},
                            {"tEXt", std::string("Latin\0caf\xE9", 10)},
-                           {"zTXt", std::string("packed\0\0x", 9)},
-                           {"iTXt", std::string("packed too\0\1\0\0\0x", 16)},
+                           {"zTXt", std::string("damaged\0\0x", 10)},
+                           {"zTXt", std::string("of another method\0\1", 19) + zipped("x")},
+                           {"zTXt", std::string("cut\0\0", 5) + zipped("a long text").substr(0, 12)},
+                           {"zTXt", std::string("packed\0\0", 8) + zipped("caf\xE9")},
+                           {"iTXt", std::string("damaged too\0\1\0\0\0x", 17)},
+                           {"iTXt", std::string("packed too\0\1\0de\0\0", 17) + zipped("\xE7\x8C\xAB")},
                            {"IDAT", "..."},
                            {"iTXt", std::string("late\0\0\0de\0sp\xC3\xA4t\0\xE7\x8C\xAB", 19)},
                            {"IEND", ""}});
-  EXPECT_EQ(read_png_text(file_with(png)), (PngText{{"Latin", "caf\xC3\xA9"}, {"late", "\xE7\x8C\xAB"}}));
+  EXPECT_EQ(read_png_text(file_with(png)), (PngText{{"Latin", "caf\xC3\xA9"},
+                                                    {"packed", "caf\xC3\xA9"},
+                                                    {"packed too", "\xE7\x8C\xAB"},
+                                                    {"late", "\xE7\x8C\xAB"}}));
+}
+
+TEST(ReadPngText, RefusesTextThatUnpacksToTooMuch) {
+  const std::string bomb = std::string("k\0\0", 3) + zipped(std::string(9 << 20, 'a'));
+  EXPECT_EQ(read_png_text(file_with(png_of({{"zTXt", bomb}, {"IEND", ""}}))).size(), 1u);
+  const auto two = png_of({{"zTXt", bomb}, {"zTXt", bomb}, {"IEND", ""}});
+  EXPECT_NE(message_of_reading(file_with(two)).find("unpack to more than 16777216 bytes (the limit)"),
+            std::string::npos);
 }
 
 TEST(ReadPngText, RefusesWhatIsNoPng) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "cli/options/nearest.h"
 #include "plain/utf8.h"
@@ -11,15 +10,12 @@ namespace sdgen::cli {
 namespace {
 
 PictureParameters read_picture(const std::string& path) {
-  const PngText texts = read_png_text(path);
-  const auto found =
-      std::find_if(texts.begin(), texts.end(), [](const auto& text) { return text.first == "parameters"; });
-  std::optional<PictureParameters> earlier;
-  if (found != texts.end()) earlier = read_parameters(found->second);
-  if (earlier) return *earlier;
+  for (const auto& [keyword, text] : read_picture_text(path))
+    if (may_hold_parameters(keyword))
+      if (const auto earlier = read_parameters(text)) return *earlier;
   throw Error(ErrorKind::kInput,
               path +
-                  ": tells no prompt and seed (a PNG's parameters text, as sd-gen writes it); edit a picture "
+                  ": tells no prompt and seed (its parameters text, as sd-gen writes it); edit a picture "
                   "that sd-gen drew");
 }
 

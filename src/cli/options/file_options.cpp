@@ -17,7 +17,7 @@ const char kInspectHelp[] =
     "  sd-gen inspect PATH [--json]\n\n"
     "PATH: a model's folder, a checkpoint (.safetensors, .ckpt), a LoRA, an embedding, a ControlNet, an "
     "adapter,\n"
-    "a VAE, or a PNG that carries its parameters. Nothing in a .ckpt is ever run.\n\n"
+    "a VAE, or a picture that carries its parameters. Nothing in a .ckpt is ever run.\n\n"
     "  --json                          one JSON object on standard output\n"
     "  --quiet                         errors only\n"
     "  --help,-h                       this text\n";

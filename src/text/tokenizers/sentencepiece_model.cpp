@@ -1,17 +1,15 @@
 #include "text/tokenizers/sentencepiece_model.h"
 
-#include <dlfcn.h>
-
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <new>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "base/input_file.h"
+#include "base/side_library.h"
 #include "plain/errors.h"
 #include "plain/unicode.h"
 #include "text/tokenizers/sentencepiece_charsmap.h"
@@ -130,22 +128,10 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
   return pieces.size();
 }
 
-// The library's door. Nothing of it is visible outside, and it looks for its symbols at home first, so that
-// libtorch and libsentencepiece never share a variable. It stays loaded.
 OpenSentencePiece& load_library() {
-#ifdef SDGEN_SANITIZED  // sanitizers refuse RTLD_DEEPBIND
-  constexpr int kScope = RTLD_LOCAL;
-#else
-  constexpr int kScope = RTLD_LOCAL | RTLD_DEEPBIND;
-#endif
-  void* const library = ::dlopen(SDGEN_SENTENCEPIECE, RTLD_NOW | kScope);
-  void* const open = library ? ::dlsym(library, kOpenSentencePiece) : nullptr;
-  if (!open) {
-    const std::string why = ::dlerror();
-    if (why.find("map segment") != why.npos || why.find("llocate memory") != why.npos) throw std::bad_alloc();
-    fail_working(why, "; the tokenizer needs it: build or install sd-gen and libsentencepiece again");
-  }
-  return *reinterpret_cast<OpenSentencePiece*>(open);
+  return *reinterpret_cast<OpenSentencePiece*>(
+      side_library(SDGEN_SENTENCEPIECE, kOpenSentencePiece,
+                   "the tokenizer needs it: build or install sd-gen and libsentencepiece again"));
 }
 
 }  // namespace
