@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "sdgen/picture_format.h"
+
 namespace sdgen {
 
 // RGB, rows from the top, rgb.size() == 3 * width * height.
@@ -25,6 +27,15 @@ using PngText = PictureText;
 // Latin-1/ASCII) chunks before IDAT (PNG specification, 11.3.4). Throws Error(kWorking) if the picture is
 // empty or its size does not match its bytes.
 std::vector<std::uint8_t> encode_png(const Image& image, const PngText& text);
+
+// Encodes in memory as `format`. quality: 1 to 100, of JPEG and WebP (100: a WebP without loss). A PNG takes
+// all of `text`, the others its "parameters", in EXIF's UserComment as AUTOMATIC1111 writes it. Throws
+// Error(kWorking) as encode_png() does, Error(kRequest) as require_format_fits().
+std::vector<std::uint8_t> encode_picture(const Image& image, PictureFormat format, int quality,
+                                         const PictureText& text);
+
+// Throws Error(kRequest) if a picture of this size or with this text cannot be written in `format`.
+void require_format_fits(PictureFormat format, int width, int height, const PictureText& text);
 
 // Writes `bytes` to `path` through a temporary file in the same folder, flushed and then renamed, so that no
 // reader ever sees half a file and a failure leaves none. overwrite == false: an existing `path` is left

@@ -1,6 +1,7 @@
 #include "cli/commands/generate.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -70,12 +71,27 @@ void beside_pictures(Run& run, const std::function<void()>& work) {
   }
 }
 
+PictureFormat format_of(const std::filesystem::path& path) {
+  return picture_format(path.string()).value_or(PictureFormat::kPng);  // standard output gets a PNG
+}
+
+PictureText text_of(const Job& job, std::uint64_t seed, const ModelInfo& model) {
+  return {{"parameters", parameters_text(job, seed, model)}};
+}
+
+void write_to_stdout(const std::vector<std::uint8_t>& bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() || std::fflush(stdout) != 0)
+    throw Error(ErrorKind::kWorking, "the picture could not be written to standard output");
+}
+
 void write_picture(Run& run, const Picture& picture) {
   const Job& job = run.plan.jobs[picture.request_index];
   const auto& path = run.plan.names[picture.request_index][static_cast<std::size_t>(picture.index)];
+  const bool is_stdout = path == kStandardOutput;
   try {
-    const PngText text = {{"parameters", parameters_text(job, picture.seed, run.model)}};
-    write_file_atomically(path, encode_png(picture.image, text), run.options.overwrite);
+    const std::vector<std::uint8_t> bytes = encode_picture(
+        picture.image, format_of(path), run.options.quality, text_of(job, picture.seed, run.model));
+    is_stdout ? write_to_stdout(bytes) : write_file_atomically(path, bytes, run.options.overwrite);
   } catch (const Error& error) {
     return note_failure(run, picture.request_index, picture.index, error);
   }
@@ -84,8 +100,29 @@ void write_picture(Run& run, const Picture& picture) {
                run.plan.position(picture.request_index, picture.index), run.tally.total, picture.seed,
                picture.score ? fmt::format(" (best of {}, score {:.1f})", job.best_of, *picture.score) : "",
                picture.image.width, picture.image.height, picture.seconds);
-  print_result(run, run.options.json ? picture_json(path.string(), job, picture, run.model) : path.string());
+  if (!is_stdout)
+    print_result(run,
+                 run.options.json ? picture_json(path.string(), job, picture, run.model) : path.string());
   beside_pictures(run, [&] { run.side.add_picture(picture); });
+}
+
+// What could not be written is refused before it is drawn.
+void check_outputs(const RunPlan& plan, const ModelInfo& model, const Options& options) {
+  prepare_outputs(plan.jobs, plan.names, options.overwrite);
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
+    const Job& job = plan.jobs[i];
+    for (const std::filesystem::path& path : plan.names[i]) {
+      if (path != kStandardOutput) {
+        require_format_fits(format_of(path), *job.width, *job.height, text_of(job, *job.seed, model));
+        continue;
+      }
+      if (options.json)
+        throw Error(ErrorKind::kRequest, "--json and --output - both write to standard output; name a file");
+      if (isatty(STDOUT_FILENO) != 0)
+        throw Error(ErrorKind::kRequest,
+                    "--output - would write a picture to the terminal; redirect it, or name a file");
+    }
+  }
 }
 
 Observer observe(Run& run) {
@@ -212,7 +249,7 @@ int generate(const Options& options, const OpenGenerator& open) {
   plan.swept = std::move(requests.swept);
   SideOutputs side(options, plan, generator.info(), bar,
                    [&log](const std::string& text) { log->warn(text); });
-  prepare_outputs(plan.jobs, plan.names, options.overwrite);
+  check_outputs(plan, generator.info(), options);
 
   Run run{options, generator.info(), plan, side, bar, *log, {}, {}};
   for (const auto& of_job : plan.names) run.tally.total += of_job.size();

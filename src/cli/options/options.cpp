@@ -66,6 +66,7 @@ std::string generate_footer() {
          ";\n"
          "{index} counts the run's pictures from 1. A plain x.png for several pictures becomes x-1.png, "
          "x-2.png, ...\n"
+         "--output - writes one picture to standard output, a PNG.\n"
          "A line of a prompt file: a cat --seed 7 --negative-prompt \"dark, blurry\"; lines that begin with "
          "# are comments.\n"
          "Models are looked for in $SDGEN_MODELS (folders with : between them), then among the built-in "
@@ -84,9 +85,9 @@ std::vector<std::string> option_names(Command command) {
 
 // Accepted by bench, so that generate's command lines can be reused, but without effect or refused there.
 bool is_hidden(std::string_view name, Command command) {
-  constexpr std::array kForFiles = {"prompt-file",    "count",     "output",          "overwrite",
-                                    "grid",           "report",    "preview",         "preview-file",
-                                    "attention-maps", "edit-from", "attention-detail"};
+  constexpr std::array kForFiles = {"prompt-file",    "count",     "output",           "overwrite",
+                                    "grid",           "report",    "preview",          "preview-file",
+                                    "attention-maps", "edit-from", "attention-detail", "quality"};
   return command == Command::kBench && std::find(kForFiles.begin(), kForFiles.end(), name) != kForFiles.end();
 }
 

@@ -38,6 +38,7 @@ struct Options {
   ComputeOptions compute;
   int batch_size = 1;
   bool overwrite = false;
+  int quality = 90;  // of JPEG and WebP, 1 to 100
   bool json = false;
   std::string attention_maps;     // a folder; empty: none
   bool attention_detail = false;  // also each step and resolution by itself

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +13,7 @@
 #include "cli/options/refuse.h"
 #include "plain/utf8.h"
 #include "sdgen/error.h"
+#include "sdgen/picture_format.h"
 #include "sdgen/printable.h"
 
 namespace sdgen::cli {
@@ -47,7 +47,19 @@ std::vector<Piece> pieces_of(const std::string& output) {
 
 // "x.png" -> "x-1.png"
 std::string numbered(const std::string& name, const std::string& number) {
-  return name.substr(0, name.size() - 4) + "-" + number + name.substr(name.size() - 4);
+  const std::string ending(picture_ending(name));
+  return name.substr(0, name.size() - ending.size()) + "-" + number + ending;
+}
+
+// Standard output takes one picture, and files that are read by programs.
+void require_one_for_stdout(const std::vector<std::vector<fs::path>>& names, std::size_t total) {
+  const bool asks = std::any_of(names.begin(), names.end(), [](const auto& of_job) {
+    return std::any_of(of_job.begin(), of_job.end(),
+                       [](const fs::path& path) { return path == kStandardOutput; });
+  });
+  if (asks && total > 1)
+    refuse("--output -: standard output takes one picture, this run has " + std::to_string(total) +
+           "; name a folder");
 }
 
 // Two spellings of one file compare equal.
@@ -126,15 +138,12 @@ void require_free(const fs::path& path, bool overwrite, const std::string& flag)
 void check_output(const std::string& output) {
   if (!invalid_utf8(output) && printable(output, 6 * output.size()) != output)
     refuse("output '" + output + "' holds control characters; the names of pictures are printed");
-  if (output.empty() || is_existing_folder(output)) return;
+  if (output.empty() || output == kStandardOutput || is_existing_folder(output)) return;
   const auto pieces = parse_pattern(output);
   if (is_folder(output)) return;
-  std::string ending = output.size() < 4 ? "" : output.substr(output.size() - 4);
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  const bool is_bare = fs::path(output).filename().string().size() <= 4;
-  if (ending != ".png" || is_bare)
-    refuse("output '" + output + "' is neither a .png name nor a folder; a new folder's name ends in /");
+  if (!picture_format(output))
+    refuse("output '" + output +
+           "' is neither a .png, .jpg or .webp name nor a folder; a new folder's name ends in /");
 }
 
 std::vector<std::vector<fs::path>> output_names(const std::vector<Job>& jobs, const std::string& model) {
@@ -147,15 +156,19 @@ std::vector<std::vector<fs::path>> output_names(const std::vector<Job>& jobs, co
   std::size_t shared_index = 0;
   for (const Job& job : jobs) {
     check_output(job.output);
-    const auto pieces = pieces_of(job.output.empty() ? fallback : job.output);
+    const bool is_stdout = job.output == kStandardOutput;
+    const auto pieces = is_stdout ? std::vector<Piece>{{false, job.output}}
+                                  : pieces_of(job.output.empty() ? fallback : job.output);
     const std::size_t siblings = job.own_output ? static_cast<std::size_t>(job.count) : shared;
     auto& of_job = names.emplace_back();
     for (int k = 0; k < job.count; ++k) {
       const std::string name = expand(pieces, {job, k, ++index, total, model});
       const std::size_t number = job.own_output ? static_cast<std::size_t>(k) + 1 : ++shared_index;
-      of_job.emplace_back(is_plain(pieces) && siblings > 1 ? numbered(name, padded(number, siblings)) : name);
+      of_job.emplace_back(
+          is_plain(pieces) && siblings > 1 && !is_stdout ? numbered(name, padded(number, siblings)) : name);
     }
   }
+  require_one_for_stdout(names, total);
   require_distinct(names);
   return names;
 }
@@ -166,6 +179,7 @@ void prepare_outputs(const std::vector<Job>& jobs, const std::vector<std::vector
   std::set<fs::path> checked;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     for (const fs::path& path : names[i]) {
+      if (path == kStandardOutput) continue;
       const fs::path folder = path.parent_path();
       std::error_code error;
       const bool is_new = jobs[i].output.ends_with('/') && !fs::exists(folder, error);

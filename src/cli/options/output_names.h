@@ -9,17 +9,22 @@
 
 namespace sdgen::cli {
 
+// In place of a file's name.
+inline constexpr char kStandardOutput[] = "-";
+
 // Checks what can be checked without knowing the pictures: the pattern's fields and braces ({{ and }} stand
-// for braces) and that it names a .png or a folder (existing, or ending in /). Empty is the default name.
-// Throws Error(kRequest) naming the field and the nearest known one.
+// for braces) and that it names a .png, .jpg, .jpeg or .webp, a folder (existing, or ending in /) or
+// kStandardOutput. Empty is the default name. Throws Error(kRequest) naming the field and the nearest known
+// one.
 void check_output(const std::string& output);
 
 // The file of every picture, [job][picture]. `jobs` are complete (seed, sizes, ... filled in).
 // - empty: sd-gen-{seed}.png; if seeds repeat within the run, sd-gen-{index}-{seed}.png.
 // - a folder: {index}-{seed}.png inside it.
 // - a plain x.png for several pictures: x-1.png, x-2.png, ... (zero-padded).
+// - kStandardOutput: itself, for a run of one picture.
 // - {index} counts from 1 over the whole run, zero-padded to the digits of the last one.
-// Throws Error(kRequest) if two pictures would share a name.
+// Throws Error(kRequest) if two pictures would share a name or standard output.
 std::vector<std::vector<std::filesystem::path>> output_names(const std::vector<Job>& jobs,
                                                              const std::string& model);
 

@@ -9,6 +9,7 @@
 #include "cli/options/sweep.h"
 #include "cli/options/values.h"
 #include "sdgen/error.h"
+#include "sdgen/picture_format.h"
 
 namespace sdgen::cli {
 namespace {
@@ -16,7 +17,8 @@ namespace {
 using Names = std::vector<std::string>;
 
 // Past these a number is a slip of the finger.
-constexpr int kMaxDevice = 127, kMaxBatch = 4096, kMaxSteps = 10'000, kMaxThreads = 1024, kMaxRuns = 100'000;
+constexpr int kMaxDevice = 127, kMaxBatch = 4096, kMaxSteps = 10'000, kMaxThreads = 1024, kMaxRuns = 100'000,
+              kMostQuality = 100;
 constexpr std::size_t kMaxFiles = 100;  // LoRAs, embeddings
 
 int within(int least, int most, const std::string& name, const std::string& text) {
@@ -79,8 +81,8 @@ void set_folder(const std::string& name, const std::string& text, std::string& f
   parse_value(name, text, folder);
 }
 
-void set_png(const std::string& name, const std::string& text, std::string& file) {
-  if (!text.ends_with(".png") || text == ".png") refuse(name + ": expected a .png, got '" + text + "'");
+void set_picture(const std::string& name, const std::string& text, std::string& file) {
+  if (!picture_format(text)) refuse(name + ": expected a .png, .jpg or .webp, got '" + text + "'");
   parse_value(name, text, file);
 }
 
@@ -124,10 +126,15 @@ constexpr std::array kOptions = {
     ProgramOption{
         "overwrite", "", kOutput, "", "replace files that exist", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.overwrite); }},
+    ProgramOption{"quality", "", kOutput, "N",
+                  "of .jpg and .webp, 1 to 100; a .webp of 100 is without loss [90]", false,
+                  [](Options& o, const std::string& n, const std::string& t) {
+                    o.quality = within(1, kMostQuality, n, t);
+                  }},
     ProgramOption{"json", "", kOutput, "", "print JSON on standard output, an object a line", false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.json); }},
-    ProgramOption{"grid", "", kOutput, "PNG", "all pictures of the run on one labelled sheet, too", false,
-                  [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.grid); }},
+    ProgramOption{"grid", "", kOutput, "FILE", "all pictures of the run on one labelled sheet, too", false,
+                  [](Options& o, const std::string& n, const std::string& t) { set_picture(n, t, o.grid); }},
     ProgramOption{"report", "", kOutput, "DIR",
                   "write DIR/report.html: pictures, words, steps, times, in one page", false,
                   [](Options& o, const std::string& n, const std::string& t) { set_folder(n, t, o.report); }},
@@ -138,8 +145,8 @@ constexpr std::array kOptions = {
                     o.preview = within(0, kMaxSteps, n, t);
                   }},
     ProgramOption{
-        "preview-file", "", kOutput, "PNG", "where previews go, whatever the terminal can", false,
-        [](Options& o, const std::string& n, const std::string& t) { set_png(n, t, o.preview_file); }},
+        "preview-file", "", kOutput, "FILE", "where previews go, whatever the terminal can", false,
+        [](Options& o, const std::string& n, const std::string& t) { set_picture(n, t, o.preview_file); }},
     ProgramOption{
         "attention-maps", "", kSteer, "DIR",
         "where each word was painted: a picture a word, a panel of all, the numbers", false,

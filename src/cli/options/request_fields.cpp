@@ -16,11 +16,12 @@ std::vector<RequestField> all_fields() {
   for (const RequestRow& row : request_rows())
     fields.push_back({row.name, row.alias, row.letter, row.group, row.value, row.help,
                       std::visit([](auto member) { return JobMember(member); }, row.member), row.sweeps});
-  fields.push_back({"edit-from", "", "", request_rows().back().group, "PNG",
+  fields.push_back({"edit-from", "", "", request_rows().back().group, "FILE",
                     "keep the layout, seed and settings of a picture drawn before, with another prompt",
                     &Job::edit_picture});
   fields.push_back({"output", "", "o", "Output", "PATH",
-                    "a .png, a pattern or a folder (ending in /) [sd-gen-{seed}.png]", &Job::output});
+                    "a .png, .jpg or .webp, a pattern, a folder (ending in /) or - [sd-gen-{seed}.png]",
+                    &Job::output});
   return fields;
 }
 

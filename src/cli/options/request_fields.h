@@ -18,9 +18,9 @@ namespace sdgen::cli {
 
 // A request and where its pictures go.
 struct Job : Request {
-  std::string output;                  // --output: a .png, a pattern or a folder; empty: the default name
-  bool own_output = false;             // `output` was given on a line of the prompt file
-  std::string edit_picture;            // --edit-from: the picture whose prompt becomes Request::edit_from
+  std::string output;        // --output: a picture's name, a pattern, a folder or -; empty: the default name
+  bool own_output = false;   // `output` was given on a line of the prompt file
+  std::string edit_picture;  // --edit-from: the picture whose prompt becomes Request::edit_from
   std::set<std::string_view> given{};  // names of the fields that were set, be it to what they were
 };
 

@@ -14,9 +14,9 @@ namespace {
 
 // What stays as it is: where results go and what is told.
 const std::set<std::string, std::less<>> kFixed = {
-    "prompt-file", "overwrite", "json",         "quiet",          "verbose",
-    "sweep",       "compare",   "no-profile",   "log-level",      "grid",
-    "report",      "preview",   "preview-file", "attention-maps", "attention-detail"};
+    "prompt-file",      "overwrite", "json", "quiet",  "verbose", "sweep",        "compare",
+    "no-profile",       "log-level", "grid", "report", "preview", "preview-file", "attention-maps",
+    "attention-detail", "quality"};
 
 std::vector<std::string> sweepable_names() {
   std::vector<std::string> names = {"size"};

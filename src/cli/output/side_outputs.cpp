@@ -42,6 +42,10 @@ void write_into_folder(const fs::path& path, const std::vector<std::uint8_t>& by
   write_file_atomically(path, bytes, overwrite);
 }
 
+std::vector<std::uint8_t> encoded(const Image& image, const fs::path& path, int quality) {
+  return encode_picture(image, picture_format(path.string()).value_or(PictureFormat::kPng), quality, {});
+}
+
 // The page shows no single steps of the attention and few thumbnails.
 Picture for_report(const Picture& picture) {
   Picture kept = picture;
@@ -115,7 +119,7 @@ void SideOutputs::show_preview(const Preview& preview) {
   try {
     if (terminal_ == TerminalGraphics::kNone) {
       const fs::path path = preview_path(preview.request_index, preview.index);
-      write_into_folder(path, encode_png(preview.image, {}), /*overwrite=*/true);
+      write_into_folder(path, encoded(preview.image, path, options_.quality), /*overwrite=*/true);
       if (options_.preview_file.empty()) preview_files_.insert(path);
       return;
     }
@@ -240,6 +244,7 @@ void SideOutputs::check_report() const {
 fs::path SideOutputs::preview_path(std::size_t job, int picture) const {
   if (!options_.preview_file.empty()) return options_.preview_file;
   const fs::path& name = plan_.name(job, picture);
+  if (name == kStandardOutput) return "sd-gen-" + std::to_string(*plan_.jobs[job].seed) + "-preview.png";
   return name.parent_path() / (name.stem().string() + "-preview.png");
 }
 
@@ -255,7 +260,7 @@ fs::path SideOutputs::report_path() const {
 
 void SideOutputs::write_grid() const {
   const Image sheet = contact_sheet(picture_sheet(plan_, pictures_));
-  write_into_folder(grid_path(), encode_png(sheet, {}), options_.overwrite);
+  write_into_folder(grid_path(), encoded(sheet, grid_path(), options_.quality), options_.overwrite);
 }
 
 void SideOutputs::write_report() const {

@@ -98,7 +98,8 @@ TEST(OutputNames, EndlessRunsAreRefused) {
 TEST(CheckOutput, UnknownFieldOffersTheNearest) {
   EXPECT_TRUE(contains(error_of(ErrorKind::kRequest, [] { check_output("{sede}.png"); }),
                        "unknown field {sede}; did you mean seed?"));
-  for (const char* wrong : {"{seed.png", "a}.png", "x.jpg", "x", ".png", "out/.png", "-", "{}.png", "{seed}"})
+  for (const char* wrong : {"{seed.png", "a}.png", "x.gif", "x.jpg2", "x", ".png", ".webp", "out/.png",
+                            "out/.jpg", "--", "{}.png", "{seed}"})
     error_of(ErrorKind::kRequest, [&] { check_output(wrong); });
   for (const char* right : {"", "x.png", "x.PNG", "new/", "a/b/{seed}.png", "{{}}.png"}) check_output(right);
 }
@@ -160,6 +161,18 @@ TEST(FileNamePart, IsCutOnACharactersBorder) {
   for (int i = 0; i < 50; ++i) cats += "\u732b";
   EXPECT_EQ(file_name_part(cats).size(), 99u);
   EXPECT_EQ(file_name_part(std::string(300, 'a')).size(), 100u);
+}
+
+TEST(OutputNames, OtherFormatsAreNumberedBeforeTheirEnding) {
+  EXPECT_EQ(names_of({job("x.webp", 2)}), (Names{"x-1.webp", "x-2.webp"}));
+  EXPECT_EQ(names_of({job("x.JPEG", 2)}), (Names{"x-1.JPEG", "x-2.JPEG"}));
+  EXPECT_EQ(names_of({job("{seed}.jpg", 2)}), (Names{"7.jpg", "8.jpg"}));
+}
+
+TEST(OutputNames, StandardOutputTakesOnePicture) {
+  EXPECT_EQ(names_of({job("-")}), Names{"-"});
+  EXPECT_NE(refusal({job("-", 2)}).find("takes one picture, this run has 2"), std::string::npos);
+  EXPECT_NE(refusal({own(job("-")), own(job("x.png"))}).find("takes one picture"), std::string::npos);
 }
 
 }  // namespace
