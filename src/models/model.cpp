@@ -7,12 +7,21 @@
 #include "base/input_file.h"
 #include "diffusion/networks/unet.h"
 #include "models/families/family.h"
+#include "sdgen/hub_cache.h"
 #include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A link's own name counts where it is the hub's, which links to files that are named by their hash.
+std::string name_of(const fs::path& path) {
+  const std::string of_hub = hub_name(fs::absolute(path));
+  if (!of_hub.empty()) return is_folder(path) ? of_hub : path.stem().string();
+  const fs::path canonical = fs::weakly_canonical(path);
+  return (is_folder(path) ? canonical.filename() : canonical.stem()).string();
+}
 
 void read_defaults(const fs::path& path, Model& model) {
   if (!is_there(path)) return;
@@ -75,8 +84,7 @@ Model read_model(const ModelFiles& files) {
   if (std::find(classes.begin(), classes.end(), model.family) == classes.end())
     model.warnings.push_back(
         concat(index.path.string(), ": ", model.family, " is drawn as a ", classes.front()));
-  const fs::path canonical = fs::weakly_canonical(path);
-  model.name = (is_folder(path) ? canonical.filename() : canonical.stem()).string();
+  model.name = name_of(path);
   model.guidance_scale = family.guidance_scale;
   model.steps = family.steps;
   family.open(family, model);

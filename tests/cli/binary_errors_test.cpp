@@ -93,15 +93,15 @@ TEST_F(BinaryErrors, ResultsThatCannotBePrintedAreAnError) {
   }
 }
 
-// Sends SIGHUP once the first of many pictures is there, as a terminal does that is closed.
-ProcessResult hung_up(const std::string& before, const fs::path& out) {
+// Sends a signal once the first of many pictures is there: SIGHUP as a terminal does that is closed.
+ProcessResult hung_up(const std::string& before, const fs::path& out, const std::string& signal = "HUP") {
   const std::string script = before + R"sh("$@" & p=$!
 while ! ls "$OUT"/*.png >/dev/null 2>&1 && kill -0 $p; do sleep 0.05; done
-kill -HUP $p; wait $p)sh";
+kill -$SIGNAL $p; wait $p)sh";
   return testing::run_process(
       {"bash", "-c", script, "sh", SDGEN_BINARY, "-p", "x", "-m", kModel, "--width", "32", "--height", "32",
        "--steps", "4", "--count", "60", "-o", out.string() + "/"},
-      {.environment = {"OUT=" + out.string()}});
+      {.environment = {"OUT=" + out.string(), "SIGNAL=" + signal}});
 }
 
 TEST_F(BinaryErrors, AClosedTerminalEndsTheRunAfterItsStep) {
@@ -110,9 +110,21 @@ TEST_F(BinaryErrors, AClosedTerminalEndsTheRunAfterItsStep) {
   EXPECT_NE(result.err.find("interrupted: "), std::string::npos) << result.err;
 }
 
-TEST_F(BinaryErrors, ASignalThatTheParentIgnoresStaysIgnored) {
-  const ProcessResult result = hung_up("trap '' HUP; ", folder() / "_nohup");
+struct IgnoredSignal : Binary, ::testing::WithParamInterface<std::string> {};
+
+TEST_P(IgnoredSignal, StaysIgnored) {
+  const ProcessResult result = hung_up("trap '' " + GetParam() + "; ", folder() / "_on", GetParam());
   EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(BinaryErrors, IgnoredSignal, ::testing::Values("HUP", "INT", "TERM"));
+
+TEST_F(BinaryErrors, AWorkingFolderThatWasRemovedIsToldInOneLine) {
+  const ProcessResult result = testing::run_process(
+      {"bash", "-c", "mkdir gone && cd gone && rmdir ../gone && exec \"$@\"", "sh", SDGEN_BINARY, "-p", "x"},
+      {.folder = folder().string()});
+  expect_one_line_error(result, 1,
+                        "the working folder: No such file or directory; change to a folder that is there");
 }
 
 TEST_F(BinaryErrors, ALatentThatTurnsNonFiniteNamesStageAndStep) {

@@ -5,11 +5,12 @@
 
 #include "sdgen/convert.h"
 #include "sdgen/error.h"
+#include "sdgen/hub_cache.h"
 
 namespace sdgen::cli {
 
 int run_convert(const Options& options) {
-  const Converted converted = convert_model(options.paths[0], options.paths[1],
+  const Converted converted = convert_model(hub_snapshot(options.paths[0]), options.paths[1],
                                             {.dtype = options.compute.dtype,
                                              .overwrite = options.overwrite,
                                              .ema = options.ema,

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sdgen/error.h"
+#include "sdgen/hub_cache.h"
 #include "sdgen/printable.h"
 
 namespace sdgen::cli {
@@ -137,7 +138,7 @@ std::string inspection_json(const Inspection& inspection) {
 }
 
 int run_inspect(const Options& options) {
-  const Inspection inspection = inspect(options.paths.front());
+  const Inspection inspection = inspect(hub_snapshot(options.paths.front()));
   const std::string text = options.json ? inspection_json(inspection) : inspection_text(inspection);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw Error(ErrorKind::kWorking, "the results could not be printed to standard output");

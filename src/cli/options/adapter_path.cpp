@@ -12,8 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_present(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
+  std::error_code ignored;  // a link that leads nowhere is there: opening it says so
+  return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
 }
 
 std::optional<fs::path> find_below(const fs::path& folder, const std::string& name) {

@@ -7,6 +7,7 @@
 #include "cli/options/adapter_path.h"
 #include "cli/options/nearest.h"
 #include "sdgen/error.h"
+#include "sdgen/hub_cache.h"
 
 namespace sdgen::cli {
 namespace {
@@ -21,16 +22,17 @@ std::string environment(const char* name) {
 }
 
 bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
+  std::error_code ignored;  // a link that leads nowhere is there: opening it says so
+  return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
 }
 
-// A diffusers folder or a single file.
+// A diffusers folder, a single file, or a hub cache's folder of one.
 bool is_model(const fs::path& path) {
   std::error_code ignored;
   const std::string extension = path.extension().string();
   const bool is_file = extension == ".safetensors" || extension == ".ckpt";
-  return is_there(path / "model_index.json") || (is_file && fs::is_regular_file(path, ignored));
+  return is_there(path / "model_index.json") || (is_file && fs::is_regular_file(path, ignored)) ||
+         is_hub_folder(path);
 }
 
 // The model of that name in `folder`; a file's may be without its extension. Empty: none.
@@ -101,14 +103,17 @@ fs::path find_model(const std::string& name, const std::vector<fs::path>& folder
 
 ModelFiles model_files(const Options& options) {
   const std::vector<std::filesystem::path> folders = model_folders();
-  ModelFiles files{.model = find_model(chosen_model(options.model), folders), .ema = options.ema};
-  for (const auto& [component, path] : options.parts) files.parts.emplace(component, path);
-  if (!options.ranker.empty()) files.ranker = options.ranker;
-  if (!options.refiner.empty()) files.refiner = find_model(options.refiner, folders);
-  files.controlnets.assign(options.controlnets.begin(), options.controlnets.end());
+  ModelFiles files{.model = hub_snapshot(find_model(chosen_model(options.model), folders)),
+                   .ema = options.ema};
+  for (const auto& [component, path] : options.parts) files.parts.emplace(component, hub_snapshot(path));
+  if (!options.ranker.empty()) files.ranker = hub_snapshot(options.ranker);
+  if (!options.refiner.empty()) files.refiner = hub_snapshot(find_model(options.refiner, folders));
+  for (const std::string& path : options.controlnets) files.controlnets.push_back(hub_snapshot(path));
   for (const std::string& lora : options.loras) files.loras.push_back(read_lora_flag(lora, folders));
   for (const std::string& embedding : options.embeddings)
     files.embeddings.push_back(read_embedding_flag(embedding, folders));
+  for (Adapter& lora : files.loras) lora.path = hub_snapshot(lora.path);
+  for (Embedding& embedding : files.embeddings) embedding.path = hub_snapshot(embedding.path);
   return files;
 }
 

@@ -26,7 +26,8 @@ std::string chosen_model(const std::string& flag);
 // name. Throws Error(kInput) naming the folders looked in and the models found there.
 std::filesystem::path find_model(const std::string& name, const std::vector<std::filesystem::path>& folders);
 
-// The files of the model that the options name. Throws as find_model().
+// The files of the model that the options name, of a hub cache's folders the current version. Throws as
+// find_model() and hub_snapshot().
 ModelFiles model_files(const Options& options);
 
 }  // namespace sdgen::cli

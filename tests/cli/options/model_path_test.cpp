@@ -45,6 +45,35 @@ TEST(FindModel, PathsAreTakenAsTheyAre) {
   EXPECT_EQ(find_model("sd.safetensors", {}), "sd.safetensors");
 }
 
+TEST(FindModel, AFolderOfTheHubsCacheIsAModelByName) {
+  const ScratchFolder folder;
+  fs::create_directories(folder.path() / "hub/models--a--b/snapshots/0123");
+  fs::create_directories(folder.path() / "hub/models--a--b/refs");
+  folder.write("hub/models--a--b/refs/main", "0123");
+  EXPECT_EQ(find_model("models--a--b", {folder.path() / "hub"}), folder.path() / "hub/models--a--b");
+}
+
+TEST(ModelFilesOfOptions, AHubFolderStandsForItsCurrentVersion) {
+  const ScratchFolder folder;
+  fs::create_directories(folder.path() / "models--a--b/snapshots/0123");
+  fs::create_directories(folder.path() / "models--a--b/refs");
+  folder.write("models--a--b/refs/main", "0123");
+  const std::string hub = folder.path() / "models--a--b", version = hub + "/snapshots/0123";
+  Options options;
+  options.model = options.refiner = options.ranker = hub;
+  options.parts = {{"vae", hub}, {"unet", hub}};
+  options.controlnets = options.loras = options.embeddings = {hub};
+  const ModelFiles files = model_files(options);
+  EXPECT_EQ(files.model, version);
+  EXPECT_EQ(files.refiner, version);
+  EXPECT_EQ(files.ranker, version);
+  EXPECT_EQ(files.parts.at("vae"), version);
+  EXPECT_EQ(files.parts.at("unet"), version);
+  EXPECT_EQ(files.controlnets.front(), version);
+  EXPECT_EQ(files.loras.front().path, version);
+  EXPECT_EQ(files.embeddings.front().path, version);
+}
+
 TEST(FindModel, AStrayFolderDoesNotHideAModel) {
   const ScratchFolder folder;
   fs::create_directory("pictograms");
