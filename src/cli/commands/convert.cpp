@@ -10,11 +10,10 @@
 namespace sdgen::cli {
 
 int run_convert(const Options& options) {
-  const Converted converted = convert_model(hub_snapshot(options.paths[0]), options.paths[1],
-                                            {.dtype = options.compute.dtype,
-                                             .overwrite = options.overwrite,
-                                             .ema = options.ema,
-                                             .parts = {options.parts.begin(), options.parts.end()}});
+  ConvertOptions how{
+      .dtype = options.compute.dtype, .overwrite = options.overwrite, .ema = options.ema, .parts = {}};
+  for (const auto& [component, path] : options.parts) how.parts.emplace(component, hub_snapshot(path));
+  const Converted converted = convert_model(hub_snapshot(options.paths[0]), options.paths[1], how);
   const nlohmann::ordered_json json = {{"path", converted.path.string()}, {"bytes", converted.bytes}};
   const std::string text = options.json
                                ? json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
