@@ -40,19 +40,24 @@ Components::Components(const Model& model, const Compute& compute)
     ClipTextEncoder(weights_of, text.config);
     // transformers 4 stored positions as a tensor; a projection that nobody asks for belongs to CLIP's other
     // use.
-    weights_of.require_all_used({"embeddings.position_ids", "text_projection."});
+    warn_of_unused(weights_of, {"embeddings.position_ids", "text_projection."});
   }
   const Weights network = weights(model.denoiser, kCheckOnly, compute.dtype);
   model.network->build(network, Residency());
-  network.require_all_used({});
+  warn_of_unused(network, {"v_pred", "ztsnr"});  // markers, not weights
   const Weights vae = weights("vae", kCheckOnly, compute.dtype);
   Decoder(vae, model.vae);
-  vae.require_all_used({"encoder.", "quant_conv."});
+  warn_of_unused(vae, {"encoder.", "quant_conv."});
   for (const ControlNetModel& controlnet : model.controlnets) {
     const Weights weights_of = controlnet_weights(controlnet, kCheckOnly);
     ControlNet(weights_of, controlnet.config);
-    weights_of.require_all_used({});
+    warn_of_unused(weights_of, {});
   }
+}
+
+void Components::warn_of_unused(const Weights& weights, const std::vector<std::string>& ignored) {
+  if (const std::string warning = weights.unused_warning(ignored); !warning.empty())
+    warnings_.push_back(warning);
 }
 
 void Components::check_tokenizers() const {

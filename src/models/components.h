@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/model.h"
@@ -22,6 +23,9 @@ class Components {
   // Checks every weight header against its config, names and shapes; reads no weight.
   // Throws Error(kInput) naming file and key.
   Components(const Model& model, const Compute& compute);
+
+  // Of tensors that no layer asks for; not yet told.
+  std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 
   // The length of an encoded text.
   int text_tokens() const { return tokenizers_.front()->model_max_length(); }
@@ -48,8 +52,10 @@ class Components {
   // Stays as it is where the network is quantized.
   Weights controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const;
   void check_tokenizers() const;
+  void warn_of_unused(const Weights& weights, const std::vector<std::string>& ignored);
 
   const Model& model_;
+  std::vector<std::string> warnings_;
   Compute compute_;
   Quantize quantize_;                                   // of the network; the other parts stay as they are
   std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts

@@ -5,6 +5,7 @@
 #include "models/model.h"
 #include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
+#include "weights/original/controlnet_base.h"
 #include "weights/original/original_controlnet.h"
 
 namespace sdgen {
@@ -53,14 +54,26 @@ void check_shapes(const std::string& file, const ControlNetConfig& config, const
                model.name, " of ", model.vae.pixels_per_latent());
 }
 
+// What shapes do not tell is the UNet's where the ControlNet is a change of that.
+void take_untold(const Json& unet, Json& config) {
+  for (const char* key : {"attention_head_dim", "num_attention_heads", "norm_num_groups", "norm_eps",
+                          "act_fn", "flip_sin_to_cos", "freq_shift", "downsample_padding",
+                          "mid_block_scale_factor", "resnet_time_scale_shift", "addition_time_embed_dim"})
+    if (const auto found = unet.find(key); found != unet.end()) config[key] = *found;
+}
+
 }  // namespace
 
 ControlNetModel open_controlnet(const fs::path& path, const Model& model) {
   if (!is_there(path)) fail_input(path.string(), ": no such ControlNet");
   const bool has_folder = is_folder(path);
-  const auto tensors = has_folder ? open_model_files(path, "diffusion_pytorch_model")
-                                  : controlnet_tensors(open_weights_file(path));
+  const auto file = has_folder ? open_model_files(path, "diffusion_pytorch_model") : open_weights_file(path);
+  const bool is_whole = controlnet_form(*file) == ControlNetForm::kWhole;
+  const auto tensors = !is_whole    ? controlnet_over(file, model.source.weights("unet"))
+                       : has_folder ? file
+                                    : controlnet_tensors(file);
   Config config = has_folder ? Config::read(path / "config.json") : Config{path, controlnet_config(*tensors)};
+  if (!has_folder && !is_whole) take_untold(model.source.config("unet").json, config.json);
   // One that looks at no words goes with words of any width.
   if (!has_folder && !config.has("cross_attention_dim"))
     config.json["cross_attention_dim"] = model.unet().cross_attention_dim.front();

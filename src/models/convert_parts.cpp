@@ -10,6 +10,7 @@
 #include "base/leftovers.h"
 #include "base/temporary_file.h"
 #include "models/checkpoint.h"
+#include "text/encoders/clip_text_encoder.h"
 #include "text/tokenizers/clip_vocabulary.h"
 #include "weights/model_files.h"
 
@@ -77,10 +78,12 @@ FolderParts read_folder_parts(const fs::path& folder) {
   for (const std::string name : {"unet", "vae", "text_encoder", "text_encoder_2", "scheduler"}) {
     const Json entry = index.json.value(name, Json());
     if (!entry.is_array() || entry.size() != 2 || entry[1].is_null()) continue;
-    parts.configs[name] = Config::read(config_path(folder, name)).json;
+    const bool is_text = name.starts_with("text_encoder");
+    const Config config = Config::read(config_path(folder, name));
+    parts.configs[name] = is_text ? clip_text_config(config).json : config.json;
     if (name != "scheduler")
-      parts.components[name] = open_model_files(
-          folder / name, name.starts_with("text_encoder") ? "model" : "diffusion_pytorch_model");
+      parts.components[name] = is_text ? open_text_files(folder / name)
+                                       : open_model_files(folder / name, "diffusion_pytorch_model");
   }
   if (!parts.components.contains("unet")) fail_input(index.path.string(), ": component 'unet' is missing");
   return parts;

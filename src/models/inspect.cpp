@@ -197,8 +197,9 @@ InspectedComponent inspected_component(const std::string& name, const std::strin
     for (const std::int64_t size : info.shape) numbers *= static_cast<std::uint64_t>(size);
     ++component.tensors;
     component.parameters += numbers;
-    component.bytes += numbers * c10::elementSize(info.dtype);
-    component.dtypes[dtype_name(info.dtype)] += numbers;
+    const at::ScalarType stored = info.codes.value_or(info.dtype);
+    component.bytes += numbers * c10::elementSize(stored);
+    component.dtypes[dtype_name(stored) + (info.codes ? " with scales" : "")] += numbers;
   }
   return component;
 }

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string_view>
 
 #include "models/inspect_parts.h"
 #include "plain/errors.h"
+#include "weights/adapters/lora_names.h"
 
 namespace sdgen {
 namespace {
@@ -18,7 +20,6 @@ struct LoraForm {
 constexpr std::array kForms = {
     LoraForm{".lora_down.weight", "LoRA (kohya)", 0},
     LoraForm{".lora_A.weight", "LoRA (PEFT)", 0},
-    LoraForm{".lora_A.default.weight", "LoRA (PEFT)", 0},
     LoraForm{".lora.down.weight", "LoRA (diffusers)", 0},
     LoraForm{"_lora.down.weight", "LoRA (diffusers)", 0},
     LoraForm{".lora_linear_layer.down.weight", "LoRA (diffusers)", 0},
@@ -53,7 +54,8 @@ constexpr std::array kTargets = {
     Target{"transformer.", "transformer"},
 };
 
-const LoraForm* form_of(const std::string& key) {
+const LoraForm* form_of(const std::string& named_key) {
+  const std::string key = without_adapter_name(named_key);
   const auto form = std::find_if(kForms.begin(), kForms.end(),
                                  [&](const LoraForm& each) { return key.ends_with(each.ending); });
   return form == kForms.end() ? nullptr : &*form;
@@ -82,8 +84,9 @@ std::string list_of(const std::set<std::int64_t>& numbers) {
 std::string alphas_of(const TensorSource& source) {
   std::set<std::string> alphas;
   for (const std::string& key : source.keys()) {
-    const bool is_one = key.ends_with(".alpha") && source.find(key)->shape.size() <= 1;
-    if (is_one && alphas.size() < 8)
+    if (!key.ends_with(".alpha") || alphas.size() >= 8) continue;
+    const auto& shape = source.find(key)->shape;
+    if (std::all_of(shape.begin(), shape.end(), [](std::int64_t size) { return size == 1; }))
       if (const at::Tensor alpha = source.read(key); alpha.numel() == 1)
         alphas.insert(concat(alpha.to(at::kDouble).item<double>()));
   }
@@ -92,9 +95,16 @@ std::string alphas_of(const TensorSource& source) {
 
 // The width of the words that its cross-attentions look at, by any naming.
 std::int64_t words_width(const TensorSource& source) {
-  for (const LoraForm& form : kForms)
-    for (const std::string attention : {"attn2_to_k", "attn2.to_k", "attn2.processor.to_k"})
-      if (const auto width = size_by_ending(source, attention + form.ending, 1); width > 0) return width;
+  for (const std::string& stored : source.keys()) {
+    if (stored.find("attn2") == std::string::npos) continue;
+    const LoraForm* const form = form_of(stored);
+    const auto& shape = source.find(stored)->shape;
+    if (!form || shape.size() < 2) continue;
+    const std::string key = without_adapter_name(stored);
+    const std::string_view layer(key.data(), key.size() - std::string_view(form->ending).size());
+    for (const char* attention : {"attn2_to_k", "attn2.to_k", "attn2.processor.to_k"})
+      if (layer.ends_with(attention)) return shape[1];
+  }
   return 0;
 }
 

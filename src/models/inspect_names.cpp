@@ -60,7 +60,8 @@ std::int64_t size_by_ending(const TensorSource& source, const std::string& endin
 }
 
 bool inspect_embedding(const TensorSource& source, Inspection& inspection) {
-  const auto keys = source.keys();
+  auto keys = source.keys();
+  std::erase_if(keys, [](const std::string& key) { return key.starts_with("string_to_token."); });
   const bool is_embedding =
       !keys.empty() && keys.size() <= 4 && std::all_of(keys.begin(), keys.end(), [&](const auto& key) {
         const bool is_plain = key.find('.') == std::string::npos || key.starts_with("string_to_param.");
@@ -71,12 +72,13 @@ bool inspect_embedding(const TensorSource& source, Inspection& inspection) {
   for (const std::string& key : keys) {
     const auto& shape = source.find(key)->shape;
     const std::int64_t vectors = shape.size() == 1 ? 1 : shape[0];
-    inspection.facts.emplace_back(key, std::to_string(vectors) +
-                                           (vectors == 1 ? " vector of " : " vectors of ") +
-                                           std::to_string(shape.back()));
+    inspection.facts.emplace_back(key.empty() ? "vectors" : key,
+                                  std::to_string(vectors) + (vectors == 1 ? " vector of " : " vectors of ") +
+                                      std::to_string(shape.back()));
   }
-  inspection.family =
-      source.find("clip_g") ? family_of_words(2048) : family_of_words(source.find(keys[0])->shape.back());
+  inspection.family = source.find("clip_g") || source.find("text_encoders_1")
+                          ? family_of_words(2048)
+                          : family_of_words(source.find(keys[0])->shape.back());
   inspection.components.push_back(inspected_component("embedding", "", source));
   return true;
 }
@@ -88,6 +90,10 @@ bool inspect_by_names(const TensorSource& source, Inspection& inspection) {
       continue;
     inspection.kind = known.kind;
     if (*known.what != '\0') inspection.facts.emplace_back("form", known.what);
+    if (source.find("difference"))
+      inspection.facts.emplace_back("stored as", "differences from the base's UNet");
+    if (source.find("lora_controlnet"))
+      inspection.facts.emplace_back("stored as", "a LoRA of the base's UNet");
     inspection.family = family_of_words(size_by_ending(source, "attn2.to_k.weight", 1));
     inspection.components.push_back(inspected_component(known.kind, "", source));
     return true;

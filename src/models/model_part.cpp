@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 struct Part {
   ComponentSource component;
   Markers markers{};
+  Json scheduler{};  // of a single file with a UNet; null: none
 };
 
 // The config of the component that a part replaces; nothing where the model has none.
@@ -64,7 +65,8 @@ Part open_folder_part(const fs::path& path, const std::string& component) {
   const fs::path folder = is_there(path / "config.json") ? path : path / component;
   if (!is_there(folder / "config.json"))
     fail_input(path.string(), ": holds no ", component, ": neither config.json nor a folder of that name");
-  return {{Config::read(folder / "config.json"), folder_weights(folder, component)}};
+  const auto tensors = folder_weights(folder, component);
+  return {{Config::read(folder / "config.json"), tensors}, markers_of(*tensors)};
 }
 
 Part open_checkpoint_part(const fs::path& path, const std::shared_ptr<const TensorSource>& source,
@@ -77,9 +79,11 @@ Part open_checkpoint_part(const fs::path& path, const std::shared_ptr<const Tens
   }
   const Json& shapes = checkpoint.configs.at(component);
   const bool is_alone = checkpoint.components.size() == 1;
+  const auto scheduler = checkpoint.configs.find("scheduler");
   return {{is_alone ? config_of(path, shapes, replaced) : Config{path, shapes},
            checkpoint_weights(checkpoint, component)},
-          markers_of(*source)};
+          markers_of(*source),
+          scheduler == checkpoint.configs.end() ? Json() : scheduler->second};
 }
 
 Part open_file_part(const fs::path& path, const std::string& component,
@@ -105,23 +109,23 @@ void keep_latents_scale(const std::optional<Config>& replaced, Config& vae) {
     if (!vae.has(key) && replaced->has(key)) vae.json[key] = replaced->json.at(key);
 }
 
-// A UNet's file may tell what it predicts.
-void bring_prediction(const Markers& markers, ModelSource& source) {
-  if (!markers.v_prediction && !markers.zero_snr) return;
+// A single file's scheduler is told by its UNet: another one brings its own. A folder's own config of a
+// scheduler stays, but for what the UNet's file says.
+void bring_scheduler(const Part& unet, ModelSource& source) {
   Config scheduler = source.config("scheduler");
-  if (markers.v_prediction)
-    scheduler.json["prediction_type"] = *markers.v_prediction ? "v_prediction" : "epsilon";
-  if (markers.zero_snr)
+  if (!is_folder(source.path()) && !unet.scheduler.is_null()) scheduler.json = unet.scheduler;
+  if (unet.markers.v_prediction)
+    scheduler.json["prediction_type"] = *unet.markers.v_prediction ? "v_prediction" : "epsilon";
+  if (unet.markers.zero_snr)
     scheduler.json.update({{"rescale_betas_zero_snr", true}, {"timestep_spacing", "trailing"}});
-  source.replace_config("scheduler", scheduler);
+  source.replace_scheduler(std::move(scheduler));
 }
 
 }  // namespace
 
 std::shared_ptr<const TensorSource> folder_weights(const fs::path& folder, const std::string& component) {
-  const bool is_text = component.starts_with("text_encoder");
-  const auto files = open_model_files(folder, is_text ? "model" : "diffusion_pytorch_model");
-  if (is_text) return rename_keys(files, current_clip_name);
+  if (component.starts_with("text_encoder")) return rename_keys(open_text_files(folder), current_clip_name);
+  const auto files = open_model_files(folder, "diffusion_pytorch_model");
   return component == "vae" ? rename_keys(files, current_vae_name) : files;
 }
 
@@ -136,8 +140,8 @@ void replace_part(ModelSource& source, const std::string& component, const fs::p
   const std::optional<Config> replaced = replaced_config(source, component);
   Part part = is_folder(path) ? open_folder_part(path, component) : open_file_part(path, component, replaced);
   if (component == "vae") keep_latents_scale(replaced, part.component.config);
-  source.replace(component, std::move(part.component));
-  if (component == "unet") bring_prediction(part.markers, source);
+  source.replace(component, part.component);
+  if (component == "unet") bring_scheduler(part, source);
 }
 
 }  // namespace sdgen

@@ -90,6 +90,11 @@ void ModelSource::replace_config(const std::string& component, Config by) {
   configs_[component] = std::move(by);
 }
 
+void ModelSource::replace_scheduler(Config by) {
+  if (by.has("_class_name")) index_.json["scheduler"] = {"diffusers", by.json.at("_class_name")};
+  configs_["scheduler"] = std::move(by);
+}
+
 void ModelSource::replace_weights(const std::string& component, std::shared_ptr<const TensorSource> by) {
   tensors_[component] = std::move(by);
 }

@@ -52,6 +52,7 @@ class ModelSource {
   // Puts another in a component's place, or its config or tensors (an adapter's) alone.
   void replace(const std::string& component, ComponentSource by);
   void replace_config(const std::string& component, Config by);
+  void replace_scheduler(Config by);  // of another class, too
   void replace_weights(const std::string& component, std::shared_ptr<const TensorSource> by);
 
  private:

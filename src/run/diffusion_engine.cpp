@@ -77,10 +77,14 @@ class DiffusionEngine : public Engine {
   }
 
   std::vector<std::string> take_warnings() override {
-    std::vector<std::string> warnings = std::exchange(base_.model.warnings, {});
-    if (refiner_)
-      for (std::string& warning : std::exchange(refiner_->model.warnings, {}))
+    std::vector<std::string> warnings;
+    const auto take = [&](OpenModel& open) {
+      for (std::string& warning : std::exchange(open.model.warnings, {}))
         warnings.push_back(std::move(warning));
+      for (std::string& warning : open.components.take_warnings()) warnings.push_back(std::move(warning));
+    };
+    take(base_);
+    if (refiner_) take(*refiner_);
     return warnings;
   }
 

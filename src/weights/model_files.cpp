@@ -77,6 +77,13 @@ std::shared_ptr<const TensorSource> open_model_files(const fs::path& folder, con
   fail_input(folder.string(), ": holds no weights; looked for ", join(candidates.looked_for));
 }
 
+std::shared_ptr<const TensorSource> open_text_files(const fs::path& folder) {
+  return select_keys(open_model_files(folder, "model"), [](const std::string& key) {
+    return !key.starts_with("vision_model.") && !key.starts_with("visual_projection.") &&
+           key != "logit_scale";
+  });
+}
+
 std::string current_clip_name(const std::string& key) {
   const std::string prefix = "text_model.";
   return key.rfind(prefix, 0) == 0 ? key.substr(prefix.size()) : key;

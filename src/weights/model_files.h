@@ -17,6 +17,10 @@ namespace sdgen {
 std::shared_ptr<const TensorSource> open_model_files(const std::filesystem::path& folder,
                                                      const std::string& stem);
 
+// The same of a folder of CLIP's text encoder, which may hold a whole CLIPModel: its picture's half is left
+// out.
+std::shared_ptr<const TensorSource> open_text_files(const std::filesystem::path& folder);
+
 // transformers 4 put CLIP's text tensors under `text_model.`; transformers 5 does not, and that is our name.
 std::string current_clip_name(const std::string& key);
 

@@ -61,6 +61,15 @@ std::shared_ptr<const TensorSource> rename_keys(
   return renamed;
 }
 
+std::shared_ptr<const TensorSource> select_keys(std::shared_ptr<const TensorSource> source,
+                                                const std::function<bool(const std::string&)>& keep) {
+  auto selected = std::make_shared<MappedSource>(source->describe());
+  selected->add_metadata(source->metadata());
+  for (const std::string& key : source->keys())
+    if (keep(key)) selected->add(key, source, key);
+  return selected;
+}
+
 std::shared_ptr<const TensorSource> join_sources(const std::string& description,
                                                  std::vector<std::shared_ptr<const TensorSource>> parts) {
   auto joined = std::make_shared<MappedSource>(description);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct TensorInfo {
   std::vector<std::int64_t> shape;
   std::string file;        // for messages
   std::string stored_key;  // its name there, before any mapping
+  // What it is stored as where a scale beside it makes the numbers (scaled_source.h).
+  std::optional<at::ScalarType> codes{};
 };
 
 // What a file says beside its tensors: safetensors' __metadata__, the plain numbers and texts of a pickle.
@@ -44,6 +47,10 @@ std::vector<std::vector<std::int64_t>> shapes_below(const TensorSource& source,
 // `source` under other names: key -> rename(key). Throws Error(kInput) if two keys get one name.
 std::shared_ptr<const TensorSource> rename_keys(std::shared_ptr<const TensorSource> source,
                                                 const std::function<std::string(const std::string&)>& rename);
+
+// The tensors of `source` whose keys `keep` wants.
+std::shared_ptr<const TensorSource> select_keys(std::shared_ptr<const TensorSource> source,
+                                                const std::function<bool(const std::string&)>& keep);
 
 // Several sources as one, e.g. the shards of a model. Throws Error(kInput) if two hold the same key.
 std::shared_ptr<const TensorSource> join_sources(const std::string& description,

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "base/tensor.h"
 #include "compute/kernels/kernels.h"
+#include "sdgen/printable.h"
 
 namespace sdgen {
 
@@ -114,16 +115,31 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
   return tensor.to(shared_->compute.device);
 }
 
-void Weights::require_all_used(const std::vector<std::string>& ignored) const {
+std::vector<std::string> Weights::unused(const std::vector<std::string>& ignored) const {
   std::vector<std::string> unused;
   for (const std::string& key : shared_->source->keys()) {
     const bool ignore = std::any_of(ignored.begin(), ignored.end(),
                                     [&](const std::string& prefix) { return key.starts_with(prefix); });
     if (!ignore && !shared_->used.contains(key)) unused.push_back(key);
   }
-  if (!unused.empty())
-    fail_input(shared_->source->describe(), ": ", unused.size(),
-               " tensors are not part of the model its config describes, e.g. '", unused.front(),
+  return unused;
+}
+
+std::string Weights::unused_warning(const std::vector<std::string>& ignored) const {
+  const std::vector<std::string> keys = unused(ignored);
+  if (keys.empty()) return "";
+  const std::string file = printable(shared_->source->describe(), 200), first = printable(keys.front(), 100);
+  if (keys.size() == 1)
+    return concat(file, ": tensor '", first, "' is of no layer that its config tells of; it is left out");
+  return concat(file, ": ", keys.size(), " tensors are of no layer that its config tells of, e.g. '", first,
+                "'; they are left out");
+}
+
+void Weights::require_all_used(const std::vector<std::string>& ignored) const {
+  const std::vector<std::string> keys = unused(ignored);
+  if (!keys.empty())
+    fail_input(shared_->source->describe(), ": ", keys.size(),
+               " tensors are not part of the model its config describes, e.g. '", keys.front(),
                "'; config and weights do not belong together");
 }
 

@@ -35,8 +35,12 @@ class Weights {
   // shape if it is missing, misshapen, or holds a number that is not finite (there or in the compute dtype).
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
 
-  // Throws Error(kInput) if the file holds tensors that no layer asked for: its config belongs to another
-  // model. Keys that begin with one of `ignored` do not count.
+  // What to tell where the file holds tensors that no layer asked for: "FILE: 3 tensors are of no layer that
+  // its config tells of, e.g. 'x'; they are left out". Empty: it holds none. Keys that begin with one of
+  // `ignored` do not count.
+  std::string unused_warning(const std::vector<std::string>& ignored = {}) const;
+
+  // The same as an Error(kInput), where it cannot be told: config and weights do not belong together.
   void require_all_used(const std::vector<std::string>& ignored) const;
 
   // Of all tensors of this view.
@@ -54,6 +58,7 @@ class Weights {
  private:
   struct Shared;
   Weights(std::shared_ptr<Shared> shared, std::string prefix, Quantize quantize);
+  std::vector<std::string> unused(const std::vector<std::string>& ignored) const;
 
   std::shared_ptr<Shared> shared_;
   std::string prefix_;  // "" or "mid_block."

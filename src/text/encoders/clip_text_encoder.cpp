@@ -4,7 +4,21 @@
 
 namespace sdgen {
 
-ClipTextConfig ClipTextConfig::read(const Config& config, bool with_projection) {
+Config clip_text_config(const Config& config) {
+  const auto text = config.json.find("text_config");
+  if (text == config.json.end() || !text->is_object()) return config;
+  Config part{config.path,
+              {{"vocab_size", 49408},
+               {"hidden_size", 512},
+               {"intermediate_size", 2048},
+               {"num_hidden_layers", 12},
+               {"num_attention_heads", 8}}};
+  part.json.update(*text);
+  return part;
+}
+
+ClipTextConfig ClipTextConfig::read(const Config& whole, bool with_projection) {
+  const Config config = clip_text_config(whole);
   ClipTextConfig clip;
   clip.vocab_size = whole_number(config, "vocab_size", kVocabulary);
   clip.hidden_size = whole_number(config, "hidden_size", kWidths);

@@ -10,6 +10,9 @@
 
 namespace sdgen {
 
+// `config`, or the text's part of a whole CLIPModel's, which leaves out what is transformers' default.
+Config clip_text_config(const Config& config);
+
 struct ClipTextConfig {
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
@@ -22,8 +25,8 @@ struct ClipTextConfig {
   double layer_norm_eps = 1e-5;
   Activation activation = Activation::kQuickGelu;
 
-  // Reads text_encoder/config.json; whether there is a projection its class says, not the file. Throws
-  // Error(kInput) naming file and key.
+  // Reads text_encoder/config.json, which may be a whole CLIPModel's; whether there is a projection its class
+  // says, not the file. Throws Error(kInput) naming file and key.
   static ClipTextConfig read(const Config& config, bool with_projection = false);
 };
 

@@ -1,5 +1,10 @@
 #include "weights/adapters/embedding_file.h"
 
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
 #include "base/input_file.h"
 #include "base/tensor.h"
 #include "weights/formats/weights_file.h"
@@ -10,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostVectors = 1024;  // a text has 77 tokens
+const std::string kLearned = "string_to_param.";
 
 fs::path file_of(const fs::path& path) {
   if (!is_there(path)) fail_input(path.string(), ": no such embedding file");
@@ -34,6 +40,32 @@ EmbeddingVectors read_vectors(const TensorSource& source, const std::string& key
   return {component, key, std::move(vectors)};
 }
 
+// Names that programs give to the vectors of a text encoder; of an unknown one they are left out.
+constexpr std::array<std::pair<const char*, const char*>, 7> kEncoders = {
+    {{"clip_l", "text_encoder"},
+     {"clip_g", "text_encoder_2"},
+     {"text_encoders_0", "text_encoder"},
+     {"text_encoders_1", "text_encoder_2"},
+     {"text_encoders_2", ""},
+     {"t5", ""},
+     {"t5xxl", ""}}};
+
+// AUTOMATIC1111's and the first files: {"string_to_param": {WORD: vectors}, "name": ...}. The file's name of
+// the word comes before the placeholder that it was trained by, which is "*" where it means nothing.
+void read_learned(const TensorSource& source, const std::vector<std::string>& learned, EmbeddingFile& file) {
+  if (learned.size() > 1)
+    fail_input(file.path, ": holds vectors of ", learned.size(), " words, e.g. '", learned[0], "' and '",
+               learned[1], "'; save each in a file of its own");
+  const Metadata metadata = source.metadata();
+  const auto name = metadata.find("name");
+  const std::string placeholder = learned[0].substr(kLearned.size());
+  if (name != metadata.end() && !name->second.empty())
+    file.token = name->second;
+  else if (placeholder != "*" && !placeholder.empty())
+    file.token = placeholder;
+  file.parts.push_back(read_vectors(source, learned[0], ""));
+}
+
 }  // namespace
 
 EmbeddingFile read_embedding(const fs::path& path) {
@@ -43,24 +75,27 @@ EmbeddingFile read_embedding(const fs::path& path) {
   // A folder of that name says more than learned_embeds.
   EmbeddingFile file{
       opened.string(), (opened == path ? path.stem() : fs::weakly_canonical(path).filename()).string(), {}};
-  const std::string automatic = "string_to_param.*";
-  if (source->find(automatic)) {
-    const Metadata metadata = source->metadata();
-    if (const auto name = metadata.find("name"); name != metadata.end() && !name->second.empty())
-      file.token = name->second;
-    file.parts.push_back(read_vectors(*source, automatic, ""));
+  std::vector<std::string> learned;
+  std::copy_if(keys.begin(), keys.end(), std::back_inserter(learned),
+               [](const std::string& key) { return key.starts_with(kLearned); });
+  if (!learned.empty()) {
+    read_learned(*source, learned, file);
     return file;
   }
-  const std::vector<std::pair<std::string, std::string>> for_xl = {{"clip_l", "text_encoder"},
-                                                                   {"clip_g", "text_encoder_2"}};
-  for (const auto& [key, component] : for_xl)
-    if (source->find(key)) file.parts.push_back(read_vectors(*source, key, component));
-  if (!file.parts.empty() && file.parts.size() == keys.size()) return file;
-  if (keys.size() != 1 || !file.parts.empty())
+  std::size_t known = 0;
+  for (const auto& [key, component] : kEncoders) {
+    if (!source->find(key)) continue;
+    ++known;
+    if (*component != '\0') file.parts.push_back(read_vectors(*source, key, component));
+  }
+  if (!file.parts.empty() && known == keys.size()) return file;
+  if (keys.size() != 1 || known > 0)
     fail_input(file.path, ": ", keys.size(), " tensors, e.g. '", keys.empty() ? "" : keys.front(),
                "'; not an embedding (one tensor, string_to_param, or clip_l and clip_g)");
-  if (keys.front() != "emb_params") file.token = keys.front();
-  file.parts.push_back(read_vectors(*source, keys.front(), ""));
+  // A tensor without a name, or with a program's own for it.
+  const std::string& only = keys.front();
+  if (!only.empty() && only != "emb_params" && only != "string_to_param") file.token = only;
+  file.parts.push_back(read_vectors(*source, only, ""));
   return file;
 }
 

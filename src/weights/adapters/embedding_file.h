@@ -21,9 +21,10 @@ struct EmbeddingFile {
   std::vector<EmbeddingVectors> parts;
 };
 
-// Reads {token: vectors} (diffusers), string_to_param (AUTOMATIC1111's .pt), emb_params (its safetensors),
-// clip_l and clip_g (Stable Diffusion XL), or learned_embeds.* where `path` is a folder. Throws Error(kInput)
-// naming file and key: none of these, vectors that are no [n, D] of finite numbers.
+// Reads {token: vectors} (diffusers), string_to_param (AUTOMATIC1111's .pt, and the first program's with a
+// ParameterDict), emb_params (its safetensors), clip_l and clip_g or text_encoders_0 and _1 (Stable Diffusion
+// XL), a tensor by itself, or learned_embeds.* where `path` is a folder. Throws Error(kInput) naming file and
+// key: none of these, several words, vectors that are no [n, D] of finite numbers.
 EmbeddingFile read_embedding(const std::filesystem::path& path);
 
 }  // namespace sdgen

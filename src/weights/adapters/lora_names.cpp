@@ -22,8 +22,6 @@ constexpr std::array kEndings = {
     Ending{".lora_mid.weight", LoraPart::kMid},
     Ending{".lora_A.weight", LoraPart::kDown},  // PEFT
     Ending{".lora_B.weight", LoraPart::kUp},
-    Ending{".lora_A.default.weight", LoraPart::kDown},
-    Ending{".lora_B.default.weight", LoraPart::kUp},
     Ending{".lora.down.weight", LoraPart::kDown},  // diffusers
     Ending{".lora.up.weight", LoraPart::kUp},
     Ending{".lora_linear_layer.down.weight", LoraPart::kDown},
@@ -36,7 +34,6 @@ constexpr std::array kEndings = {
     Ending{".alpha", LoraPart::kAlpha},
     Ending{".lora_magnitude_vector", LoraPart::kMagnitude},
     Ending{".lora_magnitude_vector.weight", LoraPart::kMagnitude},
-    Ending{".lora_magnitude_vector.default.weight", LoraPart::kMagnitude},
     Ending{".dora_scale", LoraPart::kDoraScale},
     Ending{".hada_w1_a", LoraPart::kHada1A},  // LyCORIS
     Ending{".hada_w1_b", LoraPart::kHada1B},
@@ -109,9 +106,26 @@ void rename_processor(std::string& layer, bool is_text) {
     if (replace_end(layer, old_name, new_name)) return;
 }
 
+// PEFT's parts, behind which a model in memory has the adapter's name.
+constexpr std::array<std::string_view, 6> kNamedParts = {
+    ".lora_A.", ".lora_B.", ".lora_magnitude_vector.", ".lora_down.", ".lora_up.", ".lora_mid."};
+
 }  // namespace
 
-std::optional<std::pair<std::string, LoraPart>> split_lora_key(const std::string& key) {
+std::string without_adapter_name(const std::string& key) {
+  for (const std::string_view part : kNamedParts) {
+    const auto at = key.rfind(part);
+    if (at == std::string::npos) continue;
+    const std::size_t begin = at + part.size(), end = key.find('.', begin);
+    if (end == std::string::npos && key.substr(begin) != "weight")  // a magnitude as it is in memory
+      return key.substr(0, begin - 1);
+    if (end != std::string::npos && key.substr(end) == ".weight") return key.substr(0, begin - 1) + ".weight";
+  }
+  return key;
+}
+
+std::optional<std::pair<std::string, LoraPart>> split_lora_key(const std::string& named_key) {
+  const std::string key = without_adapter_name(named_key);
   for (const Ending& ending : kEndings)
     if (key.ends_with(ending.text) && key.size() > ending.text.size())
       return std::pair(key.substr(0, key.size() - ending.text.size()), ending.part);

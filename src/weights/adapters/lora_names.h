@@ -10,6 +10,9 @@
 
 namespace sdgen {
 
+// A key without the name that PEFT gives an adapter: "x.lora_A.default_0.weight" is "x.lora_A.weight".
+std::string without_adapter_name(const std::string& key);
+
 // The part that a key stores and the module it is of; nothing where the ending is not known.
 std::optional<std::pair<std::string, LoraPart>> split_lora_key(const std::string& key);
 

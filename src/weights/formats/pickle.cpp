@@ -228,6 +228,17 @@ class PickleMachine : PickleStack {
     push(dict);
   }
 
+  // The state of an object that does nothing is of no use; but a ParameterDict is a dictionary by its state.
+  void build(PickleValue& object, const PickleValue& state) {
+    if (!object.is(Kind::kObject) || object.text != "torch.nn.modules.container.ParameterDict") return;
+    count_references(state.items.size());  // looked at, whatever they are
+    const PickleValue* const parameters = state.at("_parameters");
+    if (!parameters || !parameters->is(Kind::kDict)) return;
+    count_references(parameters->items.size());
+    object.kind = Kind::kDict;
+    object.items = parameters->items;
+  }
+
   bool run_call(std::uint8_t opcode) {
     switch (opcode) {
       case 'c': {
@@ -245,9 +256,10 @@ class PickleMachine : PickleStack {
         const PickleValue* const callee = pop();
         return call(callee, arguments), true;
       }
-      case 'b':
-        pop();
-        return top(), true;  // BUILD: the state of an object that does nothing
+      case 'b': {
+        const PickleValue* const state = pop();
+        return build(*top(), *state), true;
+      }
       case 'Q':
         return push_items(Kind::kPersistent, {pop()}), true;
       default:

@@ -20,7 +20,7 @@ struct PickleValue {
     kReal,        // real
     kText,        // text; also bytes
     kList,        // items; also tuples and sets
-    kDict,        // items: key, value, key, value, ...; also OrderedDict
+    kDict,        // items: key, value, key, value, ...; also OrderedDict, ParameterDict
     kGlobal,      // text: "module.name"
     kObject,      // text: what was called; items: its arguments
     kPersistent,  // items[0]: PyTorch's ("storage", class, key, device, numbers)

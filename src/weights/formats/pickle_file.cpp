@@ -35,6 +35,10 @@ class PickleFile : public TensorSource {
       add_metadata(*root);
       root = root->at("state_dict");
     }
+    if (is_pickled_tensor(*root)) {
+      tensors_.emplace("", pickled_tensor(*root, "", archive_, storages_));
+      return;
+    }
     if (!root->is(Kind::kDict))
       fail_input(archive_.path(),
                  ": holds no dictionary of tensors (a whole model object?); save its state_dict");

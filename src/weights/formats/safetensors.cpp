@@ -10,6 +10,7 @@
 #include "weights/formats/file_mapping.h"
 #include "weights/formats/safetensors_header.h"
 #include "weights/formats/weights_file.h"
+#include "weights/scaled_source.h"
 
 namespace sdgen {
 namespace {
@@ -68,10 +69,6 @@ class SafetensorsFile : public TensorSource {
     if (mapping_->size() < sizeof length)
       fail("only ", mapping_->size(), " bytes long (an interrupted download?)");
     std::memcpy(&length, mapping_->data(), sizeof length);
-    const std::string_view beginning(reinterpret_cast<const char*>(mapping_->data()),
-                                     std::min<std::size_t>(64, mapping_->size()));
-    if (beginning.starts_with("version https://git-lfs"))
-      fail_input(path_, ": is a Git LFS pointer, not the weights; run git lfs pull in its folder");
     if (length > kMostHeaderBytes) fail("header of ", length, " bytes (limit ", kMostHeaderBytes, ")");
     if (length > mapping_->size() - sizeof length)
       fail("header of ", length, " bytes in a file of ", mapping_->size(), " (an interrupted download?)");
@@ -139,14 +136,14 @@ std::shared_ptr<const TensorSource> open_safetensors_shards(const std::filesyste
     if (name.empty() || std::filesystem::path(name).filename() != name || name == "..")
       fail_input(index_path.string(), ": key '", key, "': shard ", shown(value), " is not a plain file name");
     auto& shard = shards[name];
-    if (!shard) shard = open_weights_file(index_path.parent_path() / name);
+    if (!shard) shard = open_stored_file(index_path.parent_path() / name);
     if (!shard->find(key))
       fail_input(shard->describe(), ": tensor '", key, "' is missing, which ", index_path.string(),
                  " promises");
   }
   std::vector<std::shared_ptr<const TensorSource>> parts;
   for (const auto& [name, shard] : shards) parts.push_back(shard);
-  return join_sources(index_path.string(), std::move(parts));
+  return read_scaled(join_sources(index_path.string(), std::move(parts)));
 }
 
 }  // namespace sdgen

@@ -6,8 +6,10 @@
 #include "base/input_file.h"
 #include "plain/errors.h"
 #include "weights/formats/file_mapping.h"
+#include "weights/formats/other_file.h"
 #include "weights/formats/pickle_file.h"
 #include "weights/formats/safetensors.h"
+#include "weights/scaled_source.h"
 
 namespace sdgen {
 namespace {
@@ -17,7 +19,7 @@ const std::string kOldMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\
 
 std::string first_bytes(const std::filesystem::path& path) {
   const FileMapping file(path);
-  return {reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(16, file.size())};
+  return {reinterpret_cast<const char*>(file.data()), std::min(kTellingBytes, file.size())};
 }
 
 // A safetensors file begins with the length of its header, whose upper bytes are zero.
@@ -28,10 +30,11 @@ bool is_other_pickle(const std::string& bytes) {
 
 }  // namespace
 
-std::shared_ptr<const TensorSource> open_weights_file(const std::filesystem::path& path) {
+std::shared_ptr<const TensorSource> open_stored_file(const std::filesystem::path& path) {
   if (is_folder(path)) fail_input(path.string(), ": is a folder, not a file of weights");
   const std::string bytes = first_bytes(path);
   if (bytes.starts_with(kZip)) return open_pickle(path);
+  if (const std::string other = other_file(bytes); !other.empty()) fail_input(path.string(), ": ", other);
   if (bytes.starts_with(kOldMagic))
     fail_input(
         path.string(),
@@ -41,6 +44,10 @@ std::shared_ptr<const TensorSource> open_weights_file(const std::filesystem::pat
     fail_input(path.string(),
                ": a Python pickle, but not one of PyTorch's zip files; convert it to safetensors");
   return open_safetensors(path);
+}
+
+std::shared_ptr<const TensorSource> open_weights_file(const std::filesystem::path& path) {
+  return read_scaled(open_stored_file(path));
 }
 
 }  // namespace sdgen

@@ -36,8 +36,8 @@ void add_hint(NameMap& names, const std::vector<std::string>& keys) {
                                            : "blocks." + std::to_string(layer / 2 - 1)));
 }
 
-NameMap original_names(const std::vector<std::string>& keys, bool is_text_time) {
-  NameMap names = unet_names(original_unet_layout(keys), is_text_time);
+NameMap original_names(const UnetLayout& layout, const std::vector<std::string>& keys, bool is_text_time) {
+  NameMap names = unet_names(layout, is_text_time);
   add_hint(names, keys);
   for (int skip = 0; skip < kMostSkips; ++skip) {
     const std::string number = std::to_string(skip);
@@ -53,7 +53,11 @@ bool is_controlnet(const TensorSource& source) {
   return has_tensor(source, kDiffusersHint) || original_prefix(source);
 }
 
-std::shared_ptr<const TensorSource> controlnet_tensors(const std::shared_ptr<const TensorSource>& source) {
+namespace {
+
+// `source` in diffusers' names; `unet`: one whose layout it has, where its own names do not tell.
+std::shared_ptr<const TensorSource> renamed(const std::shared_ptr<const TensorSource>& source,
+                                            const TensorSource* unet) {
   if (has_tensor(*source, kDiffusersHint)) return source;
   const auto prefix = original_prefix(*source);
   if (!prefix)
@@ -62,11 +66,25 @@ std::shared_ptr<const TensorSource> controlnet_tensors(const std::shared_ptr<con
   std::vector<std::string> keys;
   for (const std::string& key : source->keys())
     if (key.starts_with(*prefix)) keys.push_back(key.substr(prefix->size()));
-  const NameMap names = original_names(keys, has_tensor(*source, *prefix + "label_emb.0.0.weight"));
+  const bool is_text_time = unet ? has_tensor(*unet, "add_embedding.linear_1.weight")
+                                 : has_tensor(*source, *prefix + "label_emb.0.0.weight");
+  const NameMap names =
+      original_names(unet ? diffusers_unet_layout(*unet) : original_unet_layout(keys), keys, is_text_time);
   std::map<std::string, EditedTensor> edits;
   for (const std::string& key : keys)
     if (const auto name = names.to_diffusers(key)) edits[*name] = {{*prefix + key}, TensorEdit::kNone};
   return edit_tensors(source, std::move(edits));
+}
+
+}  // namespace
+
+std::shared_ptr<const TensorSource> controlnet_tensors(const std::shared_ptr<const TensorSource>& source) {
+  return renamed(source, nullptr);
+}
+
+std::shared_ptr<const TensorSource> control_lora_tensors(const std::shared_ptr<const TensorSource>& source,
+                                                         const TensorSource& unet) {
+  return renamed(source, &unet);
 }
 
 Json controlnet_config(const TensorSource& controlnet) {

@@ -9,8 +9,8 @@
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kHeadWidth = 64;  // of every CLIP text encoder
-constexpr int kOpenClipHLayers = 24;     // Stable Diffusion 2's; the last is not used
+constexpr std::int64_t kClipHeadWidth = 64;  // of every CLIP text encoder
+constexpr int kOpenClipHLayers = 24;         // Stable Diffusion 2's; the last is not used
 constexpr std::int64_t kSd2Projection = 512;
 
 constexpr std::array kOuter = {LeafName{"token_embedding", "embeddings.token_embedding"},
@@ -125,7 +125,7 @@ Json text_config(const TensorSource& text, TextNames trained_as) {
   config["hidden_size"] = width;
   config["intermediate_size"] = size_of(text, model + kLayers + "0.mlp.fc1.weight", 0);
   config["num_hidden_layers"] = count_tensors(text, model + kLayers, ".layer_norm1.weight");
-  config["num_attention_heads"] = std::max<std::int64_t>(1, width / kHeadWidth);
+  config["num_attention_heads"] = std::max<std::int64_t>(1, width / kClipHeadWidth);
   config["hidden_act"] = is_open ? "gelu" : "quick_gelu";
   config["projection_dim"] = has_projection ? size_of(text, kProjection, 0)
                              : is_open      ? kSd2Projection

@@ -202,7 +202,7 @@ TEST_F(LoraWeights, HostileFilesAreRefused) {
   EXPECT_THAT(error_of({{"conv_in.weight", ones({2, 3})}}), HasSubstr("holds no LoRA"));
 }
 
-TEST_F(LoraWeights, OfSeveralPatternsTheLastInOrderCounts) {
+TEST_F(LoraWeights, OfSeveralPatternsTheFirstInTheFileCounts) {
   const Named tensors = {{"unet.mid_block.attentions.0.to_q.lora_A.weight", at::ones({1, 3})},
                          {"unet.mid_block.attentions.0.to_q.lora_B.weight", at::ones({4, 1})}};
   const std::string key = "mid_block.attentions.0.to_q.weight";
@@ -210,7 +210,7 @@ TEST_F(LoraWeights, OfSeveralPatternsTheLastInOrderCounts) {
     return merged(tensors, 1.0, R"({"unet.lora_alpha": 6, "unet.alpha_pattern": )" + patterns + "}")
         ->read(key);
   };
-  EXPECT_TRUE(at::equal(with(R"({"0.to_q": 2, "to_q": 3, "o_q": 9, "x.to_q": 9})"), with(R"({"to_q": 3})")));
+  EXPECT_TRUE(at::equal(with(R"({"x.to_q": 9, "o_q": 9, "to_q": 3, "0.to_q": 2})"), with(R"({"to_q": 3})")));
   EXPECT_TRUE(at::equal(with(R"({"mid_block.attentions.0.to_q": 4, "attentions.0.to_q": 5})"),
                         with(R"({"mid_block.attentions.0.to_q": 4})")));
 }

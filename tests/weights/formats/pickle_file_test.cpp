@@ -135,7 +135,7 @@ TEST(PickleFile, OtherFilesAreRefused) {
   write_bytes(path, "");
   EXPECT_NE(refusal(path).find("is empty"), std::string::npos);
   write_bytes(path, "<!DOCTYPE html><html>not found</html>");
-  EXPECT_NE(refusal(path).find("not a sound safetensors file"), std::string::npos);
+  EXPECT_NE(refusal(path).find("is a web page"), std::string::npos);
   EXPECT_NE(refusal(folder.path() / "none.ckpt").find("cannot be opened"), std::string::npos);
   EXPECT_NE(refusal(folder.path()).find("is a folder"), std::string::npos);
 }
