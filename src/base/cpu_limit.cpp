@@ -8,7 +8,7 @@
 namespace sdgen {
 namespace {
 
-constexpr double kMostCpus = 1e6;
+constexpr double kMaxCpus = 1e6;
 
 // Microseconds of CPU time in each period; nothing for "max", -1 and no file.
 std::optional<double> cpus_of(const ControlGroup& group) {
@@ -20,7 +20,7 @@ std::optional<double> cpus_of(const ControlGroup& group) {
     is_told = std::ifstream(group.folder / "cpu.cfs_quota_us") >> quota &&
               std::ifstream(group.folder / "cpu.cfs_period_us") >> period;
   }
-  if (!is_told || quota <= 0 || period <= 0 || quota / period > kMostCpus) return {};
+  if (!is_told || quota <= 0 || period <= 0 || quota / period > kMaxCpus) return {};
   return quota / period;
 }
 

@@ -41,7 +41,7 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes) {
 }
 
 Json parse_json(std::string_view text, const std::string& where) {
-  if (const std::string excess = json_excess(text, kMostJsonValues); !excess.empty())
+  if (const std::string excess = json_excess(text, kMaxJsonValues); !excess.empty())
     fail_input(where, ": its JSON ", excess);
   try {
     return Json::parse(text);

@@ -22,7 +22,7 @@ Json read_json_file(const std::filesystem::path& path, std::size_t max_bytes = s
 
 // Twice the values of the largest tokenizers' files; each takes up to 180 bytes of memory, whatever it takes
 // in the file.
-inline constexpr std::size_t kMostJsonValues = 4'000'000;
+inline constexpr std::size_t kMaxJsonValues = 4'000'000;
 
 // Throws Error(kInput) beginning with `where` (a file, a key of it) for what is not JSON, too deep, too many
 // values, or has a number out of double's range.

@@ -107,9 +107,9 @@ void keep_freed_memory() {
 }
 
 void give_back_freed_memory() {
-  constexpr int kLarge = 256 << 10, kMostMappings = 1 << 15;  // the system's own limit is 65530
+  constexpr int kLarge = 256 << 10, kMaxMappings = 1 << 15;  // the system's own limit is 65530
   mallopt(M_MMAP_THRESHOLD, kLarge);
-  mallopt(M_MMAP_MAX, kMostMappings);
+  mallopt(M_MMAP_MAX, kMaxMappings);
   mallopt(M_TRIM_THRESHOLD, kLarge);
   mallopt(M_TOP_PAD, kLarge);
 }

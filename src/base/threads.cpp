@@ -18,7 +18,7 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr int kMaxThreads = 1024;
 
 // The calling thread's count for OpenMP. at::set_num_threads() sets it and MKL's, and besides what threads
 // that are new to libtorch begin with.
@@ -68,8 +68,8 @@ void require_threads(int count) {
 }  // namespace
 
 int thread_count(int asked) {
-  if (asked < 0 || asked > kMostThreads)
-    fail_request("--threads ", asked, ": expected 1 to ", kMostThreads, ", or 0 for all cores");
+  if (asked < 0 || asked > kMaxThreads)
+    fail_request("--threads ", asked, ": expected 1 to ", kMaxThreads, ", or 0 for all cores");
   if (asked > 0) return asked;
   const int threads = at::get_num_threads();
   // libtorch takes a thread for each CPU that the process may run on, and knows nothing of how much time it

@@ -58,10 +58,10 @@ std::string with_type(device::Number number, const Work& work) {
 }
 
 // Blocks of any larger work: several for each multiprocessor of the largest cards.
-constexpr std::int64_t kMostBlocks = 1024;
+constexpr std::int64_t kMaxBlocks = 1024;
 
 unsigned blocks_for(std::int64_t rows, std::int64_t rows_per_block, std::int64_t beside) {
-  const std::int64_t most = std::max<std::int64_t>(1, kMostBlocks / beside);
+  const std::int64_t most = std::max<std::int64_t>(1, kMaxBlocks / beside);
   return static_cast<unsigned>(
       std::clamp<std::int64_t>((rows + rows_per_block - 1) / rows_per_block, 1, most));
 }

@@ -11,7 +11,7 @@ enum class Number { kFloat, kHalf, kBFloat16 };
 
 // A thread has two neighbouring channels and goes through rows; a block is so many pairs wide and so many
 // rows high.
-constexpr int kMostThreads = 512;
+constexpr int kMaxThreads = 512;
 
 // GroupNorm over channels_last maps: x [batch, positions, channels]. Every pointer is of the number type but
 // `sums`.
@@ -42,21 +42,21 @@ struct GroupNorm {
 };
 
 // Whether groups of so many channels can be shared out.
-inline bool group_norm_fits(int channels, int groups, int most_threads = kMostThreads) {
+inline bool group_norm_fits(int channels, int groups, int most_threads = kMaxThreads) {
   return channels % groups == 0 && channels / groups % 2 == 0 && channels / groups / 2 <= most_threads;
 }
 
 // Fills in how the work is shared out. Sums of chunks are added in one order, so that the result is the same
 // each time.
-inline void share_out(GroupNorm& call, int most_threads = kMostThreads) {
-  constexpr int kMostChunks = 128, kRowsPerLane = 4;
+inline void share_out(GroupNorm& call, int most_threads = kMaxThreads) {
+  constexpr int kMaxChunks = 128, kRowsPerLane = 4;
   call.width = call.channels / call.groups;
   call.groups_per_block = 1;
   for (int groups = 1; groups <= call.groups; ++groups)
     if (call.groups % groups == 0 && groups * call.width / 2 <= most_threads) call.groups_per_block = groups;
   call.lanes = std::max(1, most_threads / call.pairs());
   call.positions_per_chunk =
-      std::max(call.lanes * kRowsPerLane, (call.positions + kMostChunks - 1) / kMostChunks);
+      std::max(call.lanes * kRowsPerLane, (call.positions + kMaxChunks - 1) / kMaxChunks);
   call.chunks = (call.positions + call.positions_per_chunk - 1) / call.positions_per_chunk;
 }
 

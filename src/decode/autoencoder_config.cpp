@@ -5,8 +5,8 @@
 namespace sdgen {
 namespace {
 
-constexpr std::size_t kMostTinyLevels = 8;
-constexpr std::size_t kMostLevels = 16;
+constexpr std::size_t kMaxTinyLevels = 8;
+constexpr std::size_t kMaxLevels = 16;
 constexpr Range kTinyBlocks{0, 100};
 constexpr Range kLayers{1, 64};          // of a block
 constexpr Range kChannels{1, 1024};      // of pictures and latents
@@ -53,9 +53,9 @@ std::vector<std::int64_t> read_tiny_blocks(const Config& config, const std::stri
   if (config.has(key)) blocks = whole_numbers(config, key, kTinyBlocks);
   const Numbers widths =
       config.has(widths_key) ? whole_numbers(config, widths_key, kWidths) : Numbers(blocks.size(), width);
-  if (blocks.empty() || blocks.size() > kMostTinyLevels || widths.size() != blocks.size())
+  if (blocks.empty() || blocks.size() > kMaxTinyLevels || widths.size() != blocks.size())
     fail_input(file, ": ", key, " has ", blocks.size(), " levels, ", widths_key, " ", widths.size(),
-               "; expected as many, 1 to ", kMostTinyLevels);
+               "; expected as many, 1 to ", kMaxTinyLevels);
   for (const std::int64_t channels : widths)
     if (channels != widths.front())
       fail_input(file, ": ", widths_key, ": expected the same number for every level");
@@ -110,8 +110,8 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   vae.latents_mean = config.value<std::vector<double>>("latents_mean", {});
   vae.latents_std = config.value<std::vector<double>>("latents_std", {});
   const std::size_t blocks = vae.block_out_channels.size();
-  if (blocks == 0 || blocks > kMostLevels)
-    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostLevels, " values");
+  if (blocks == 0 || blocks > kMaxLevels)
+    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMaxLevels, " values");
   check_block_types(config, "down_block_types", "DownEncoderBlock2D", blocks);
   check_block_types(config, "up_block_types", "UpDecoderBlock2D", blocks);
   for (const std::int64_t channels : vae.block_out_channels)

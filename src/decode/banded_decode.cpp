@@ -11,7 +11,7 @@ namespace sdgen {
 namespace {
 
 // Fewer rows a band would mostly compute what lies beside it.
-constexpr std::int64_t kFewestRows = 8;
+constexpr std::int64_t kMinRows = 8;
 
 // A map [N, C, height, w] known by its rows.
 struct RowMap {
@@ -157,7 +157,7 @@ Tensor decode_in_bands(const AutoencoderDecoder& decoder, const Tensor& latents,
   RowMap map;
   std::int64_t channels = level_channels(config, 0), width = latents.size(3);
   const auto band_rows = [&] {
-    return std::max(kFewestRows, band_bytes / (latents.size(0) * channels * width * latents.element_size()));
+    return std::max(kMinRows, band_bytes / (latents.size(0) * channels * width * latents.element_size()));
   };
   const Upsample* upsample = nullptr;  // of the level before
   for (std::size_t level = 0; level < decoder.up_blocks.size(); ++level) {

@@ -9,7 +9,7 @@ namespace sdgen {
 namespace {
 
 // A whole process that decodes stays under 4 GiB with it.
-constexpr std::uint64_t kMostBytesWhole = std::uint64_t{3} << 30;
+constexpr std::uint64_t kMaxBytesWhole = std::uint64_t{3} << 30;
 
 // Maps of a level's first, widest residual block that are alive at its first convolution: input, normed,
 // activated, result, and the convolution's own copies. Measured with Stable Diffusion's: 2.5 to 3.0 by the
@@ -127,7 +127,7 @@ std::vector<DecodeMode> decode_modes(VaeTiling tiling, const AutoencoderConfig& 
                               : is_one_tile                                 ? DecodeMode::kWhole
                                                                             : DecodeMode::kTiles;
   std::vector<DecodeMode> modes;
-  if (whole <= std::min(kMostBytesWhole, available.value_or(kMostBytesWhole)))
+  if (whole <= std::min(kMaxBytesWhole, available.value_or(kMaxBytesWhole)))
     modes.push_back(DecodeMode::kWhole);
   if (smallest == DecodeMode::kTiles && bands <= available.value_or(bands) && bands < whole)
     modes.push_back(DecodeMode::kBands);

@@ -10,7 +10,7 @@ namespace {
 constexpr std::int64_t kSamples = 4;
 constexpr std::int64_t kSide = 16;  // latents
 // Up to here a decode costs about as much as one step of a model that draws such pictures.
-constexpr std::int64_t kMostDecodedPixels = 192 * 192;
+constexpr std::int64_t kMaxDecodedPixels = 192 * 192;
 constexpr std::int64_t kPreviewSide = 256;  // pixels of a projection at most, about
 
 // Fields of unit variance in which neighbours are alike, as they are in a picture.
@@ -50,7 +50,7 @@ LatentProjection fit_latent_projection(const Decoder& decoder, const at::TensorO
 std::vector<std::int64_t> previewed_latents(const AutoencoderConfig& config, std::int64_t height,
                                             std::int64_t width) {
   const std::int64_t scale = config.pixels_per_latent();
-  if (height * width * scale * scale <= kMostDecodedPixels) return {1, config.latent_channels, height, width};
+  if (height * width * scale * scale <= kMaxDecodedPixels) return {1, config.latent_channels, height, width};
   return {kSamples, config.latent_channels, kSide, kSide};
 }
 

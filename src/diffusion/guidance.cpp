@@ -10,14 +10,14 @@ Tensor deviation(const Tensor& x) {  // of each picture
   return x.flatten(1).std(1).reshape({-1, 1, 1, 1});
 }
 
-// What the guided output is made of, by the number of questions; `scales` holds guidance_scale,
+// What the guided output is made of, by the number of branches; `scales` holds guidance_scale,
 // image_guidance_scale, guidance_rescale.
-Tensor guided_output(const Tensor& answers, int questions, bool rescaled, const Tensor& scales) {
-  if (questions == 1) return answers;
-  const std::vector<Tensor> parts = answers.chunk(questions);
+Tensor guided_output(const Tensor& branch_outputs, int branches, bool rescaled, const Tensor& scales) {
+  if (branches == 1) return branch_outputs;
+  const std::vector<Tensor> parts = branch_outputs.chunk(branches);
   const Tensor& words = parts.back();
   Tensor output = parts[0] + scales[0] * (words - parts[parts.size() - 2]);
-  if (questions == 3) output = output + scales[1] * (parts[1] - parts[0]);
+  if (branches == 3) output = output + scales[1] * (parts[1] - parts[0]);
   if (!rescaled) return output;
   const Tensor as_words = output * (deviation(words) / deviation(output));
   return scales[2] * as_words + (1 - scales[2]) * output;
@@ -27,27 +27,27 @@ Tensor guided_output(const Tensor& answers, int questions, bool rescaled, const 
 struct Evaluation {
   Compute compute;
   PreparedNetwork network;
-  int questions;
+  int branches;
   bool rescaled;
   int network_variant = 0;
 
   Tensors operator()(const Tensors& inputs) const {
     const Tensor latents = inputs[0].to(compute.device, compute.dtype);
-    const Tensor answers =
+    const Tensor branch_outputs =
         network.predict(latents, inputs[1], inputs.begin() + kFirstOfNetwork, network_variant).to(at::kFloat);
-    return {guided_output(answers, questions, rescaled, inputs[2])};
+    return {guided_output(branch_outputs, branches, rescaled, inputs[2])};
   }
 
   // Tells recordings apart.
-  int variant() const { return questions + (rescaled ? 4 : 0) + (network_variant << 3); }
+  int variant() const { return branches + (rescaled ? 4 : 0) + (network_variant << 3); }
 };
 
 // All rows' texts, as Conditioning orders them.
 NetworkInputs inputs_of(const Conditioning& conditioning, const AttentionHooks& hooks) {
-  const int questions = conditioning.questions();
-  Tensors contexts(static_cast<std::size_t>(questions), conditioning.without);
-  contexts.back() = conditioning.words;
-  return {questions == 1 ? conditioning.words : at::cat(contexts),
+  const int branches = conditioning.branches();
+  Tensors contexts(static_cast<std::size_t>(branches), conditioning.unconditional);
+  contexts.back() = conditioning.conditional;
+  return {branches == 1 ? conditioning.conditional : at::cat(contexts),
           conditioning.added,
           conditioning.token_weights,
           conditioning.channels,
@@ -69,7 +69,7 @@ Denoiser guided_denoiser(const Network& network, PredictionType prediction_type,
                  numbers)
           .to(compute.device);
   Evaluation work{compute, network.prepare(inputs_of(conditioning, watchers.attention), compute),
-                  conditioning.questions(), conditioning.guidance_rescale > 0};
+                  conditioning.branches(), conditioning.guidance_rescale > 0};
   const auto output = [recorder, work = std::move(work), scales, &network, watchers = std::move(watchers),
                        on_device = numbers.device(compute.device)](const Tensor& x,
                                                                    const Step& step) mutable {

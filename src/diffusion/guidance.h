@@ -11,8 +11,8 @@ namespace sdgen {
 
 // What the words say, and what their absence (or the negative prompt) says. float32 or the compute dtype.
 struct Conditioning {
-  Tensor words;    // [N, L, D]
-  Tensor without;  // [N, L, D]; undefined where guidance is off
+  Tensor conditional;    // [N, L, D] prompt embeds
+  Tensor unconditional;  // [N, L, D] negative prompt embeds; undefined where guidance is off
   double guidance_scale = 1.0;
   // What each token's values are multiplied by in cross-attention, [N, L] float32; undefined: by one. As if
   // the attention that patches pay to it were.
@@ -31,10 +31,10 @@ struct Conditioning {
   // What they add is summed up. They see x without `channels`.
   std::vector<Control> controls{};
 
-  bool guided() const { return without.defined(); }
+  bool guided() const { return unconditional.defined(); }
   // How often the N pictures are asked in one evaluation. The rows' order: without the words; where there is
   // an image_guidance_scale, without the words again, but with the picture; with the words.
-  int questions() const { return !guided() ? 1 : image_guidance_scale ? 3 : 2; }
+  int branches() const { return !guided() ? 1 : image_guidance_scale ? 3 : 2; }
 };
 
 // Who watches a denoiser at work, or takes part. All empty by default, and then free.

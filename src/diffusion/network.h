@@ -21,7 +21,7 @@ struct Step;
 // What a network may be told besides the words, once a batch. Undefined where its config asks for none of it.
 struct AddedConditions {
   Tensor pooled;          // [M, P] the texts' summaries
-  Tensor numbers;         // [M, n] float32: sizes and crops (time_ids), embedded one by one
+  Tensor time_ids;        // [M, n] float32: sizes and crops, embedded one by one
   Tensor guidance_scale;  // [1] float32
 };
 
@@ -34,7 +34,7 @@ struct Control {
 };
 
 // As many as one evaluation tells apart.
-inline constexpr std::size_t kMostControlNets = 16;
+inline constexpr std::size_t kMaxControlNets = 16;
 
 // What a batch of N pictures says to a network; M rows of text, N or a multiple of it.
 struct NetworkInputs {
@@ -81,7 +81,7 @@ class Network {
 
 // How much a network sees at once.
 struct NetworkSize {
-  std::int64_t rows = 2;               // pictures times questions
+  std::int64_t rows = 2;               // pictures times branches
   std::int64_t height = 0, width = 0;  // latents
   std::int64_t attended = 0;           // weights of attention that a head writes out; 0: none
 };

@@ -16,8 +16,8 @@ std::ptrdiff_t offset_of(const Image& image, int x, int y) {
 }  // namespace
 
 Image blank_image(std::int64_t width, std::int64_t height, Color color) {
-  constexpr std::int64_t kMostPixels = std::numeric_limits<int>::max() / 8;
-  if (width <= 0 || height <= 0 || width > kMostPixels / height)
+  constexpr std::int64_t kMaxPixels = std::numeric_limits<int>::max() / 8;
+  if (width <= 0 || height <= 0 || width > kMaxPixels / height)
     fail_working("picture of ", width, "x", height,
                  " pixels: ", width <= 0 || height <= 0 ? "it is empty" : "too large");
   Image image{static_cast<int>(width), static_cast<int>(height), {}};

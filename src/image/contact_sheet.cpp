@@ -10,7 +10,7 @@ namespace sdgen {
 namespace {
 
 constexpr Color kInk{32, 32, 38}, kSoftInk{98, 98, 106};
-constexpr std::size_t kMostLabelLines = 4;
+constexpr std::size_t kMaxLabelLines = 4;
 constexpr int kWidestTitle = 1 << 20;  // pixels
 
 struct Layout {
@@ -63,7 +63,7 @@ void measure_labels(const ContactSheet& sheet, Layout& layout) {
   layout.margin = layout.text * 3 / 2;
   const int widest = std::max(layout.cell_width * 5 / 4, 10 * layout.text);
   const auto lines =
-      std::clamp(static_cast<std::size_t>(layout.cell_height / layout.text), std::size_t{1}, kMostLabelLines);
+      std::clamp(static_cast<std::size_t>(layout.cell_height / layout.text), std::size_t{1}, kMaxLabelLines);
   for (const std::string& label : sheet.rows) {
     layout.row_lines.push_back(wrapped_text(label, layout.text, widest, lines));
     for (const std::string& line : layout.row_lines.back())

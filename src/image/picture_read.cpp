@@ -23,10 +23,10 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostPixels = 16384;  // a side
+constexpr int kMaxPixels = 16384;  // a side
 // In all, so that a file of a few bytes cannot ask for gigabytes: 16384x8192.
-constexpr std::int64_t kMostPixelsInAll = std::int64_t{1} << 27;
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+constexpr std::int64_t kMaxPixelsInAll = std::int64_t{1} << 27;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 
 using Bytes = std::vector<std::uint8_t>;
 
@@ -70,7 +70,7 @@ struct PictureFile {
 };
 
 PictureFile open_picture(const std::filesystem::path& path) {
-  const std::string text = read_input(path, kMostBytes, "a picture");
+  const std::string text = read_input(path, kMaxBytes, "a picture");
   PictureFile file{{text.begin(), text.end()}, nullptr};
   file.format = format_of(file.bytes);
   if (!file.format)
@@ -82,12 +82,12 @@ PictureFile open_picture(const std::filesystem::path& path) {
 Image read(const std::filesystem::path& path, bool with_pixels) {
   const PictureFile file = open_picture(path);
   Image size = file.format->decode(file.bytes, path.string(), /*with_pixels=*/false);
-  if (size.width < 1 || size.height < 1 || size.width > kMostPixels || size.height > kMostPixels)
-    fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected 1 to ", kMostPixels,
+  if (size.width < 1 || size.height < 1 || size.width > kMaxPixels || size.height > kMaxPixels)
+    fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected 1 to ", kMaxPixels,
                " a side");
-  if (std::int64_t{size.width} * size.height > kMostPixelsInAll)
+  if (std::int64_t{size.width} * size.height > kMaxPixelsInAll)
     fail_input(path.string(), ": ", size.width, "x", size.height, " pixels; expected at most ",
-               kMostPixelsInAll, " in all");
+               kMaxPixelsInAll, " in all");
   const int orientation = orientation_of(file.format->notes(file.bytes));
   if (with_pixels) return turned(file.format->decode(file.bytes, path.string(), true), orientation);
   if (lies_on_its_side(orientation)) std::swap(size.width, size.height);

@@ -13,7 +13,7 @@ namespace {
 
 using ComponentTensors = std::map<std::string, std::shared_ptr<const TensorSource>>;
 
-constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kMaxNamed = 10;
 constexpr std::size_t kLongestWord = 1000;  // bytes
 
 ComponentTensors components_of(const Model& model) {
@@ -41,7 +41,7 @@ std::string other_family(const LoraFile& file, const Model& model) {
 void add_warnings(const LoraFile& file, const std::vector<std::string>& unmatched,
                   std::vector<std::string>& warnings) {
   for (std::size_t i = 0; i < unmatched.size(); ++i) {
-    if (i == kMostNamed) {
+    if (i == kMaxNamed) {
       warnings.push_back(concat(file.path, ": and ", unmatched.size() - i, " more"));
       return;
     }

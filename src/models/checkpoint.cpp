@@ -51,7 +51,7 @@ Edits unet_edits(const TensorSource& source, const std::string& prefix, bool is_
 
 Edits vae_edits(const TensorSource& source, const std::string& prefix) {
   const std::vector<std::string> keys = keys_below(source, prefix);
-  const NameMap names = vae_names(original_vae_levels(keys), kMostVaeResnets);
+  const NameMap names = vae_names(original_vae_levels(keys), kMaxVaeResnets);
   Edits edits;
   for (const std::string& key : keys)
     if (const auto name = names.to_diffusers(key))
@@ -159,8 +159,8 @@ class Reader {
   // A few numbers, one a latent channel.
   std::vector<float> numbers_of(const std::string& key) const {
     const at::Tensor numbers = source_->read(key).to(at::kFloat).flatten();
-    constexpr std::int64_t kMostChannels = 64;
-    if (numbers.numel() > kMostChannels)
+    constexpr std::int64_t kMaxChannels = 64;
+    if (numbers.numel() > kMaxChannels)
       fail_input(checkpoint_.file, ": tensor '", key, "' holds ", numbers.numel(),
                  " numbers; one a latent channel was expected");
     return {numbers.const_data_ptr<float>(), numbers.const_data_ptr<float>() + numbers.numel()};

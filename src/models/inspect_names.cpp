@@ -42,10 +42,10 @@ bool fits(const std::string& key, const std::string& part) {
 }
 
 constexpr std::array<std::int64_t, 3> kEmbeddingWidths = {768, 1024, 1280};
-constexpr std::int64_t kMostVectors = 1024;
+constexpr std::int64_t kMaxVectors = 1024;
 
 bool is_vectors(const TensorInfo& info) {
-  return (info.shape.size() == 1 || (info.shape.size() == 2 && info.shape[0] <= kMostVectors)) &&
+  return (info.shape.size() == 1 || (info.shape.size() == 2 && info.shape[0] <= kMaxVectors)) &&
          std::find(kEmbeddingWidths.begin(), kEmbeddingWidths.end(), info.shape.back()) !=
              kEmbeddingWidths.end();
 }

@@ -47,7 +47,7 @@ struct Model {
   std::shared_ptr<const NetworkModel> network;
   ImageInput image_input = ImageInput::kNone;
   // Numbers told to the network besides the words (Stable Diffusion XL): 0, 5 (the refiner's) or 6.
-  std::int64_t added_numbers = 0;
+  std::int64_t time_id_count = 0;
   AutoencoderConfig vae;
   SchedulerConfig scheduler;
   std::vector<ControlNetModel> controlnets;  // that steer the UNet

@@ -14,8 +14,8 @@ std::string json_excess(std::string_view text, std::size_t most_values) {
       in_string = !in_string;
     if (in_string) continue;
     const bool opens = c == '[' || c == '{';
-    if (opens && ++depth > kMostJsonDepth)
-      return "is nested too deeply (limit " + std::to_string(kMostJsonDepth) + ")";
+    if (opens && ++depth > kMaxJsonDepth)
+      return "is nested too deeply (limit " + std::to_string(kMaxJsonDepth) + ")";
     if (c == ']' || c == '}') --depth;
     if ((opens || c == ',') && ++values > most_values)
       return "has too many values (limit " + std::to_string(most_values) + ")";

@@ -8,7 +8,7 @@
 namespace sdgen {
 
 // Deeper nesting of arrays and objects serves nobody: configs and requests have a few levels.
-inline constexpr int kMostJsonDepth = 64;
+inline constexpr int kMaxJsonDepth = 64;
 
 // Why `text` is not to be parsed as JSON: "is nested too deeply (limit 64)" or "has too many values (limit
 // N)"; empty if it is neither. Deep values overflow the stack when they are copied or compared, many small

@@ -40,14 +40,14 @@ std::string_view picture_ending(std::string_view name) {
 }
 
 std::string format_limit(PictureFormat format, int width, int height, std::size_t exif_bytes) {
-  constexpr int kMostJpeg = 65500, kMostWebp = 16383;  // pixels a side
-  constexpr std::size_t kMostSegment = 65533;          // bytes of a JPEG's segment
+  constexpr int kMaxJpeg = 65500, kMaxWebp = 16383;  // pixels a side
+  constexpr std::size_t kMaxSegment = 65533;         // bytes of a JPEG's segment
   const int side = std::max(width, height);
-  if (format == PictureFormat::kJpeg && side > kMostJpeg)
-    return "a JPEG has at most " + std::to_string(kMostJpeg) + " pixels a side; write a .png";
-  if (format == PictureFormat::kWebp && side > kMostWebp)
-    return "a WebP has at most " + std::to_string(kMostWebp) + " pixels a side; write a .png";
-  if (format == PictureFormat::kJpeg && exif_bytes > kMostSegment)
+  if (format == PictureFormat::kJpeg && side > kMaxJpeg)
+    return "a JPEG has at most " + std::to_string(kMaxJpeg) + " pixels a side; write a .png";
+  if (format == PictureFormat::kWebp && side > kMaxWebp)
+    return "a WebP has at most " + std::to_string(kMaxWebp) + " pixels a side; write a .png";
+  if (format == PictureFormat::kJpeg && exif_bytes > kMaxSegment)
     return "a JPEG holds about 32000 characters of parameters, this prompt is longer; write a .png or a "
            ".webp";
   return "";

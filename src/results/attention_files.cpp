@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLongestName = 32;                            // characters of a word in a file's name
-constexpr std::uint64_t kMostWordsBytes = std::uint64_t{16} << 20;  // of words.json
+constexpr std::size_t kLongestName = 32;                           // characters of a word in a file's name
+constexpr std::uint64_t kMaxWordsBytes = std::uint64_t{16} << 20;  // of words.json
 constexpr int kFrameMs = 150, kLastFrameMs = 1500;
 
 const char* kind_name(PromptWord::Kind kind) {
@@ -110,7 +110,7 @@ void remove_file(const fs::path& path) {
 void remove_earlier(const fs::path& folder) {
   nlohmann::json json;
   try {
-    const std::string text = read_input(folder / "words.json", kMostWordsBytes, "a list of words");
+    const std::string text = read_input(folder / "words.json", kMaxWordsBytes, "a list of words");
     json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   } catch (const Error&) {
     // None there, or not ours.

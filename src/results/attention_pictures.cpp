@@ -17,7 +17,7 @@ constexpr int kPictureSide = 512;   // pixels of the picture above them, about
 constexpr int kFilmSide = 96;
 constexpr int kFrameSide = 128;
 constexpr std::size_t kFilmColumns = 10;
-constexpr std::size_t kMostFrames = 60;
+constexpr std::size_t kMaxFrames = 60;
 
 double highest_of(const HeatMap& map) {
   return map.values.empty() ? 0.0 : *std::max_element(map.values.begin(), map.values.end());
@@ -166,7 +166,7 @@ Image attention_film(const AttentionMaps& maps, const std::string& title) {
 std::vector<Image> attention_frames(const Image& picture, const AttentionMaps& maps,
                                     const std::vector<Image>& previews, const std::string& title) {
   const std::vector<std::size_t> words = shown_words(maps);
-  const Steps steps = steps_of(maps, words, kMostFrames);
+  const Steps steps = steps_of(maps, words, kMaxFrames);
   const Image whole = near(picture, kFrameSide);
   std::vector<Image> frames;
   for (std::size_t i = 0; i < steps.evaluations.size(); ++i) {

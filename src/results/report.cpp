@@ -16,8 +16,8 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kPlaceholder[] = "__RUN_DATA__";
-constexpr std::size_t kMostSteps = 40;  // thumbnails
-constexpr int kThumbnail = 160;         // pixels, about
+constexpr std::size_t kMaxSteps = 40;  // thumbnails
+constexpr int kThumbnail = 160;        // pixels, about
 
 std::string data_uri(const std::vector<std::uint8_t>& png) {
   return "data:image/png;base64," + base64({reinterpret_cast<const char*>(png.data()), png.size()});
@@ -82,7 +82,7 @@ OrderedJson step_json(int step, const Image& image) {
 // The pictures so far, and the picture.
 OrderedJson steps(const std::vector<Preview>& previews, const Image& picture) {
   OrderedJson json = OrderedJson::array();
-  const std::size_t every = (previews.size() + kMostSteps - 1) / kMostSteps;
+  const std::size_t every = (previews.size() + kMaxSteps - 1) / kMaxSteps;
   for (std::size_t i = 0; i < previews.size(); i += every)
     json.push_back(step_json(previews[i].step, previews[i].image));
   if (!previews.empty()) json.push_back(step_json(previews.back().steps, picture));

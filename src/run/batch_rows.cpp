@@ -32,9 +32,9 @@ bool is_no_text(const Request& request, const Model& model) {
   return model.zeros_for_empty_prompt && request.negative_prompt.empty();
 }
 
-EncodedContext negative_context(const Request& request, const Contexts& contexts, const EncodedContext& words,
-                                const Model& model) {
-  if (!is_no_text(request, model)) return contexts.at({request.negative_prompt});
+PromptEmbeds negative_embeds(const Request& request, const PromptEmbedsOf& embeds, const PromptEmbeds& words,
+                             const Model& model) {
+  if (!is_no_text(request, model)) return embeds.at({request.negative_prompt});
   return {.hidden = at::zeros_like(words.hidden),
           .pooled = words.pooled.defined() ? at::zeros_like(words.pooled) : Tensor(),
           .words = {},
@@ -43,35 +43,35 @@ EncodedContext negative_context(const Request& request, const Contexts& contexts
 
 // The numbers of "SDXL: Improving Latent Diffusion Models ...", section 2.2 (the picture's own size, not
 // cropped); the refiner's are a score of beauty in the last place, low where the words are not wanted.
-Tensor size_numbers(const Request& request, const Model& model, bool is_negative) {
+Tensor time_ids_of(const Request& request, const Model& model, bool is_negative) {
   const auto height = static_cast<float>(*request.height), width = static_cast<float>(*request.width);
-  std::vector<float> numbers = {height, width, 0.0F, 0.0F};
-  if (model.added_numbers == 5)
-    numbers.push_back(is_negative ? 2.5F : 6.0F);
+  std::vector<float> time_ids = {height, width, 0.0F, 0.0F};
+  if (model.time_id_count == 5)
+    time_ids.push_back(is_negative ? 2.5F : 6.0F);
   else
-    numbers.insert(numbers.end(), {height, width});
-  return at::tensor(numbers).unsqueeze(0);  // [1, n]
+    time_ids.insert(time_ids.end(), {height, width});
+  return at::tensor(time_ids).unsqueeze(0);  // [1, n]
 }
 
 // What the UNet is told besides the words, of the rows in the order of Conditioning.
 AddedConditions added_conditions(const Conditioning& conditioning, const std::vector<Tensor>& pooled,
-                                 const std::vector<Tensor>& pooled_without, const Request& settings,
+                                 const std::vector<Tensor>& negative_pooled, const Request& settings,
                                  const Model& model) {
   AddedConditions added;
-  const at::TensorOptions options = conditioning.words.options().dtype(at::kFloat);
+  const at::TensorOptions options = conditioning.conditional.options().dtype(at::kFloat);
   if (model.network->takes_guidance_scale())
     added.guidance_scale = at::full({1}, conditioning.guidance_scale, options);
-  if (model.added_numbers == 0) return added;
-  std::vector<Tensor> summaries, numbers;
+  if (model.time_id_count == 0) return added;
+  std::vector<Tensor> summaries, time_ids;
   const auto rows = static_cast<std::int64_t>(pooled.size());
-  for (int question = 0; question < conditioning.questions(); ++question) {
-    const bool with_words = question + 1 == conditioning.questions();
-    const std::vector<Tensor>& of_rows = with_words ? pooled : pooled_without;
+  for (int branch = 0; branch < conditioning.branches(); ++branch) {
+    const bool with_words = branch + 1 == conditioning.branches();
+    const std::vector<Tensor>& of_rows = with_words ? pooled : negative_pooled;
     summaries.insert(summaries.end(), of_rows.begin(), of_rows.end());
-    numbers.push_back(size_numbers(settings, model, !with_words).expand({rows, -1}));
+    time_ids.push_back(time_ids_of(settings, model, !with_words).expand({rows, -1}));
   }
   added.pooled = at::cat(summaries);
-  added.numbers = at::cat(numbers).to(options.device());
+  added.time_ids = at::cat(time_ids).to(options.device());
   return added;
 }
 
@@ -84,7 +84,7 @@ bool is_guided(const Request& request, const Model& model) {
   return *request.guidance_scale > 1 && asks_picture;
 }
 
-int questions_of(const Request& request, const Model& model) {
+int guidance_branches_of(const Request& request, const Model& model) {
   if (!is_guided(request, model)) return 1;
   return model.image_input == ImageInput::kPicture ? 3 : 2;
 }
@@ -103,7 +103,7 @@ std::vector<TextToEncode> texts_of(const Request& request, const Model& model) {
 
 std::vector<BatchRow> rows_of(const Batch& batch, const std::vector<Request>& requests) {
   std::vector<BatchRow> rows;
-  for (const Job& job : batch) {
+  for (const PictureJob& job : batch) {
     const Request& request = requests[job.request_index];
     if (request.edit_from) rows.push_back({request, *request.edit_from, job.seed, false});
     rows.push_back({request, request.prompt, job.seed, true});
@@ -111,7 +111,7 @@ std::vector<BatchRow> rows_of(const Batch& batch, const std::vector<Request>& re
   return rows;
 }
 
-Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const PromptEmbedsOf& embeds,
                              const Model& model) {
   std::size_t most = 0;  // focused words of a row
   for (const BatchRow& row : rows) most = std::max(most, focus_of(row).size());
@@ -125,27 +125,27 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& 
   conditioning.guidance_rescale = *settings.guidance_rescale;
   if (model.image_input == ImageInput::kPicture)
     conditioning.image_guidance_scale = settings.image_guidance_scale;
-  std::vector<Tensor> words, without, pooled, pooled_without;
+  std::vector<Tensor> conditional, unconditional, pooled, negative_pooled;
   for (const BatchRow& row : rows) {
-    const EncodedContext& context = contexts.at(prompt_text(row.request, row.prompt));
+    const PromptEmbeds& context = embeds.at(prompt_text(row.request, row.prompt));
     std::vector<Tensor> parts = {context.hidden};
     for (const WordBox& box : focus_of(row))
-      parts.push_back(contexts.at(prompt_text(row.request, focused_text(row.request, box))).hidden);
-    words.push_back(longer(std::move(parts)));
+      parts.push_back(embeds.at(prompt_text(row.request, focused_text(row.request, box))).hidden);
+    conditional.push_back(longer(std::move(parts)));
     pooled.push_back(context.pooled);
     if (!is_guided(settings, model)) continue;
-    const EncodedContext negative = negative_context(row.request, contexts, context, model);
-    without.push_back(longer({negative.hidden}));
-    pooled_without.push_back(negative.pooled);
+    const PromptEmbeds negative = negative_embeds(row.request, embeds, context, model);
+    unconditional.push_back(longer({negative.hidden}));
+    negative_pooled.push_back(negative.pooled);
   }
-  conditioning.words = at::cat(words);
-  if (!without.empty()) conditioning.without = at::cat(without);
-  conditioning.added = added_conditions(conditioning, pooled, pooled_without, settings, model);
+  conditioning.conditional = at::cat(conditional);
+  if (!unconditional.empty()) conditioning.unconditional = at::cat(unconditional);
+  conditioning.added = added_conditions(conditioning, pooled, negative_pooled, settings, model);
   return conditioning;
 }
 
-std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
-                                      int questions, std::int64_t height, std::int64_t width,
+std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const PromptEmbedsOf& embeds,
+                                      int branches, std::int64_t height, std::int64_t width,
                                       const SamplingPlan& plan, const RunOptions& options) {
   std::vector<SteeredRow> steered;
   Steering::Setting setting;
@@ -154,13 +154,12 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const C
     setting.pictures += row.is_picture ? 1 : 0;
     setting.edit |= !row.is_picture;
     SteeredRow& steer = steered.emplace_back(
-        SteeredRow{contexts.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
+        SteeredRow{embeds.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
     for (const WordBox& box : steer.focus)
-      steer.focus_words.push_back(
-          &contexts.at(prompt_text(row.request, focused_text(row.request, box))).words);
+      steer.focus_words.push_back(&embeds.at(prompt_text(row.request, focused_text(row.request, box))).words);
   }
-  setting.questions = questions;
-  setting.tokens = contexts.at(prompt_text(rows.front().request, rows.front().prompt)).hidden.size(1);
+  setting.branches = branches;
+  setting.tokens = embeds.at(prompt_text(rows.front().request, rows.front().prompt)).hidden.size(1);
   setting.patches = height * width;
   setting.first_step = plan.first;
   setting.evaluations = plan.steps.size();

@@ -13,20 +13,20 @@
 
 namespace sdgen {
 
-struct EncodedContext {
+struct PromptEmbeds {
   Tensor hidden;  // [1, L, D]
   Tensor pooled;  // [1, P], or undefined
   std::vector<PromptWord> words;
   std::string dropped;   // words past the encoder's length
   double seconds = 0.0;  // to encode it
 };
-using Contexts = std::map<TextToEncode, EncodedContext>;
+using PromptEmbedsOf = std::map<TextToEncode, PromptEmbeds>;
 
 // Whether the network is asked without the words, too; some are told the guidance scale instead.
 bool is_guided(const Request& request, const Model& model);
 
-// How often the UNet is asked of each picture: Conditioning::questions() before there is one.
-int questions_of(const Request& request, const Model& model);
+// How often the UNet is asked of each picture: Conditioning::branches() before there is one.
+int guidance_branches_of(const Request& request, const Model& model);
 
 // The texts that drawing `request` attends to.
 std::vector<TextToEncode> texts_of(const Request& request, const Model& model);
@@ -45,12 +45,13 @@ std::vector<BatchRow> rows_of(const Batch& batch, const std::vector<Request>& re
 
 // What the rows' texts and sizes say, token_weights and channels aside. Focused words by themselves stand
 // behind the prompts.
-Conditioning conditioning_of(const std::vector<BatchRow>& rows, const Contexts& contexts, const Model& model);
+Conditioning conditioning_of(const std::vector<BatchRow>& rows, const PromptEmbedsOf& embeds,
+                             const Model& model);
 
 // What steers and watches the rows. `height` and `width` count latents; each evaluation of the network
-// asks `questions` times.
-std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const Contexts& contexts,
-                                      int questions, std::int64_t height, std::int64_t width,
+// asks `branches` times.
+std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const PromptEmbedsOf& embeds,
+                                      int branches, std::int64_t height, std::int64_t width,
                                       const SamplingPlan& plan, const RunOptions& options);
 
 // A line for each word to be steered that the text encoder did not see.

@@ -33,8 +33,8 @@ void check_numbers(const Request& request) {
 
 void complete_controls(Request& request, const Model& model) {
   const std::size_t count = model.controlnets.size();
-  if (count > kMostControlNets)
-    fail_request("controlnet: ", count, " ControlNets; at most ", kMostControlNets, " work together");
+  if (count > kMaxControlNets)
+    fail_request("controlnet: ", count, " ControlNets; at most ", kMaxControlNets, " work together");
   if (count == 0 && !request.control_image.empty())
     fail_request("control-image: it needs a ControlNet (--controlnet PATH)");
   if (request.control_image.size() != count)

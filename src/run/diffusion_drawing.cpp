@@ -73,7 +73,7 @@ std::vector<Drawn> DiffusionDrawing::pictures_of(const Batch& batch, FiniteRows&
   const std::vector<int>& failed_steps = finite_rows.failed_steps();
   std::vector<Drawn> drawn;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Job& job = batch[i];
+    const PictureJob& job = batch[i];
     Drawn& picture = drawn.emplace_back();
     if (failed_steps[i] > 0)
       picture.failure = not_finite(
@@ -92,7 +92,7 @@ double DiffusionDrawing::text_seconds(const Request& request) const {
   double seconds = 0.0;
   for (const Worker& worker : workers_)
     for (const TextToEncode& text : texts_of(request, worker.model))
-      seconds += worker.contexts.at(text).seconds;
+      seconds += worker.embeds.at(text).seconds;
   return seconds;
 }
 
@@ -174,11 +174,11 @@ Tensor DiffusionDrawing::denoise_share(const Share& share, const Batch& batch, c
   const bool is_first = !latents.defined();
   const std::int64_t scale = worker.model.vae.pixels_per_latent();
   const std::int64_t height = *settings.height / scale, width = *settings.width / scale;
-  Conditioning conditioning = conditioning_of(rows, worker.contexts, worker.model);
+  Conditioning conditioning = conditioning_of(rows, worker.embeds, worker.model);
   StepCallback keep;
   if (is_first) {
     StartLatents start =
-        start_latents(pictures.start, worker.model, settings, share.plan, conditioning.questions(), noise);
+        start_latents(pictures.start, worker.model, settings, share.plan, conditioning.branches(), noise);
     latents = to_device(start.x, compute_.device);
     conditioning.channels = start.channels;
     keep = std::move(start.keep);
@@ -187,8 +187,8 @@ Tensor DiffusionDrawing::denoise_share(const Share& share, const Batch& batch, c
     conditioning.controls =
         controls_of(settings, *pictures.control, worker.components.controlnets(on_load_), share.plan);
   const RunOptions unwatched;
-  const auto steering = steering_of(rows, worker.contexts, conditioning.questions(), height, width,
-                                    share.plan, is_first ? context_.options : unwatched);
+  const auto steering = steering_of(rows, worker.embeds, conditioning.branches(), height, width, share.plan,
+                                    is_first ? context_.options : unwatched);
   const Denoiser denoiser = watched_denoiser(share, batch, std::move(conditioning), *steering);
   const SearchForConvolutions search;
   StepClock clock(compute_);
@@ -209,7 +209,7 @@ DiffusionDrawing::Denoised DiffusionDrawing::denoise(const Batch& batch, const B
   for (const BatchRow& row : rows) {
     seeds.push_back(row.seed);
     for (const std::string& line : unsteered_words(
-             row.request, workers_.front().contexts.at(prompt_text(row.request, row.request.prompt)).words))
+             row.request, workers_.front().embeds.at(prompt_text(row.request, row.request.prompt)).words))
       context_.teller.warn_once(line);
   }
   NoiseSource noise(seeds);

@@ -11,7 +11,7 @@ namespace sdgen {
 namespace {
 
 // Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
-constexpr std::size_t kMostTexts = 512;
+constexpr std::size_t kMaxTexts = 512;
 
 // What no way of computing can keep to.
 std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
@@ -30,27 +30,27 @@ std::pair<std::size_t, std::vector<TextToEncode>> DiffusionDrawing::next_texts(s
   std::size_t end = first;
   for (; end < context_.batches.size(); ++end) {
     std::vector<TextToEncode> added;
-    for (const Job& job : context_.batches[end])
+    for (const PictureJob& job : context_.batches[end])
       for (const Worker& worker : workers_)
         for (const TextToEncode& text : texts_of(context_.requests[job.request_index], worker.model))
           if (known.insert(text).second) added.push_back(text);
-    if (end > first && texts.size() + added.size() > kMostTexts) break;
+    if (end > first && texts.size() + added.size() > kMaxTexts) break;
     texts.insert(texts.end(), added.begin(), added.end());
   }
   return {end, texts};
 }
 
 void DiffusionDrawing::encode_texts(Worker& worker, const std::vector<TextToEncode>& texts) {
-  const bool has_room = session_.keeps() && worker.contexts.size() + texts.size() <= kMostTexts;
+  const bool has_room = session_.keeps() && worker.embeds.size() + texts.size() <= kMaxTexts;
   if (!has_room) {
-    Contexts kept;
+    PromptEmbedsOf kept;
     for (const TextToEncode& text : texts)
-      if (const auto known = worker.contexts.find(text); known != worker.contexts.end()) kept.insert(*known);
-    worker.contexts = std::move(kept);
+      if (const auto known = worker.embeds.find(text); known != worker.embeds.end()) kept.insert(*known);
+    worker.embeds = std::move(kept);
   }
   for (const TextToEncode& text : texts) {
     if (context_.teller.should_stop()) throw Stopped{};
-    const bool is_known = worker.contexts.contains(text);
+    const bool is_known = worker.embeds.contains(text);
     if (!is_known) encode(worker, text);
     const bool is_told = is_known && (!session_.keeps() || told_.contains(text));
     if (&worker != &workers_.front() || is_told) continue;
@@ -81,13 +81,12 @@ void DiffusionDrawing::encode(Worker& worker, const TextToEncode& text) {
     fail_working("the text encoding is not finite (text_encoder, ", dtype_name(compute_.dtype), ")",
                  compute_.dtype == at::kFloat ? "; the weights of the model's text encoder are unusable"
                                               : "; use --dtype float32");
-  worker.contexts.emplace(
-      text, EncodedContext{std::move(encoded.hidden), std::move(encoded.pooled), std::move(encoded.words),
-                           std::move(encoded.dropped), seconds});
+  worker.embeds.emplace(text, PromptEmbeds{std::move(encoded.hidden), std::move(encoded.pooled),
+                                           std::move(encoded.words), std::move(encoded.dropped), seconds});
 }
 
 void DiffusionDrawing::tell_of(const Worker& worker, const TextToEncode& text) {
-  const EncodedContext& context = worker.contexts.at(text);
+  const PromptEmbeds& context = worker.embeds.at(text);
   if (!context.dropped.empty() && context_.observer.on_warning)
     context_.observer.on_warning(concat("the text is longer than the model's ",
                                         worker.components.text_tokens(),
@@ -109,7 +108,7 @@ RunSize DiffusionDrawing::run_size() const {
     if (request.init_image) start_pictures.insert(picture_key(request));
     const std::int64_t height = *request.height / scale, width = *request.width / scale;
     const std::int64_t rows = static_cast<std::int64_t>(batch.size() + (request.edit_from ? 1 : 0)) *
-                              questions_of(request, base.model);
+                              guidance_branches_of(request, base.model);
     if (context_.options.attention || request.edit_from)
       size.network.attended =
           std::max(size.network.attended, rows * height * width * base.components.text_tokens());

@@ -21,7 +21,7 @@ DiffusionSession::DiffusionSession(const LoadedModel& base, const std::optional<
 void DiffusionSession::begin(Teller& teller) {
   teller_ = &teller;
   for (Worker& worker : workers)
-    for (auto& [text, context] : worker.contexts) context.seconds = 0.0;  // read by an earlier run
+    for (auto& [text, context] : worker.embeds) context.seconds = 0.0;  // read by an earlier run
 }
 
 void DiffusionSession::end() {
@@ -32,7 +32,7 @@ void DiffusionSession::end() {
   controls.clear();
   for (Worker& worker : workers) {
     worker.recorder.forget();
-    worker.contexts.clear();
+    worker.embeds.clear();
     worker.components.release_all();
   }
 }

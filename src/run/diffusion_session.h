@@ -28,7 +28,7 @@ struct Worker {
   const Model& model;
   Components& components;
   Part part;
-  Contexts contexts;
+  PromptEmbedsOf embeds;
   Recorder recorder;
 };
 

@@ -18,7 +18,7 @@
 namespace sdgen {
 
 // One picture to draw.
-struct Job {
+struct PictureJob {
   std::size_t request_index = 0;
   int index = 0;  // 0 .. count * best_of - 1
   std::uint64_t seed = 0;
@@ -26,7 +26,7 @@ struct Job {
 
 // Pictures that are computed together: their requests agree in all that separates_batches
 // (plain/request_table.h).
-using Batch = std::vector<Job>;
+using Batch = std::vector<PictureJob>;
 
 // A picture of a batch, or why there is none.
 struct Drawn {
@@ -63,7 +63,7 @@ struct RunContext {
 
   const Request& settings(const Batch& batch) const { return requests[batch.front().request_index]; }
   // The picture's number among those of its request that are kept: 0 .. count - 1.
-  int picture_index(const Job& job) const { return job.index / requests[job.request_index].best_of; }
+  int picture_index(const PictureJob& job) const { return job.index / requests[job.request_index].best_of; }
 };
 
 // An engine at work on one run. What the run alone needs lives as long.

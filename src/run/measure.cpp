@@ -25,7 +25,7 @@ struct Convolution {
 };
 
 constexpr double kSeconds = 0.2;  // for each shape
-constexpr int kFewestCalls = 3;
+constexpr int kMinCalls = 3;
 
 Tensor random(std::vector<std::int64_t> sizes, const Compute& compute) {
   return at::rand(sizes, at::TensorOptions(compute.device).dtype(at::kFloat)).sub_(0.5).to(compute.dtype);
@@ -37,7 +37,7 @@ double best_gflops(const Compute& compute, double flop, const std::function<void
   synchronize(compute);
   double best = std::numeric_limits<double>::infinity();
   const Stopwatch whole;
-  for (int calls = 0; calls < kFewestCalls || whole.seconds() < kSeconds; ++calls) {
+  for (int calls = 0; calls < kMinCalls || whole.seconds() < kSeconds; ++calls) {
     const Stopwatch stopwatch;
     call();
     synchronize(compute);

@@ -12,18 +12,17 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostPixels = 16384;                // a side; beyond it is a slip of the finger
+constexpr int kMaxPixels = 16384;                 // a side; beyond it is a slip of the finger
 constexpr std::size_t kMaxPromptBytes = 100'000;  // 77 tokens are some 400
 constexpr std::size_t kMaxSteeredWords = 100;
 
 int checked_size(const char* name, int pixels, int multiple) {
-  if (pixels < multiple || pixels > kMostPixels || pixels % multiple != 0) {
+  if (pixels < multiple || pixels > kMaxPixels || pixels % multiple != 0) {
     const int lower = std::max(pixels / multiple * multiple, multiple);
-    const std::string nearest = pixels > multiple && pixels < kMostPixels
+    const std::string nearest = pixels > multiple && pixels < kMaxPixels
                                     ? concat("; nearest: ", lower, " and ", lower + multiple)
                                     : "";
-    fail_request(name, " ", pixels, ": expected a multiple of ", multiple, ", at most ", kMostPixels,
-                 nearest);
+    fail_request(name, " ", pixels, ": expected a multiple of ", multiple, ", at most ", kMaxPixels, nearest);
   }
   return pixels;
 }
@@ -199,10 +198,10 @@ Request complete_request(const Request& request, const Model& model) {
   const Sampler& sampler = find_sampler(*complete.sampler);
   overridden(model.scheduler, overrides_of(complete));  // refuses unknown names
   require_used(sampler, overrides_of(complete));
-  if (complete.count < 1 || complete.count > kMostPictures)
-    fail_request("count ", complete.count, ": expected 1 to ", kMostPictures);
-  if (complete.best_of < 1 || complete.best_of > kMostPictures / complete.count)
-    fail_request("best-of ", complete.best_of, ": expected 1 to ", kMostPictures / complete.count);
+  if (complete.count < 1 || complete.count > kMaxPictures)
+    fail_request("count ", complete.count, ": expected 1 to ", kMaxPictures);
+  if (complete.best_of < 1 || complete.best_of > kMaxPictures / complete.count)
+    fail_request("best-of ", complete.best_of, ": expected 1 to ", kMaxPictures / complete.count);
   check_words(complete);
   check_clip_skip(complete, model);
   plan_of(complete, model);  // too many or too few steps are refused here

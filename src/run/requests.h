@@ -22,6 +22,6 @@ enum class Part { kWhole, kUntilRefiner, kRefiner };
 SamplingPlan plan_of(const Request& complete, const Model& model, Part part = Part::kWhole);
 
 // How many pictures a request, or a run, may ask for.
-inline constexpr int kMostPictures = 1'000'000;
+inline constexpr int kMaxPictures = 1'000'000;
 
 }  // namespace sdgen

@@ -22,9 +22,9 @@ std::uint64_t bytes_of_ranker(const Ranker* ranker, const std::vector<Request>& 
 void check_total(const std::vector<Request>& requests) {
   std::int64_t total = 0;
   for (const Request& request : requests) total += std::int64_t{request.count} * request.best_of;
-  if (total > kMostPictures)
+  if (total > kMaxPictures)
     fail_request("a run draws ", total, " pictures, those that --best-of chooses from too; expected at most ",
-                 kMostPictures);
+                 kMaxPictures);
 }
 
 }  // namespace
@@ -127,7 +127,7 @@ void Run::report(Picture picture) const {
   if (observer_.on_picture) observer_.on_picture(picture);
 }
 
-void Run::offer(const Job& job, Drawn drawn) {
+void Run::offer(const PictureJob& job, Drawn drawn) {
   const Request& request = requests_[job.request_index];
   std::optional<Picture> picture;
   if (!drawn.failure)
@@ -176,7 +176,7 @@ void Run::consider(Picture candidate, const std::string& prompt) {
   if (!best_ || *candidate.score > *best_->score) best_ = std::move(candidate);
 }
 
-void Run::report_failure(const Job& job, const Error& error) const {
+void Run::report_failure(const PictureJob& job, const Error& error) const {
   if (!observer_.on_failure) throw error;
   observer_.on_failure(job.request_index, context_.picture_index(job), error);
 }

@@ -36,11 +36,11 @@ class Run : private Teller {
   // One for each picture; failures where the batch fails and the run goes on.
   std::vector<Drawn> drawn_or_failed(Drawing& drawing, std::size_t index);
   // Reports the picture, or keeps it until all that it is chosen from are there.
-  void offer(const Job& job, Drawn drawn);
+  void offer(const PictureJob& job, Drawn drawn);
   void consider(Picture candidate, const std::string& prompt);
   void report_best();
   void report(Picture picture) const;
-  void report_failure(const Job& job, const Error& error) const;
+  void report_failure(const PictureJob& job, const Error& error) const;
 
   Engine& engine_;
   Ranker* ranker_;

@@ -43,10 +43,10 @@ Tensor masked_channels(const EncodedPicture& picture, NoiseSource& noise, const 
   return at::cat({picture.mask.expand({outside.size(0), -1, -1, -1}), outside}, 1);
 }
 
-// The picture to be changed, not scaled; unseen by the question that asks without it.
-Tensor picture_channels(const EncodedPicture& picture, std::int64_t rows, int questions) {
+// The picture to be changed, not scaled; unseen by the branch that asks without it.
+Tensor picture_channels(const EncodedPicture& picture, std::int64_t rows, int branches) {
   const Tensor seen = picture.whole.mean.expand({rows, -1, -1, -1});
-  return questions == 1 ? seen : at::cat({at::zeros_like(seen), seen, seen});
+  return branches == 1 ? seen : at::cat({at::zeros_like(seen), seen, seen});
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ EncodedPicture encode_start_picture(const EncodeSetting& setting, const StartPix
 }
 
 StartLatents start_latents(const EncodedPicture* picture, const Model& model, const Request& request,
-                           const SamplingPlan& plan, int questions, NoiseSource& noise) {
+                           const SamplingPlan& plan, int branches, NoiseSource& noise) {
   const std::int64_t scale = model.vae.pixels_per_latent();
   const std::vector<std::int64_t> shape = {model.vae.latent_channels, *request.height / scale,
                                            *request.width / scale};
@@ -81,7 +81,7 @@ StartLatents start_latents(const EncodedPicture* picture, const Model& model, co
   StartLatents start;
   if (!picture || input == ImageInput::kPicture) {
     start.x = noise.draw(shape) * plan.initial_noise_scale;
-    if (picture) start.channels = picture_channels(*picture, start.x.size(0), questions);
+    if (picture) start.channels = picture_channels(*picture, start.x.size(0), branches);
     return start;
   }
   const bool has_mask = picture->mask.defined();

@@ -56,9 +56,9 @@ struct StartLatents {
 };
 
 // Noise alone without a `picture`; else the picture as far as the plan's first step is from the noise, as
-// diffusers' pipelines for pictures and masks make it, which draw from `noise` in this order too. `questions`
+// diffusers' pipelines for pictures and masks make it, which draw from `noise` in this order too. `branches`
 // as in Conditioning.
 StartLatents start_latents(const EncodedPicture* picture, const Model& model, const Request& request,
-                           const SamplingPlan& plan, int questions, NoiseSource& noise);
+                           const SamplingPlan& plan, int branches, NoiseSource& noise);
 
 }  // namespace sdgen

@@ -101,7 +101,7 @@ std::vector<float> numbers(const Tensor& tensor) {
 Steering::Steering(const std::vector<SteeredRow>& rows, const Setting& setting, const RunOptions& options)
     : setting_(setting) {
   const auto count = static_cast<std::int64_t>(rows.size());
-  const std::int64_t first = (setting.questions - 1) * count;  // the rows without the words come first
+  const std::int64_t first = (setting.branches - 1) * count;  // the rows without the words come first
   const auto pictures = static_cast<std::int64_t>(setting.pictures);
   for (std::size_t row = rows.size() - setting.pictures; row < rows.size(); ++row)
     words_.push_back(rows[row].words);

@@ -27,12 +27,12 @@ struct SteeredRow {
 class Steering {
  public:
   // The last `pictures` of `rows` are recorded. `edit`: there are two rows, and the second is the first one
-  // changed. The network sees `questions` times the rows, with the words last. `tokens` is the text encoder's
+  // changed. The network sees `branches` times the rows, with the words last. `tokens` is the text encoder's
   // length; `patches` the number of latents, h * w.
   struct Setting {
     std::size_t pictures = 1;
     bool edit = false;
-    int questions = 1;
+    int branches = 1;
     std::int64_t tokens = 0;
     std::int64_t patches = 0;
     std::size_t first_step = 0;  // of the run's, by Step::index

@@ -11,8 +11,8 @@
 namespace sdgen {
 namespace {
 
-constexpr std::size_t kMostSettingsBytes = std::size_t{4} << 20;
-constexpr std::int64_t kMostMarkerBytes = 1 << 16;
+constexpr std::size_t kMaxSettingsBytes = std::size_t{4} << 20;
+constexpr std::int64_t kMaxMarkerBytes = 1 << 16;
 const std::string kMarker = ".comfy_quant";
 
 struct Ending {
@@ -63,9 +63,8 @@ void check_format(const TensorInfo& info, const Json& settings) {
 void check_marker(const TensorSource& source, const std::string& key) {
   const TensorInfo& info = *source.find(key);
   const at::Tensor bytes =
-      info.dtype == at::kByte && info.shape.size() == 1 && info.shape[0] <= kMostMarkerBytes
-          ? source.read(key)
-          : at::Tensor();
+      info.dtype == at::kByte && info.shape.size() == 1 && info.shape[0] <= kMaxMarkerBytes ? source.read(key)
+                                                                                            : at::Tensor();
   if (!bytes.defined()) fail_quantized(info, "an unknown format (comfy_quant)");
   const std::string text(static_cast<const char*>(bytes.const_data_ptr()),
                          static_cast<std::size_t>(bytes.numel()));
@@ -81,8 +80,8 @@ void check_metadata(const TensorSource& source) {
   const auto found = metadata.find(kQuantizedMetadata);
   if (found == metadata.end()) return;
   const std::string where = concat(source.describe(), ": metadata '", kQuantizedMetadata, "'");
-  if (found->second.size() > kMostSettingsBytes)
-    fail_input(where, ": more than ", kMostSettingsBytes, " bytes");
+  if (found->second.size() > kMaxSettingsBytes)
+    fail_input(where, ": more than ", kMaxSettingsBytes, " bytes");
   const Json json = parse_json(found->second, where);
   const auto layers = json.is_object() ? json.find("layers") : json.end();
   if (!json.is_object() || layers == json.end() || !layers->is_object()) return;

@@ -34,11 +34,11 @@ TEST(JsonFile, DeepNestingAndNumbersOutOfRangeAreRefused) {
 TEST(JsonFile, MoreValuesThanAnyModelHasAreRefused) {
   for (const std::string value : {"1", "[]", "{}", "\"\""}) {
     std::string text = "[" + value;
-    for (std::size_t i = 1; i <= kMostJsonValues; ++i) text += "," + value;
+    for (std::size_t i = 1; i <= kMaxJsonValues; ++i) text += "," + value;
     EXPECT_EQ(refusal(text + "]"), "x.json: its JSON has too many values (limit 4000000)");
   }
   std::string commas = "[\"";
-  commas.append(2 * kMostJsonValues, ',');
+  commas.append(2 * kMaxJsonValues, ',');
   EXPECT_EQ(refusal(commas.append("\"]")), "") << "those in strings do not count";
 }
 

@@ -174,8 +174,8 @@ TEST(DeviceGroupNorm, StableDiffusionsChannelsFit) {
     call.groups = 32;
     call.positions = 4096;
     device::share_out(call);
-    EXPECT_LE(call.threads(), device::kMostThreads);
-    EXPECT_GE(call.threads(), device::kMostThreads / 2) << channels;
+    EXPECT_LE(call.threads(), device::kMaxThreads);
+    EXPECT_GE(call.threads(), device::kMaxThreads / 2) << channels;
     EXPECT_EQ(call.tiles() * call.groups_per_block, 32);
     EXPECT_LE(call.chunks, 128);
     EXPECT_GE(call.chunks * call.positions_per_chunk, call.positions);

@@ -16,7 +16,7 @@
 namespace sdgen::fuzz {
 namespace {
 
-constexpr std::int64_t kMostPixels = 4'000'000;  // larger pictures are right, and slow
+constexpr std::int64_t kMaxPixels = 4'000'000;  // larger pictures are right, and slow
 
 using Decode = Image (*)(const std::vector<std::uint8_t>& bytes, const std::string& file, bool with_pixels);
 
@@ -31,7 +31,7 @@ void decode(Decode decode_picture, std::string_view text, Notes notes = nullptr)
   const std::vector<std::uint8_t> bytes(text.begin(), text.end());
   if (notes) parse_notes(notes(bytes));
   const Image size = decode_picture(bytes, "x", false);
-  if (std::int64_t{size.width} * size.height < kMostPixels) decode_picture(bytes, "x", true);
+  if (std::int64_t{size.width} * size.height < kMaxPixels) decode_picture(bytes, "x", true);
 }
 
 void parse_png(std::string_view bytes) {

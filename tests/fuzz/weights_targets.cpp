@@ -14,13 +14,13 @@
 namespace sdgen::fuzz {
 namespace {
 
-constexpr std::size_t kMostTensors = 50;
-constexpr std::int64_t kMostNumbers = 1'000'000;
+constexpr std::size_t kMaxTensors = 50;
+constexpr std::int64_t kMaxNumbers = 1'000'000;
 
 bool is_small(const TensorInfo& info) {
   std::int64_t numbers = 1;
   for (const std::int64_t size : info.shape)
-    if (__builtin_mul_overflow(numbers, size, &numbers) || numbers > kMostNumbers) return false;
+    if (__builtin_mul_overflow(numbers, size, &numbers) || numbers > kMaxNumbers) return false;
   return true;
 }
 
@@ -29,7 +29,7 @@ void read_all(const TensorSource& source) {
   source.metadata();
   std::size_t read = 0;
   for (const std::string& key : source.keys()) {
-    if (++read > kMostTensors) return;
+    if (++read > kMaxTensors) return;
     if (is_small(*source.find(key))) source.read(key).clone();
   }
 }

@@ -54,7 +54,7 @@ class Stripes : public Engine {
         context.teller.step(*settings.steps, 0.001);
       }
       std::vector<Drawn> pictures;
-      for (const Job& job : context.batches[batch])
+      for (const PictureJob& job : context.batches[batch])
         pictures.push_back({.image = drawn(job.seed, *settings.width, *settings.height), .seconds = 0.001});
       return pictures;
     }

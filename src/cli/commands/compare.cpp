@@ -30,8 +30,8 @@ constexpr Figure kFigures[] = {{"load", "/stages/load/median_s", true},
 constexpr const char* kSettings[] = {"model",  "device",     "dtype", "quantize", "threads",       "width",
                                      "height", "batch_size", "steps", "sampler",  "guidance_scale"};
 
-constexpr std::size_t kMostBytes = std::size_t{64} << 20;
-constexpr std::size_t kMostValues = 1'000'000;
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxValues = 1'000'000;
 constexpr std::size_t kLongestValue = 100;
 
 [[noreturn]] void refuse_input(const std::string& message) {
@@ -42,11 +42,11 @@ std::string content_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text;
   char part[1 << 16];
-  while (file && text.size() <= kMostBytes) {
+  while (file && text.size() <= kMaxBytes) {
     file.read(part, sizeof part);
     text.append(part, static_cast<std::size_t>(file.gcount()));
   }
-  if (!file.eof() && text.size() > kMostBytes)
+  if (!file.eof() && text.size() > kMaxBytes)
     refuse_input(path + ": is too large to be the output of sd-gen bench --json");
   if (!file.eof()) refuse_input(path + ": cannot be read; --compare takes what sd-gen bench --json printed");
   return text;
@@ -90,7 +90,7 @@ std::optional<double> Comparison::ratio(const std::string& name) const {
 
 std::vector<BenchObject> read_results(const std::string& path) {
   const std::string text = content_of(path);
-  const std::string excess = json_excess(text, kMostValues);
+  const std::string excess = json_excess(text, kMaxValues);
   if (!excess.empty()) refuse_input(path + ": its JSON " + excess);
   BenchObject whole = BenchObject::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!whole.is_discarded()) {

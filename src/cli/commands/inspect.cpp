@@ -15,7 +15,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::size_t kLongestValue = 300, kMostShown = 8;
+constexpr std::size_t kLongestValue = 300, kMaxShown = 8;
 
 std::string size_text(std::uint64_t bytes) {
   const auto number = static_cast<double>(bytes);
@@ -91,8 +91,8 @@ std::string pairs_text(const std::vector<std::pair<std::string, std::string>>& p
 std::string list_text(const std::string& title, const std::vector<std::string>& names) {
   if (names.empty()) return "";
   std::string text = title + " (" + std::to_string(names.size()) + "):";
-  for (std::size_t i = 0; i < std::min(names.size(), kMostShown); ++i) text += " " + one_line(names[i]);
-  return text + (names.size() > kMostShown ? " ...\n" : "\n");
+  for (std::size_t i = 0; i < std::min(names.size(), kMaxShown); ++i) text += " " + one_line(names[i]);
+  return text + (names.size() > kMaxShown ? " ...\n" : "\n");
 }
 
 }  // namespace

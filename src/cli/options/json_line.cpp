@@ -12,10 +12,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMostValues = 10'000;  // of one request: it has some fifty fields, its lists are short
+constexpr std::size_t kMaxValues = 10'000;  // of one request: it has some fifty fields, its lists are short
 
 json parse_object(std::string_view text, const PromptLine& line) {
-  if (const std::string excess = json_excess(text, kMostValues); !excess.empty())
+  if (const std::string excess = json_excess(text, kMaxValues); !excess.empty())
     throw LineError{line.line, 1, "its JSON " + excess};
   json object;
   try {

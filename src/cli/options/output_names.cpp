@@ -21,9 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostNameBytes =
+constexpr std::size_t kMaxNameBytes =
     240;  // of the 255 that file systems take, less a temporary file's ending
-constexpr std::size_t kMostPictures = 1'000'000;
+constexpr std::size_t kMaxPictures = 1'000'000;
 const char kInFolder[] = "{index}-{seed}.png";
 
 bool is_existing_folder(const std::string& output) {
@@ -72,7 +72,7 @@ fs::path identity(const fs::path& path) {
 std::size_t total_pictures(const std::vector<Job>& jobs) {
   std::size_t total = 0;
   for (const Job& job : jobs) total += static_cast<std::size_t>(job.count);
-  if (total > kMostPictures)
+  if (total > kMaxPictures)
     refuse("a run of " + std::to_string(total) + " pictures; at most 1000000 at a time");
   return total;
 }
@@ -131,7 +131,7 @@ void require_free(const fs::path& path, bool overwrite, const std::string& flag)
   if (status.type() == fs::file_type::directory) refuse("output " + path.string() + " is a folder");
   if (fs::exists(status) && !overwrite)
     refuse("output " + path.string() + " exists already; use --overwrite or another " + flag);
-  if (path.filename().string().size() > kMostNameBytes)
+  if (path.filename().string().size() > kMaxNameBytes)
     refuse("output name of more than 240 bytes: " + path.filename().string());
 }
 

@@ -12,7 +12,7 @@
 namespace sdgen::cli {
 namespace {
 
-constexpr std::size_t kMostPartBytes = 100;
+constexpr std::size_t kMaxPartBytes = 100;
 
 struct OutputField {
   std::string_view name;
@@ -110,7 +110,7 @@ std::string file_name_part(std::string_view text) {
       part += '-';
   }
   part.erase(0, std::min(part.find_first_not_of(".-"), part.size()));
-  part = std::string(utf8_prefix(part, kMostPartBytes));
+  part = std::string(utf8_prefix(part, kMaxPartBytes));
   while (!part.empty() && (part.back() == '.' || part.back() == '-')) part.pop_back();
   return part.empty() ? "untitled" : part;
 }

@@ -18,7 +18,7 @@ using Names = std::vector<std::string>;
 
 // Past these a number is a slip of the finger.
 constexpr int kMaxDevice = 127, kMaxBatch = 4096, kMaxSteps = 10'000, kMaxThreads = 1024, kMaxRuns = 100'000,
-              kMostQuality = 100;
+              kMaxQuality = 100;
 constexpr std::size_t kMaxFiles = 100;  // LoRAs, embeddings
 
 int within(int least, int most, const std::string& name, const std::string& text) {
@@ -129,7 +129,7 @@ constexpr std::array kOptions = {
     ProgramOption{"quality", "", kOutput, "N",
                   "of .jpg and .webp, 1 to 100; a .webp of 100 is without loss [90]", false,
                   [](Options& o, const std::string& n, const std::string& t) {
-                    o.quality = within(1, kMostQuality, n, t);
+                    o.quality = within(1, kMaxQuality, n, t);
                   }},
     ProgramOption{"json", "", kOutput, "", "print JSON on standard output, an object a line", false,
                   [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.json); }},

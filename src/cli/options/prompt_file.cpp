@@ -12,7 +12,7 @@
 namespace sdgen::cli {
 namespace {
 
-constexpr std::size_t kMostMessages = 10;
+constexpr std::size_t kMaxMessages = 10;
 constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxLines = 100'000;  // that are no comments: each is a request of a kilobyte
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -66,11 +66,11 @@ PromptFile parse_lines(const std::string& name, std::string_view text, const Job
 PromptFileError::PromptFileError(const std::string& file, std::vector<LineError> errors)
     : Error(ErrorKind::kRequest, file + ": " + std::to_string(errors.size()) + " wrong lines") {
   std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
-  for (std::size_t i = 0; i < std::min(errors.size(), kMostMessages); ++i)
+  for (std::size_t i = 0; i < std::min(errors.size(), kMaxMessages); ++i)
     messages_.push_back(file + ":" + std::to_string(errors[i].line) + ":" + std::to_string(errors[i].column) +
                         ": " + errors[i].message);
-  if (errors.size() > kMostMessages)
-    messages_.push_back(file + ": " + std::to_string(errors.size() - kMostMessages) + " more wrong lines");
+  if (errors.size() > kMaxMessages)
+    messages_.push_back(file + ": " + std::to_string(errors.size() - kMaxMessages) + " more wrong lines");
 }
 
 PromptFile read_prompt_file(const std::string& path, const Job& defaults) {

@@ -58,12 +58,12 @@ void refuse_repeated(const std::vector<SweepAxis>& sweep) {
 
 // Each combination is a copy of all options.
 void refuse_too_many(const std::vector<SweepAxis>& sweep) {
-  constexpr std::size_t kMostCombinations = 10'000;
+  constexpr std::size_t kMaxCombinations = 10'000;
   std::size_t count = 1;
   for (const SweepAxis& axis : sweep) {
     count *= axis.values.size();
-    if (count > kMostCombinations)
-      refuse("--sweep: more than " + std::to_string(kMostCombinations) +
+    if (count > kMaxCombinations)
+      refuse("--sweep: more than " + std::to_string(kMaxCombinations) +
              " combinations of all values; sweep fewer at a time");
   }
 }

@@ -17,9 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Pictures are kept in memory for a sheet or a report.
-constexpr std::size_t kMostInReport = 100;
-constexpr std::size_t kMostThumbnails = 40;
-constexpr double kMostGridPixels = 1.5e8;
+constexpr std::size_t kMaxInReport = 100;
+constexpr std::size_t kMaxThumbnails = 40;
+constexpr double kMaxGridPixels = 1.5e8;
 
 bool is_a_picture(const RunPlan& plan, const fs::path& path) {
   const fs::path normal = fs::absolute(path).lexically_normal();
@@ -57,7 +57,7 @@ Picture for_report(const Picture& picture) {
 }
 
 std::vector<Preview> thinned(const std::vector<Preview>& previews) {
-  const std::size_t every = (previews.size() + kMostThumbnails - 1) / kMostThumbnails;
+  const std::size_t every = (previews.size() + kMaxThumbnails - 1) / kMaxThumbnails;
   std::vector<Preview> kept;
   for (std::size_t i = 0; i < previews.size(); i += every) kept.push_back(previews[i]);
   return kept;
@@ -226,17 +226,17 @@ void SideOutputs::check_grid() const {
   const double enlarged = std::max(1.0, 128 / widest);
   const double pixels =
       static_cast<double>(plan_.pictures()) * (enlarged * widest + 24) * (enlarged * highest + 48);
-  if (pixels > kMostGridPixels)
+  if (pixels > kMaxGridPixels)
     refuse("a sheet of all pictures would have " + std::to_string(static_cast<long>(pixels / 1e6)) +
-           " million pixels; it takes " + std::to_string(static_cast<long>(kMostGridPixels / 1e6)) +
+           " million pixels; it takes " + std::to_string(static_cast<long>(kMaxGridPixels / 1e6)) +
            " million");
   check_file(plan_, grid_path(), "--grid", options_.overwrite);
 }
 
 void SideOutputs::check_report() const {
   if (options_.report.empty()) return;
-  if (plan_.pictures() > kMostInReport)
-    refuse("--report holds at most " + std::to_string(kMostInReport) + " pictures, this run has " +
+  if (plan_.pictures() > kMaxInReport)
+    refuse("--report holds at most " + std::to_string(kMaxInReport) + " pictures, this run has " +
            std::to_string(plan_.pictures()));
   check_file(plan_, report_path(), "--report", options_.overwrite);
 }

@@ -6,7 +6,7 @@ namespace sdgen {
 namespace {
 
 constexpr std::int64_t kColours = 3;
-constexpr std::size_t kMostHintChannels = 8;
+constexpr std::size_t kMaxHintChannels = 8;
 
 void refuse_unsupported_controlnet(const Config& config) {
   const std::string file = config.path.string();
@@ -41,8 +41,8 @@ ControlNetConfig ControlNetConfig::read(const Config& config) {
   const std::string key = "conditioning_embedding_out_channels";
   controlnet.hint_channels = {16, 32, 96, 256};
   if (config.has(key)) controlnet.hint_channels = whole_numbers(config, key, kWidths);
-  if (controlnet.hint_channels.empty() || controlnet.hint_channels.size() > kMostHintChannels)
-    fail_input(config.path.string(), ": key '", key, "' must have 1 to ", kMostHintChannels, " values");
+  if (controlnet.hint_channels.empty() || controlnet.hint_channels.size() > kMaxHintChannels)
+    fail_input(config.path.string(), ": key '", key, "' must have 1 to ", kMaxHintChannels, " values");
   const auto order = config.value<std::string>("controlnet_conditioning_channel_order", "rgb");
   if (order != "rgb" && order != "bgr")
     fail_input(config.path.string(), ": controlnet_conditioning_channel_order '", order,

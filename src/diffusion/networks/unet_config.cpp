@@ -9,9 +9,9 @@ namespace {
 
 constexpr Range kLatents{1, 2048};   // a side
 constexpr Range kChannels{1, 1024};  // of latents
-constexpr std::size_t kMostBlocks = 16;
+constexpr std::size_t kMaxBlocks = 16;
 constexpr Range kLayers{1, 64};  // of a block
-constexpr std::int64_t kMostTransformerLayers = 256;
+constexpr std::int64_t kMaxTransformerLayers = 256;
 constexpr Range kKernels{1, 31};
 constexpr Range kPadding{0, 1};
 
@@ -98,8 +98,8 @@ bool is_older_than_0_9(const Config& config) {
 
 void read_block_types(const Config& config, bool has_way_up, UnetConfig& unet) {
   const std::size_t blocks = unet.block_out_channels.size();
-  if (blocks == 0 || blocks > kMostBlocks)
-    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMostBlocks, " values");
+  if (blocks == 0 || blocks > kMaxBlocks)
+    fail_input(config.path.string(), ": block_out_channels must have 1 to ", kMaxBlocks, " values");
   unet.down_block_types = config.at<std::vector<std::string>>("down_block_types");
   check_block_types(config, "down_block_types", unet.down_block_types, blocks,
                     {"CrossAttnDownBlock2D", "DownBlock2D"});
@@ -140,7 +140,7 @@ std::vector<std::int64_t> transformer_layers(const Config& config, const std::st
   } catch (const Json::exception&) {
     depths.clear();
   }
-  const auto usable = [](std::int64_t depth) { return depth >= 0 && depth <= kMostTransformerLayers; };
+  const auto usable = [](std::int64_t depth) { return depth >= 0 && depth <= kMaxTransformerLayers; };
   if (static_cast<std::int64_t>(depths.size()) < layers || !std::all_of(depths.begin(), depths.end(), usable))
     fail_input(config.path.string(), ": key '", key, "': ", shown(entry), " is neither a depth nor ", layers,
                " of them");

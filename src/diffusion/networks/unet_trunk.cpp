@@ -105,8 +105,8 @@ Tensor UnetTrunk::time_embedding(const Tensor& timesteps, const UnetText& text, 
 }
 
 Tensor UnetTrunk::added_embedding(const AddedConditions& added, at::ScalarType dtype) const {
-  const std::int64_t rows = added.numbers.size(0);
-  const Tensor numbers = timestep_embedding(added.numbers.flatten(), config_.addition_time_embed_dim,
+  const std::int64_t rows = added.time_ids.size(0);
+  const Tensor numbers = timestep_embedding(added.time_ids.flatten(), config_.addition_time_embed_dim,
                                             config_.flip_sin_to_cos, config_.freq_shift)
                              .reshape({rows, -1});
   const Tensor all = at::cat({added.pooled.to(dtype), numbers.to(dtype)}, -1);

@@ -8,7 +8,7 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostThreads = 4;
+constexpr int kMaxThreads = 4;
 
 // EXIF's number of a turn by `angle` quarters against the clock, then a mirror: none, top to bottom, or left
 // to right (ISO 23008-12, 6.5.10 and 6.5.12).
@@ -49,7 +49,7 @@ std::string read(const std::vector<std::uint8_t>& bytes, bool with_pixels, AvifP
   const std::unique_ptr<avifDecoder, decltype(&avifDecoderDestroy)> decoder(avifDecoderCreate(),
                                                                             avifDecoderDestroy);
   if (!decoder) return "out of memory";
-  decoder->maxThreads = kMostThreads;
+  decoder->maxThreads = kMaxThreads;
   // What browsers and Pillow overlook as well.
   decoder->strictFlags &= ~static_cast<avifStrictFlags>(AVIF_STRICT_CLAP_VALID | AVIF_STRICT_PIXI_REQUIRED);
   avifResult result = avifDecoderSetIOMemory(decoder.get(), bytes.data(), bytes.size());

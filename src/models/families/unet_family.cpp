@@ -40,7 +40,7 @@ void warn_of_others(const Config& index, const Family& family, Model& model) {
 }
 
 // Numbers told beside the words; -1 where widths do not fit together.
-std::int64_t added_numbers_of(const UnetConfig& unet, const ClipTextConfig& pooling) {
+std::int64_t time_id_count_of(const UnetConfig& unet, const ClipTextConfig& pooling) {
   if (unet.added_width == 0) return 0;
   const std::int64_t numbers = unet.added_width - pooling.projection_dim;
   return numbers % unet.addition_time_embed_dim == 0 ? numbers / unet.addition_time_embed_dim : -1;
@@ -57,7 +57,7 @@ void check_texts(const Model& model, const UnetConfig& unet, const std::string& 
   if (pools != (unet.added_width > 0))
     fail_input(unet_file, ": key 'addition_embed_type' ", pools ? "is missing" : "is not expected", "; a ",
                model.family, pools ? " has text_time there" : " has none");
-  if (pools && model.added_numbers != 5 && model.added_numbers != 6)
+  if (pools && model.time_id_count != 5 && model.time_id_count != 6)
     fail_input(unet_file, ": projection_class_embeddings_input_dim ", unet.added_width,
                " contradicts the text encoder's projection_dim ", model.texts.back().config.projection_dim,
                " and addition_time_embed_dim ", unet.addition_time_embed_dim);
@@ -102,7 +102,7 @@ void open_unet_family(const Family& family, Model& model, AdjustConfigs adjust) 
     model.scheduler.class_name = component_class(source.index(), "scheduler");  // as diffusers reads it
   if (adjust) adjust(model.scheduler, unet);
   const std::string unet_file = source.config("unet").path.string();
-  model.added_numbers = added_numbers_of(unet, model.texts.back().config);
+  model.time_id_count = time_id_count_of(unet, model.texts.back().config);
   check_texts(model, unet, unet_file);
   model.image_input = image_input_of(unet, model.vae, unet_file);
   model.denoiser = "unet";

@@ -11,7 +11,7 @@
 namespace sdgen {
 namespace {
 
-constexpr std::int64_t kMostWeights = 1 << 19;
+constexpr std::int64_t kMaxWeights = 1 << 19;
 constexpr std::int64_t kRows =
     32;  // of one multiplication: few, so that small inputs are work for all threads
 constexpr std::int64_t kOutputs = 64;
@@ -66,7 +66,7 @@ Tensor multiply(const Tensor& x, const Tensor& packed, std::int64_t out, const T
 }  // namespace
 
 bool block_linear_fits(const Tensor& weight) {
-  return brgemm_runs_on(weight) && weight.numel() <= kMostWeights && weight.size(1) % 2 == 0 &&
+  return brgemm_runs_on(weight) && weight.numel() <= kMaxWeights && weight.size(1) % 2 == 0 &&
          weight.size(1) > 0;
 }
 

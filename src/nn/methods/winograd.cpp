@@ -15,7 +15,7 @@ namespace {
 
 using namespace winograd;
 
-constexpr std::int64_t kFewestChannels = 48;  // with fewer, transforming tiles costs more than it saves
+constexpr std::int64_t kMinChannels = 48;  // with fewer, transforming tiles costs more than it saves
 constexpr std::int64_t kTransformed =
     4 << 20;  // numbers transformed before they are used: they stay in the cache
 
@@ -221,7 +221,7 @@ Tensor convolve(const Tensor& x, const Weight& weight, const Tensor& bias, const
 
 bool winograd_fits(const Tensor& weight) {
   return brgemm_runs_on(weight) && weight.size(2) == 3 && weight.size(3) == 3 &&
-         weight.size(0) >= kFewestChannels && weight.size(1) >= kFewestChannels && weight.size(1) % 2 == 0;
+         weight.size(0) >= kMinChannels && weight.size(1) >= kMinChannels && weight.size(1) % 2 == 0;
 }
 
 Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added) {

@@ -11,15 +11,15 @@
 namespace sdgen {
 namespace {
 
-constexpr std::size_t kMostTokens = 1'000'000, kMostMerges = 1'000'000;  // CLIP has 49,408 and 48,894
-constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;       // CLIP's has half a megabyte
+constexpr std::size_t kMaxTokens = 1'000'000, kMaxMerges = 1'000'000;  // CLIP has 49,408 and 48,894
+constexpr std::uint64_t kMaxMergesBytes = std::uint64_t{64} << 20;     // CLIP's has half a megabyte
 
 void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, const std::string& key,
                      BpeTables& tables) {
   if (!vocabulary.is_object()) fail_input(path.string(), ": ", key, ": expected an object of token: id");
   if (vocabulary.empty()) fail_input(path.string(), ": ", key, ": the vocabulary is empty");
-  if (vocabulary.size() > kMostTokens)
-    fail_input(path.string(), ": ", key, ": ", vocabulary.size(), " tokens are too many (limit ", kMostTokens,
+  if (vocabulary.size() > kMaxTokens)
+    fail_input(path.string(), ": ", key, ": ", vocabulary.size(), " tokens are too many (limit ", kMaxTokens,
                ")");
   std::unordered_map<int, std::string> owners;
   for (const auto& [token, value] : vocabulary.items()) {
@@ -37,8 +37,8 @@ void read_vocabulary(const std::filesystem::path& path, const Json& vocabulary, 
 }
 
 void require_room(const BpeTables& tables) {
-  if (tables.merges.size() == kMostMerges)
-    fail_input(tables.merges_path.string(), ": more than ", kMostMerges, " merges (the limit)");
+  if (tables.merges.size() == kMaxMerges)
+    fail_input(tables.merges_path.string(), ": more than ", kMaxMerges, " merges (the limit)");
 }
 
 // Both halves of "a b".

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
 // libsentencepiece's trie calls itself once a byte of a piece.
-constexpr std::size_t kLongestPiece = 1000, kMostPieces = 1'000'000;
+constexpr std::size_t kLongestPiece = 1000, kMaxPieces = 1'000'000;
 
 // Field numbers of sentencepiece_model.proto.
 constexpr std::uint64_t kPieces = 1, kNormalizer = 3, kDenormalizer = 5;
@@ -121,8 +121,8 @@ std::size_t check_file(const std::filesystem::path& path, std::string_view bytes
   for (Field field; reader.next(field);) {
     if (field.field == kPieces) check_piece(path, field.bytes, pieces);
     if (field.field == kNormalizer || field.field == kDenormalizer) check_normalizer(path, field.bytes);
-    if (pieces.size() > kMostPieces)
-      fail_input(path.string(), ": more than ", kMostPieces, " pieces (the limit)");
+    if (pieces.size() > kMaxPieces)
+      fail_input(path.string(), ": more than ", kMaxPieces, " pieces (the limit)");
   }
   if (pieces.empty()) fail_input(path.string(), ": not a SentencePiece model: it has no pieces");
   return pieces.size();

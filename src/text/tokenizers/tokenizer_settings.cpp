@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
 
-constexpr std::size_t kMostTokens = 100'000, kLongestToken = 1000;  // added ones; bytes
+constexpr std::size_t kMaxTokens = 100'000, kLongestToken = 1000;  // added ones; bytes
 
 int checked_id(const std::filesystem::path& path, const std::string& key, const Json& value) {
   const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
@@ -176,9 +176,9 @@ void collect_added(const Sources& sources, std::vector<AddedToken> listed, Token
     if (token.content.size() > kLongestToken)
       fail_input(settings.added_path.string(), ": added token ", quoted_token(token.content), " has ",
                  token.content.size(), " bytes (limit ", kLongestToken, ")");
-  if (settings.added.size() > kMostTokens)
-    fail_input(settings.added_path.string(), ": ", settings.added.size(), " added tokens (limit ",
-               kMostTokens, ")");
+  if (settings.added.size() > kMaxTokens)
+    fail_input(settings.added_path.string(), ": ", settings.added.size(), " added tokens (limit ", kMaxTokens,
+               ")");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kMostVectors = 1024;  // a text has 77 tokens
+constexpr std::int64_t kMaxVectors = 1024;  // a text has 77 tokens
 const std::string kLearned = "string_to_param.";
 
 fs::path file_of(const fs::path& path) {
@@ -31,7 +31,7 @@ EmbeddingVectors read_vectors(const TensorSource& source, const std::string& key
   const TensorInfo& info = *source.find(key);
   const bool is_table = info.shape.size() == 1 || info.shape.size() == 2;
   if (!is_table || info.shape.front() < 1 || info.shape.back() < 1 ||
-      (info.shape.size() == 2 && info.shape[0] > kMostVectors))
+      (info.shape.size() == 2 && info.shape[0] > kMaxVectors))
     fail_input(info.file, ": tensor '", key, "': expected a vector or a few of them [n, D], found ",
                shape_text(info.shape));
   Tensor vectors = source.read(key).to(at::kFloat).reshape({-1, info.shape.back()}).clone();

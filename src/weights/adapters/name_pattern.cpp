@@ -10,8 +10,8 @@
 namespace sdgen {
 namespace {
 
-constexpr std::size_t kLongestPattern = 10'000, kMostInstructions = 5'000;
-constexpr int kMostNesting = 50, kMostRepeats = 1000;
+constexpr std::size_t kLongestPattern = 10'000, kMaxInstructions = 5'000;
+constexpr int kMaxNesting = 50, kMaxRepeats = 1000;
 
 bool is_word(char byte) {
   return std::isalnum(static_cast<unsigned char>(byte)) || byte == '_';
@@ -54,14 +54,14 @@ class PatternParser {
   }
 
   void append(Program& program, const Program& more) const {
-    if (program.size() + more.size() > kMostInstructions) fail("is too large");
+    if (program.size() + more.size() > kMaxInstructions) fail("is too large");
     program.insert(program.end(), more.begin(), more.end());
   }
 
   static Instruction jump(Op op, std::size_t distance) { return {op, static_cast<std::int64_t>(distance)}; }
 
   Program alternatives(int nesting) {
-    if (nesting > kMostNesting) fail("is nested too deeply");
+    if (nesting > kMaxNesting) fail("is nested too deeply");
     Program program = sequence(nesting);
     while (take("|")) {
       const Program other = sequence(nesting);
@@ -116,7 +116,7 @@ class PatternParser {
     if (!take("}") || (first < 0 && !has_comma)) return at_ = before, false;  // a brace by itself
     least = std::max(0, first);
     most = second;
-    if (least > kMostRepeats || most > kMostRepeats) fail("repeats too often");
+    if (least > kMaxRepeats || most > kMaxRepeats) fail("repeats too often");
     if (most >= 0 && most < least) fail("repeats at least more than at most");
     return true;
   }
@@ -125,7 +125,7 @@ class PatternParser {
   int number() {
     int value = -1;
     while (!is_over() && std::isdigit(static_cast<unsigned char>(text_[at_])))
-      value = std::min(kMostRepeats + 1, std::max(0, value) * 10 + (text_[at_++] - '0'));
+      value = std::min(kMaxRepeats + 1, std::max(0, value) * 10 + (text_[at_++] - '0'));
     return value;
   }
 
@@ -284,11 +284,11 @@ bool NamePattern::run(std::size_t from, const std::vector<std::size_t>& starts, 
   using Op = Instruction::Op;
   const std::size_t places = name.size() + 1;
   steps += program_.size() * places / 64;
-  if (steps > kMostPatternSteps) return false;
+  if (steps > kMaxPatternSteps) return false;
   std::vector<bool> done(program_.size() * places);
   std::vector<std::pair<std::size_t, std::size_t>> left;  // instruction, place
   for (const std::size_t start : starts) left.emplace_back(from, start);
-  while (!left.empty() && steps <= kMostPatternSteps) {
+  while (!left.empty() && steps <= kMaxPatternSteps) {
     const auto [index, at] = left.back();
     left.pop_back();
     if (done[index * places + at]) continue;

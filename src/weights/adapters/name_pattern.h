@@ -12,7 +12,7 @@
 namespace sdgen {
 
 // Of all matches for a file: a second or so. Models have some thousand layers, files some thousand patterns.
-inline constexpr std::uint64_t kMostPatternSteps = 200'000'000;
+inline constexpr std::uint64_t kMaxPatternSteps = 200'000'000;
 
 class NamePattern {
  public:
@@ -25,7 +25,7 @@ class NamePattern {
   std::size_t instructions() const { return program_.size(); }
 
   // PEFT's rule: re.match(rf"(.*\.)?({pattern})$", name). What it costs is added to `steps`; where these pass
-  // kMostPatternSteps the answer is of no use.
+  // kMaxPatternSteps the answer is of no use.
   bool matches_end_of(std::string_view name, std::uint64_t& steps) const;
 
  private:

@@ -10,9 +10,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostBytes = std::size_t{4} << 20, kMostPatterns = 10'000,
-                      kMostOfPatterns = 1'000'000;  // of all patterns
-constexpr double kDefaultAlpha = 8.0;               // LoraConfig's, where settings leave lora_alpha out
+constexpr std::size_t kMaxBytes = std::size_t{4} << 20, kMaxPatterns = 10'000,
+                      kMaxOfPatterns = 1'000'000;  // of all patterns
+constexpr double kDefaultAlpha = 8.0;              // LoraConfig's, where settings leave lora_alpha out
 
 // As PEFT knows a layer: without what a file's keys begin with.
 std::string layer_of(const std::string& module) {
@@ -32,7 +32,7 @@ PeftSettings::PeftSettings(const LoraFile& file) {
   const fs::path path = file.path, config = path.parent_path() / "adapter_config.json";
   if (path.stem() == "adapter_model" && is_there(config)) {
     where_ = config.string();
-    text_ = read_input(config, kMostBytes, "a JSON file");
+    text_ = read_input(config, kMaxBytes, "a JSON file");
     is_of_all_ = true;
   } else {
     const Metadata metadata = file.tensors->metadata();
@@ -40,7 +40,7 @@ PeftSettings::PeftSettings(const LoraFile& file) {
     if (found == metadata.end()) return;
     where_ = concat(file.path, ": metadata 'lora_adapter_metadata'");
     text_ = found->second;
-    if (text_.size() > kMostBytes) fail_input(where_, ": ", text_.size(), " bytes (limit ", kMostBytes, ")");
+    if (text_.size() > kMaxBytes) fail_input(where_, ": ", text_.size(), " bytes (limit ", kMaxBytes, ")");
   }
   json_ = parse_json(text_, where_);
   if (!json_.is_object()) fail_input(where_, ": expected a JSON object; the file is damaged");
@@ -80,14 +80,14 @@ PeftSettings::Component PeftSettings::read(const std::string& component) const {
   settings.over_root = member("use_rslora") == Json(true);
   if (!patterns.is_object()) return settings;
   const std::string key = prefix + "alpha_pattern";
-  if (patterns.size() > kMostPatterns)
-    fail_input(where_, ": key '", key, "': ", patterns.size(), " patterns (limit ", kMostPatterns, ")");
+  if (patterns.size() > kMaxPatterns)
+    fail_input(where_, ": key '", key, "': ", patterns.size(), " patterns (limit ", kMaxPatterns, ")");
   std::size_t instructions = 0;
   for (const std::string& pattern : in_order(key, patterns)) {
     settings.patterns.emplace_back(NamePattern(pattern, concat(where_, ": key '", key, "'")),
                                    finite(where_, pattern, patterns.at(pattern)));
     instructions += settings.patterns.back().first.instructions();
-    if (instructions > kMostOfPatterns) fail_input(where_, ": key '", key, "': its patterns are too large");
+    if (instructions > kMaxOfPatterns) fail_input(where_, ": key '", key, "': its patterns are too large");
   }
   return settings;
 }
@@ -95,7 +95,7 @@ PeftSettings::Component PeftSettings::read(const std::string& component) const {
 double PeftSettings::alpha_of(const Component& component, const std::string& layer) {
   for (const auto& [pattern, alpha] : component.patterns) {
     const bool matches = pattern.matches_end_of(layer, steps_);
-    if (steps_ > kMostPatternSteps)
+    if (steps_ > kMaxPatternSteps)
       fail_input(where_,
                  ": its patterns take too long to match; name the layers in 'alpha_pattern' more plainly");
     if (matches) return alpha;

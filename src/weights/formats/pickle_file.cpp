@@ -10,10 +10,10 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr int kMostNesting = 8, kMostUnwrapped = 8;
-constexpr std::size_t kMostEntries = 200'000, kMostMetadata = 1000, kLongestText = 10'000;
+constexpr int kMaxNesting = 8, kMaxUnwrapped = 8;
+constexpr std::size_t kMaxEntries = 200'000, kMaxMetadata = 1000, kLongestText = 10'000;
 // A tensor's whole name, and all names together: some thousand of a hundred bytes each are usual.
-constexpr std::size_t kLongestName = 1000, kMostNameBytes = std::size_t{32} << 20;
+constexpr std::size_t kLongestName = 1000, kMaxNameBytes = std::size_t{32} << 20;
 
 class PickleFile : public TensorSource {
  public:
@@ -31,7 +31,7 @@ class PickleFile : public TensorSource {
                  ": its numbers are in big-endian order; save it again on an ordinary machine");
     const Pickle pickle(*archive_.find(name), archive_.path());
     const PickleValue* root = &pickle.root();
-    for (int i = 0; i < kMostUnwrapped && root->at("state_dict"); ++i) {
+    for (int i = 0; i < kMaxUnwrapped && root->at("state_dict"); ++i) {
       add_metadata(*root);
       root = root->at("state_dict");
     }
@@ -86,12 +86,12 @@ class PickleFile : public TensorSource {
 
  private:
   void count_entry() {
-    if (++entries_ > kMostEntries)
-      fail_input(archive_.path(), ": not a sound checkpoint: more than ", kMostEntries, " entries");
+    if (++entries_ > kMaxEntries)
+      fail_input(archive_.path(), ": not a sound checkpoint: more than ", kMaxEntries, " entries");
   }
 
   void add_metadata(const PickleValue& dict) {
-    for (std::size_t i = 0; i + 1 < dict.items.size() && metadata_.size() < kMostMetadata; i += 2) {
+    for (std::size_t i = 0; i + 1 < dict.items.size() && metadata_.size() < kMaxMetadata; i += 2) {
       count_entry();
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
       if (!key.is(Kind::kText) || key.text.size() > kLongestText || value.text.size() > kLongestText)
@@ -109,9 +109,9 @@ class PickleFile : public TensorSource {
       fail_input(archive_.path(), ": not a sound checkpoint: a tensor's name of ", bytes, " bytes (limit ",
                  kLongestName, "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
     name_bytes_ += bytes;
-    if (name_bytes_ > kMostNameBytes)
+    if (name_bytes_ > kMaxNameBytes)
       fail_input(archive_.path(), ": not a sound checkpoint: its tensors' names have more than ",
-                 kMostNameBytes, " bytes");
+                 kMaxNameBytes, " bytes");
     return concat(prefix, key);
   }
 
@@ -119,7 +119,7 @@ class PickleFile : public TensorSource {
     for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       count_entry();
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
-      const bool is_dict = value.is(Kind::kDict) && nesting < kMostNesting;
+      const bool is_dict = value.is(Kind::kDict) && nesting < kMaxNesting;
       if (!key.is(Kind::kText) || (!is_dict && !is_pickled_tensor(value))) continue;
       const std::string name = name_of(prefix, key.text);
       if (is_dict)

@@ -17,7 +17,7 @@ class PickleStack {
 
   PickleStack(std::span<const std::uint8_t> bytes, const std::string& file, std::deque<PickleValue>& values)
       : bytes_(bytes), file_(file), values_(values) {
-    if (bytes.size() > kMostBytes) fail("of ", bytes.size(), " bytes (limit ", kMostBytes, ")");
+    if (bytes.size() > kMaxBytes) fail("of ", bytes.size(), " bytes (limit ", kMaxBytes, ")");
   }
 
  protected:
@@ -54,7 +54,7 @@ class PickleStack {
   }
 
   PickleValue& make(Kind kind) {
-    if (values_.size() >= kMostValues) fail("of more than ", kMostValues, " values");
+    if (values_.size() >= kMaxValues) fail("of more than ", kMaxValues, " values");
     PickleValue& value = values_.emplace_back();
     value.kind = kind;
     return value;
@@ -99,12 +99,12 @@ class PickleStack {
 
   void count_references(std::size_t count) {
     references_ += count;
-    if (references_ > kMostReferences) fail("of more than ", kMostReferences, " references");
+    if (references_ > kMaxReferences) fail("of more than ", kMaxReferences, " references");
   }
 
   void memorize(std::uint64_t index) {
     memo_[index] = top();
-    if (memo_.size() > kMostValues) fail("that memorizes more than ", kMostValues, " values");
+    if (memo_.size() > kMaxValues) fail("that memorizes more than ", kMaxValues, " values");
   }
 
   void recall(std::uint64_t index) {
@@ -143,7 +143,7 @@ class PickleStack {
 
   std::size_t at() const { return at_; }
   void mark() {
-    if (marks_.size() >= kMostMarks) fail("of more than ", kMostMarks, " open marks");
+    if (marks_.size() >= kMaxMarks) fail("of more than ", kMaxMarks, " open marks");
     marks_.push_back(stack_.size());
   }
   void push_again(PickleValue* value) {
@@ -155,8 +155,8 @@ class PickleStack {
  private:
   // A checkpoint has some thousand tensors of some twenty values each, ten thousand with an optimizer's
   // state. Open marks are as deep as Python's own recursion, 1000.
-  static constexpr std::size_t kMostValues = 500'000, kMostReferences = 4'000'000, kMostMarks = 10'000,
-                               kMostBytes = std::size_t{64} << 20;
+  static constexpr std::size_t kMaxValues = 500'000, kMaxReferences = 4'000'000, kMaxMarks = 10'000,
+                               kMaxBytes = std::size_t{64} << 20;
 
   std::span<const std::uint8_t> bytes_;
   std::size_t at_ = 0;

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr std::size_t kMostDimensions = 8;
+constexpr std::size_t kMaxDimensions = 8;
 
 const std::map<std::string_view, at::ScalarType>& storage_types() {
   static const std::map<std::string_view, at::ScalarType> kTypes = {
@@ -115,7 +115,7 @@ class Reader {
   std::vector<std::int64_t> sizes(const PickleValue& value) const {
     // torch.Size(...) holds its sizes in its one argument.
     const PickleValue& list = value.is(Kind::kObject) && value.items.size() == 1 ? *value.items[0] : value;
-    if (!list.is(Kind::kList) || list.items.size() > kMostDimensions) fail("has an unusable shape");
+    if (!list.is(Kind::kList) || list.items.size() > kMaxDimensions) fail("has an unusable shape");
     std::vector<std::int64_t> numbers;
     for (const PickleValue* size : list.items) {
       if (!size->is(Kind::kInteger) || size->integer < 0 ||

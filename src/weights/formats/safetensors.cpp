@@ -15,7 +15,7 @@
 namespace sdgen {
 namespace {
 
-constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the reference implementation's bound
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's bound
 
 class SafetensorsFile : public TensorSource {
  public:
@@ -69,7 +69,7 @@ class SafetensorsFile : public TensorSource {
     if (mapping_->size() < sizeof length)
       fail("only ", mapping_->size(), " bytes long (an interrupted download?)");
     std::memcpy(&length, mapping_->data(), sizeof length);
-    if (length > kMostHeaderBytes) fail("header of ", length, " bytes (limit ", kMostHeaderBytes, ")");
+    if (length > kMaxHeaderBytes) fail("header of ", length, " bytes (limit ", kMaxHeaderBytes, ")");
     if (length > mapping_->size() - sizeof length)
       fail("header of ", length, " bytes in a file of ", mapping_->size(), " (an interrupted download?)");
     data_offset_ = sizeof length + length;

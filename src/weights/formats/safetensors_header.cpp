@@ -13,8 +13,8 @@
 namespace sdgen {
 namespace {
 
-constexpr std::size_t kMostDimensions = 8;
-constexpr std::uint64_t kMostSize = std::numeric_limits<std::int32_t>::max();
+constexpr std::size_t kMaxDimensions = 8;
+constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
 std::optional<at::ScalarType> scalar_type(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kTypes = {{"F64", at::kDouble},
@@ -102,8 +102,8 @@ class HeaderReader : public Json::json_sax_t {
   }
 
   void open() {
-    if (++depth_ > kMostJsonDepth)
-      fail_input(path_, ": its JSON is nested too deeply (limit ", kMostJsonDepth, ")");
+    if (++depth_ > kMaxJsonDepth)
+      fail_input(path_, ": its JSON is nested too deeply (limit ", kMaxJsonDepth, ")");
   }
 
   // A value that is not what its place asks for.
@@ -124,8 +124,8 @@ class HeaderReader : public Json::json_sax_t {
     fail("tensor '", name_, "': expected dtype, shape and data_offsets");
   }
   [[noreturn]] void fail_shape() const {
-    fail("tensor '", name_, "': unusable shape; expected at most ", kMostDimensions, " sizes from 0 to ",
-         kMostSize);
+    fail("tensor '", name_, "': unusable shape; expected at most ", kMaxDimensions, " sizes from 0 to ",
+         kMaxSize);
   }
   [[noreturn]] void fail_offsets() const {
     fail("tensor '", name_, "': data_offsets must be two non-negative integers");
@@ -140,7 +140,7 @@ class HeaderReader : public Json::json_sax_t {
       has_metadata_ = true;
       return;
     }
-    if (header_.tensors.size() == kMostTensors) fail("more than ", kMostTensors, " tensors (the limit)");
+    if (header_.tensors.size() == kMaxTensors) fail("more than ", kMaxTensors, " tensors (the limit)");
     const auto [entry, is_new] = header_.tensors.try_emplace(name);
     if (!is_new) fail("tensor '", name, "' is there twice");
     tensor_ = &entry->second;
@@ -184,7 +184,7 @@ class HeaderReader : public Json::json_sax_t {
 
   bool add_size(std::uint64_t size) {
     std::vector<std::int64_t>& shape = tensor_->info.shape;
-    if (size > kMostSize || shape.size() == kMostDimensions) fail_shape();
+    if (size > kMaxSize || shape.size() == kMaxDimensions) fail_shape();
     shape.push_back(static_cast<std::int64_t>(size));
     return true;
   }
@@ -197,10 +197,10 @@ class HeaderReader : public Json::json_sax_t {
 
   bool add_text(std::string& text) {
     metadata_bytes_ += text_name_.size() + text.size();
-    if (metadata_bytes_ > kMostMetadataBytes)
-      fail("more than ", kMostMetadataBytes, " bytes of metadata (the limit)");
-    if (header_.metadata.size() == kMostMetadataTexts)
-      fail("more than ", kMostMetadataTexts, " texts of metadata (the limit)");
+    if (metadata_bytes_ > kMaxMetadataBytes)
+      fail("more than ", kMaxMetadataBytes, " bytes of metadata (the limit)");
+    if (header_.metadata.size() == kMaxMetadataTexts)
+      fail("more than ", kMaxMetadataTexts, " texts of metadata (the limit)");
     if (!header_.metadata.emplace(text_name_, std::move(text)).second)
       fail("metadata '", text_name_, "' is there twice");
     return true;

@@ -23,9 +23,9 @@ struct SafetensorsHeader {
 };
 
 // The models that we read have some thousand tensors; the largest that there are, some ten thousand a file.
-inline constexpr std::size_t kMostTensors = 200'000;
-inline constexpr std::size_t kMostMetadataTexts = 100'000;
-inline constexpr std::size_t kMostMetadataBytes = std::size_t{32} << 20;
+inline constexpr std::size_t kMaxTensors = 200'000;
+inline constexpr std::size_t kMaxMetadataTexts = 100'000;
+inline constexpr std::size_t kMaxMetadataBytes = std::size_t{32} << 20;
 
 // Reads `text`, the header of the file `path`. Throws Error(kInput) naming the file and, where there is one,
 // the tensor, for what is not JSON or nested too deeply, a name or a field that is there twice, entries

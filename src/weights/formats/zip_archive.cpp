@@ -13,8 +13,8 @@ constexpr std::uint32_t kEntryMark = 0x04034b50, kDirectoryMark = 0x02014b50, kE
 constexpr std::uint64_t kEndSize = 22, kLocatorSize = 20, kDirectoryEntrySize = 46, kEntrySize = 30;
 constexpr std::uint64_t kLongestComment = 65535;
 // PyTorch writes an entry a storage, some thousand of names as long as its folder's.
-constexpr std::uint64_t kMostEntries = 200'000, kLongestName = 1000,
-                        kMostDirectoryBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxEntries = 200'000, kLongestName = 1000,
+                        kMaxDirectoryBytes = std::uint64_t{64} << 20;
 constexpr std::uint32_t kWide = 0xffffffff;  // the number is in the zip64 field
 
 }  // namespace
@@ -39,12 +39,12 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   std::uint64_t offset = directory.offset;
   if (directory.entries > mapping_->size() / kDirectoryEntrySize)
     fail("a directory of ", directory.entries, " entries");
-  if (directory.entries > kMostEntries)
-    fail_input(path_, ": a zip file of ", directory.entries, " entries (limit ", kMostEntries, ")");
+  if (directory.entries > kMaxEntries)
+    fail_input(path_, ": a zip file of ", directory.entries, " entries (limit ", kMaxEntries, ")");
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     offset = read_entry(offset);
-    if (offset - directory.offset > kMostDirectoryBytes)
-      fail_input(path_, ": a zip file whose directory has more than ", kMostDirectoryBytes,
+    if (offset - directory.offset > kMaxDirectoryBytes)
+      fail_input(path_, ": a zip file whose directory has more than ", kMaxDirectoryBytes,
                  " bytes (the limit)");
   }
 }

@@ -11,7 +11,7 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostSkips = 64, kMostHintLayers = 64;
+constexpr int kMaxSkips = 64, kMaxHintLayers = 64;
 const std::string kHint = "input_hint_block.", kDiffusersHint = "controlnet_cond_embedding.conv_in.weight";
 
 std::optional<std::string> original_prefix(const TensorSource& source) {
@@ -26,7 +26,7 @@ void add_hint(NameMap& names, const std::vector<std::string>& keys) {
   int last = 0;
   for (const std::string& key : keys)
     if (key.starts_with(kHint))
-      for (int layer = last + 1; layer <= kMostHintLayers; ++layer)
+      for (int layer = last + 1; layer <= kMaxHintLayers; ++layer)
         if (key.compare(kHint.size(), std::string::npos, std::to_string(layer) + ".weight") == 0)
           last = layer;
   for (int layer = 0; layer <= last; layer += 2)
@@ -39,7 +39,7 @@ void add_hint(NameMap& names, const std::vector<std::string>& keys) {
 NameMap original_names(const UnetLayout& layout, const std::vector<std::string>& keys, bool is_text_time) {
   NameMap names = unet_names(layout, is_text_time);
   add_hint(names, keys);
-  for (int skip = 0; skip < kMostSkips; ++skip) {
+  for (int skip = 0; skip < kMaxSkips; ++skip) {
     const std::string number = std::to_string(skip);
     names.add("zero_convs." + number + ".0", "controlnet_down_blocks." + number);
   }

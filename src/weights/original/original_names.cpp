@@ -37,7 +37,7 @@ Source original_unet(const Source& unet) {
 
 Source original_vae(const Source& stored) {
   const Source vae = rename_keys(stored, current_vae_name);
-  const NameMap names = vae_names(diffusers_vae_levels(*vae), kMostVaeResnets);
+  const NameMap names = vae_names(diffusers_vae_levels(*vae), kMaxVaeResnets);
   return edit_tensors(vae, renamed(*vae, names, "first_stage_model.", [&](const std::string& key) {
                         const bool is_matrix =
                             is_vae_attention_matrix(key) && vae->find(key)->shape.size() == 2;

@@ -17,7 +17,7 @@ constexpr std::array kAttention = {LeafName{"norm", "group_norm"}, LeafName{"q",
                                    LeafName{"k", "to_k"}, LeafName{"v", "to_v"},
                                    LeafName{"proj_out", "to_out.0"}};
 
-constexpr int kMostLevels = 16;
+constexpr int kMaxLevels = 16;
 
 void add_vae_half(NameMap& names, const std::string& half) {
   names.add(half + ".conv_in", half + ".conv_in");
@@ -53,7 +53,7 @@ NameMap vae_names(int levels, int resnets) {
 int original_vae_levels(const std::vector<std::string>& keys) {
   const std::set<std::string> names(keys.begin(), keys.end());
   int levels = 0;
-  while (levels < kMostLevels &&
+  while (levels < kMaxLevels &&
          (names.contains("decoder.up." + std::to_string(levels) + ".block.0.conv1.weight") ||
           names.contains("encoder.down." + std::to_string(levels) + ".block.0.conv1.weight")))
     ++levels;
@@ -62,8 +62,8 @@ int original_vae_levels(const std::vector<std::string>& keys) {
 
 int diffusers_vae_levels(const TensorSource& vae) {
   const std::string first = ".resnets.0.conv1.weight";
-  return std::min(kMostLevels, std::max(count_tensors(vae, "decoder.up_blocks.", first),
-                                        count_tensors(vae, "encoder.down_blocks.", first)));
+  return std::min(kMaxLevels, std::max(count_tensors(vae, "decoder.up_blocks.", first),
+                                       count_tensors(vae, "encoder.down_blocks.", first)));
 }
 
 bool is_vae_attention_matrix(const std::string& diffusers_key) {

@@ -18,7 +18,7 @@ int original_vae_levels(const std::vector<std::string>& keys);
 int diffusers_vae_levels(const TensorSource& vae);
 
 // The most resnets that a level may have for us.
-constexpr int kMostVaeResnets = 16;
+constexpr int kMaxVaeResnets = 16;
 
 // Whether a tensor, by its name in diffusers, is a matrix there and a 1x1 convolution in the original.
 bool is_vae_attention_matrix(const std::string& diffusers_key);

@@ -7,7 +7,7 @@
 namespace sdgen {
 namespace {
 
-constexpr int kMostLayers = 200;
+constexpr int kMaxLayers = 200;
 
 bool is_original_decoder(const TensorSource& source) {
   return has_tensor(source, "1.weight") && has_tensor(source, "3.conv.0.weight");
@@ -30,7 +30,7 @@ std::string numbered_name(const std::string& key, const std::string& half, int b
 // ends the half.
 std::vector<std::int64_t> blocks_of(const TensorSource& vae, const std::string& half, int first) {
   std::vector<std::int64_t> blocks = {0};
-  for (int i = first; i < kMostLayers; ++i) {
+  for (int i = first; i < kMaxLayers; ++i) {
     const std::string layer = concat(half, ".layers.", i);
     if (has_tensor(vae, layer + ".conv.0.weight"))
       ++blocks.back();

@@ -171,19 +171,19 @@ std::string many_tensors(std::size_t count) {
 }
 
 TEST_F(Safetensors, ManyTensorsAreReadAndTooManyRefused) {
-  ASSERT_EQ(refusal(many_tensors(kMostTensors)), "");
-  EXPECT_EQ(open_safetensors(path())->keys().size(), kMostTensors);
-  EXPECT_NE(refusal(many_tensors(kMostTensors + 1)).find("more than 200000 tensors (the limit)"),
+  ASSERT_EQ(refusal(many_tensors(kMaxTensors)), "");
+  EXPECT_EQ(open_safetensors(path())->keys().size(), kMaxTensors);
+  EXPECT_NE(refusal(many_tensors(kMaxTensors + 1)).find("more than 200000 tensors (the limit)"),
             std::string::npos);
 }
 
 TEST_F(Safetensors, TooMuchMetadataIsRefused) {
   std::string header = "{\"__metadata__\":{\"a\":\"\"";
-  for (std::size_t i = 0; i < kMostMetadataTexts; ++i) header += ",\"" + std::to_string(i) + "\":\"\"";
+  for (std::size_t i = 0; i < kMaxMetadataTexts; ++i) header += ",\"" + std::to_string(i) + "\":\"\"";
   EXPECT_NE(refusal(safetensors_bytes(header + "}}", "")).find("more than 100000 texts of metadata"),
             std::string::npos);
   header = "{\"__metadata__\":{\"a\":\"";
-  header.append(kMostMetadataBytes, 'x').append("\"}}");
+  header.append(kMaxMetadataBytes, 'x').append("\"}}");
   EXPECT_NE(refusal(safetensors_bytes(header, "")).find("more than 33554432 bytes of metadata"),
             std::string::npos);
 }
