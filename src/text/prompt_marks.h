@@ -14,8 +14,8 @@ struct PromptMark {
   std::string instead;  // the flag that does it here: --attend "tulip:1.3"; empty where there is none
 };
 
-// The first mark of each kind, in the order of the prompt. Ordinary text has none: "(a cat)", "10:30", "AND"
-// among capitals, nor has what a backslash stands before.
+// The first mark of each kind, those in brackets before BREAK and AND. Ordinary text has none: "(a cat)",
+// "10:30", "AND" among capitals, nor has what a backslash stands before.
 std::vector<PromptMark> prompt_marks(const std::string& prompt);
 
 // One line that says that the prompts' marks are taken as words, with an example of each kind; empty where
