@@ -45,7 +45,8 @@ TEST_P(WeightChoices, AreThoseOfDiffusers) {
 
 std::vector<Json> cases_that_load() {
   std::vector<Json> cases;
-  for (const Json& each : testing::golden_json("weight_choices.json")["cases"])
+  const Json golden = testing::golden_json("weight_choices.json");
+  for (const Json& each : golden["cases"])
     if (!each["taken"].is_null()) cases.push_back(each);
   return cases;
 }
