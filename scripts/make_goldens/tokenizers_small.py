@@ -1,4 +1,4 @@
-"""Small tokenizers of the real kinds: a byte-level BPE in CLIP's layout and a SentencePiece unigram model."""
+"""Small tokenizers of the real kinds: byte-level BPE in CLIP's and Qwen2's layouts, a SentencePiece unigram model."""
 
 import io
 import re
@@ -41,6 +41,15 @@ def train_bpe(merges_wanted=486):
         symbols = [letters[b] for b in piece.encode()]
         words[(*symbols[:-1], symbols[-1] + "</w>")] += 1
     vocab = [*letters.values(), *(c + "</w>" for c in letters.values())]
+    merges = learn_merges(words, merges_wanted)
+    vocab += ["".join(pair) for pair in merges]
+    vocab += ["<|startoftext|>", "<|endoftext|>"]
+    assert len(vocab) == len(set(vocab)) == 1000
+    return {token: i for i, token in enumerate(vocab)}, merges
+
+
+def learn_merges(words, merges_wanted):
+    """words: {symbols: count}."""
     merges = []
     while len(merges) < merges_wanted:
         pairs = Counter()
@@ -49,10 +58,21 @@ def train_bpe(merges_wanted=486):
                 pairs[pair] += count
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
-        vocab.append("".join(best))
         words = Counter({merged(word, best): count for word, count in words.items()})
-    vocab += ["<|startoftext|>", "<|endoftext|>"]
-    assert len(vocab) == len(set(vocab)) == 1000
+    return merges
+
+
+def train_qwen2(merges_wanted=420):
+    """Vocabulary and merges over Qwen2's own pieces; its added tokens are not in them, as in its files."""
+    from tokenizers import Regex, pre_tokenizers
+    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+    letters = byte_alphabet()
+    pieces = pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated").pre_tokenize_str(CORPUS + CORPUS.title())
+    words = Counter(tuple(letters[b] for b in piece.encode()) for piece, _ in pieces)
+    merges = learn_merges(words, merges_wanted)
+    vocab = [*letters.values(), *("".join(pair) for pair in merges)]
+    assert len(vocab) == len(set(vocab)) == 256 + merges_wanted
     return {token: i for i, token in enumerate(vocab)}, merges
 
 

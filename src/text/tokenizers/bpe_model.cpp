@@ -10,7 +10,6 @@
 namespace sdgen {
 namespace {
 
-constexpr const char* kEndOfWord = "</w>";
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
 // GPT-2's printable stand-ins: a byte that prints is itself, the others follow from U+0100 on, in order.
@@ -49,15 +48,22 @@ struct Candidate {
 
 }  // namespace
 
-BpeModel::BpeModel(const BpeTables& tables, int unknown_id) : ids_(tables.ids) {
+BpeModel::BpeModel(const BpeTables& tables, std::optional<int> unknown_id) : ids_(tables.ids) {
   for (const auto& [token, id] : ids_) {
     taken_ids_.insert(id);
     next_free_id_ = std::max(next_free_id_, id + 1);
   }
   const auto alphabet = byte_alphabet();
+  const auto id_of = [&](const std::string& token) {
+    const auto found = id(token);
+    if (!found && !unknown_id)
+      fail_input(tables.vocabulary_path.string(), ": the vocabulary has no ", quoted_token(token),
+                 ", one of the 256 bytes");
+    return found ? *found : *unknown_id;
+  };
   for (std::size_t byte = 0; byte < 256; ++byte) {
-    byte_ids_[byte] = id(alphabet[byte]).value_or(unknown_id);
-    last_byte_ids_[byte] = id(alphabet[byte] + kEndOfWord).value_or(unknown_id);
+    byte_ids_[byte] = id_of(alphabet[byte]);
+    last_byte_ids_[byte] = id_of(alphabet[byte] + tables.end_of_word);
   }
   add_merges(tables);
 }

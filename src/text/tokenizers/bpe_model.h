@@ -1,5 +1,5 @@
-// Byte-pair encoding of one word (Sennrich et al. 2016), over bytes (GPT-2's alphabet) with a suffix that
-// marks the end of a word, as CLIP uses it. Follows the BPE model of Hugging Face's tokenizers.
+// Byte-pair encoding of one word (Sennrich et al. 2016), over bytes (GPT-2's alphabet), with a suffix that
+// marks the end of a word (CLIP) or without (Qwen2). Follows the BPE model of Hugging Face's tokenizers.
 #pragma once
 
 #include <array>
@@ -24,17 +24,23 @@ struct BpeTables {
   std::unordered_map<std::string, int> ids;
   std::vector<std::pair<std::string, std::string>> merges;
   std::vector<std::size_t> merge_lines;  // of merges.txt, for messages; empty where the merges are JSON
+  std::string end_of_word;               // follows the last byte of a word; "</w>" for CLIP, else empty
 
   // "line 12" or "model.merges[11]"
   std::string merge_place(std::size_t index) const;
 
-  // tokenizer.json of Hugging Face's tokenizers. Throws Error(kInput) if its model is no BPE with CLIP's
-  // "</w>", and as read_files does.
-  static BpeTables read_tokenizer_json(const Config& file);
+  // tokenizer.json of Hugging Face's tokenizers. Throws Error(kInput) if its model is no BPE with this
+  // `end_of_word`, and as read_files does.
+  static BpeTables read_tokenizer_json(const Config& file, const std::string& end_of_word);
 
   // vocab.json and merges.txt. Throws Error(kInput) naming the file and the token or line: ids that repeat,
   // are negative or too large, an empty vocabulary, a merge that is not two words.
-  static BpeTables read_files(const std::filesystem::path& vocab, const std::filesystem::path& merges);
+  static BpeTables read_files(const std::filesystem::path& vocab, const std::filesystem::path& merges,
+                              const std::string& end_of_word);
+
+  // Reads tokenizer.json (`file`) or, where it is null, the two files of `folder`.
+  static BpeTables read(const std::filesystem::path& folder, const Config* file,
+                        const std::string& end_of_word);
 };
 
 // One symbol of an encoded word.
@@ -45,8 +51,9 @@ struct BpeSymbol {
 
 class BpeModel {
  public:
-  // Throws Error(kInput) where a merge's halves or its result are not in the vocabulary.
-  BpeModel(const BpeTables& tables, int unknown_id);
+  // Throws Error(kInput) where a merge's halves or its result are not in the vocabulary; without an
+  // `unknown_id` also where a byte is not.
+  BpeModel(const BpeTables& tables, std::optional<int> unknown_id);
 
   std::optional<int> id(const std::string& token) const;
   bool has_id(int id) const;

@@ -73,7 +73,7 @@ std::string BpeTables::merge_place(std::size_t index) const {
   return merge_lines.empty() ? concat("model.merges[", index, "]") : concat("line ", merge_lines[index]);
 }
 
-BpeTables BpeTables::read_tokenizer_json(const Config& file) {
+BpeTables BpeTables::read_tokenizer_json(const Config& file, const std::string& end_of_word) {
   const std::string path = file.path.string();
   if (!file.has("model") || !file.json["model"].is_object())
     fail_input(path, ": key 'model' is missing or no object");
@@ -85,19 +85,23 @@ BpeTables BpeTables::read_tokenizer_json(const Config& file) {
   if (const auto type = text_of("type", "BPE"); type != "BPE")
     fail_input(path, ": model.type: expected BPE, got ", quoted_token(type),
                " (a SentencePiece tokenizer is read from spiece.model)");
-  if (const auto suffix = text_of("end_of_word_suffix", ""); suffix != "</w>")
-    fail_input(path, ": model.end_of_word_suffix: expected '</w>' (CLIP's BPE), got ", quoted_token(suffix));
+  if (const auto suffix = text_of("end_of_word_suffix", ""); suffix != end_of_word)
+    fail_input(path, ": model.end_of_word_suffix: expected '", end_of_word, "' (",
+               end_of_word.empty() ? "Qwen2" : "CLIP", "'s BPE), got ", quoted_token(suffix));
   for (const char* key : {"vocab", "merges"})
     if (!model.contains(key)) fail_input(path, ": key 'model.", key, "' is missing");
   BpeTables tables;
   tables.vocabulary_path = tables.merges_path = file.path;
+  tables.end_of_word = end_of_word;
   read_vocabulary(file.path, model["vocab"], "model.vocab", tables);
   read_json_merges(file, model["merges"], tables);
   return tables;
 }
 
-BpeTables BpeTables::read_files(const std::filesystem::path& vocab, const std::filesystem::path& merges) {
+BpeTables BpeTables::read_files(const std::filesystem::path& vocab, const std::filesystem::path& merges,
+                                const std::string& end_of_word) {
   BpeTables tables;
+  tables.end_of_word = end_of_word;
   tables.vocabulary_path = vocab;
   tables.merges_path = merges;
   read_vocabulary(vocab, read_json_file(vocab), "vocabulary", tables);
@@ -111,6 +115,12 @@ BpeTables BpeTables::read_files(const std::filesystem::path& vocab, const std::f
     tables.merge_lines.push_back(number);
   }
   return tables;
+}
+
+BpeTables BpeTables::read(const std::filesystem::path& folder, const Config* file,
+                          const std::string& end_of_word) {
+  return file ? read_tokenizer_json(*file, end_of_word)
+              : read_files(folder / "vocab.json", folder / "merges.txt", end_of_word);
 }
 
 }  // namespace sdgen

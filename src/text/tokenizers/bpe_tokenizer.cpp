@@ -71,8 +71,7 @@ std::unique_ptr<BpeTokenizer> BpeTokenizer::open(const std::filesystem::path& fo
   const auto path = folder / "tokenizer.json";
   std::optional<Config> file;
   if (std::filesystem::exists(path, ignored)) file = Config::read(path);
-  const BpeTables tables = file ? BpeTables::read_tokenizer_json(*file)
-                                : BpeTables::read_files(folder / "vocab.json", folder / "merges.txt");
+  const BpeTables tables = BpeTables::read(folder, file ? &*file : nullptr, "</w>");
   TokenizerSettings settings = TokenizerSettings::read(folder, file ? &*file : nullptr, kClipTokens);
   if (!pad_token.empty()) settings.named["pad_token"].content = pad_token;
   return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(tables, settings, new_words));

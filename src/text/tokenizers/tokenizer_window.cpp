@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::size_t kLongestWord = 32;  // characters
 
+}  // namespace
+
 std::string dropped_text(const Text& raw, std::size_t origin) {
   const auto at = std::lower_bound(raw.origin.begin(), raw.origin.end(), origin);
   auto cut = static_cast<std::size_t>(at - raw.origin.begin());
@@ -20,8 +22,6 @@ std::string dropped_text(const Text& raw, std::size_t origin) {
   while (end > begin && is_space(raw.chars[end - 1])) --end;
   return encode_utf8(std::u32string_view(raw.chars).substr(begin, end - begin));
 }
-
-}  // namespace
 
 Tokens fit_tokens(const std::vector<PlacedToken>& tokens, const TokenWindow& window, const Text& raw) {
   Tokens result;
