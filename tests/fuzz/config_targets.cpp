@@ -6,6 +6,7 @@
 #include "fuzz/targets.h"
 #include "sdgen/attention.h"
 #include "text/encoders/clip_text_encoder.h"
+#include "text/encoders/qwen3_encoder.h"
 
 namespace sdgen::fuzz {
 namespace {
@@ -31,6 +32,10 @@ void parse_text_encoder_config(std::string_view bytes) {
   parse_config(bytes, [](const Config& config) { ClipTextConfig::read(config, true); });
 }
 
+void parse_qwen3_config(std::string_view bytes) {
+  parse_config(bytes, [](const Config& config) { Qwen3Config::read(config); });
+}
+
 void parse_scheduler_config(std::string_view bytes) {
   parse_config(bytes, [](const Config& config) { SchedulerConfig::read(config); });
 }
@@ -47,11 +52,9 @@ void parse_words_json(std::string_view bytes) {
 }  // namespace
 
 std::vector<FuzzTarget> config_targets() {
-  return {{"unet_config", parse_unet_config},
-          {"controlnet_config", parse_controlnet_config},
-          {"vae_config", parse_vae_config},
-          {"text_encoder_config", parse_text_encoder_config},
-          {"scheduler_config", parse_scheduler_config},
+  return {{"unet_config", parse_unet_config},   {"controlnet_config", parse_controlnet_config},
+          {"vae_config", parse_vae_config},     {"text_encoder_config", parse_text_encoder_config},
+          {"qwen3_config", parse_qwen3_config}, {"scheduler_config", parse_scheduler_config},
           {"words_json", parse_words_json}};
 }
 
