@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "base/json_file.h"
+#include "diffusion/flow.h"
 
 namespace sdgen {
 
-enum class PredictionType { kEpsilon, kVPrediction, kSample };
+enum class PredictionType { kEpsilon, kVPrediction, kSample, kFlow };
 enum class TimestepSpacing {
   kLeading,
   kTrailing,
@@ -61,6 +62,7 @@ struct SchedulerConfig {
   // LCM, TCD.
   int original_inference_steps = 50;
   double timestep_scaling = 10.0;
+  FlowSchedule flow;  // where the prediction type is kFlow: of the FlowMatch classes
   // Keys set to what no sampler does yet: refused, when a run is planned, by those whose class knows the key.
   std::vector<std::string> unsupported;
 
@@ -78,14 +80,14 @@ struct ScheduleOverrides {
 };
 
 // `config` with what `overrides` say of schedule, prediction type, spacing and zero SNR. Throws
-// Error(kRequest) for unknown names.
+// Error(kRequest) for unknown names, and for all but the schedule where the model is a flow's.
 SchedulerConfig overridden(SchedulerConfig config, const ScheduleOverrides& overrides);
 
 // `config` with betas where it is silent: classes differ in their defaults.
 SchedulerConfig with_betas(SchedulerConfig config, double start, double end, const std::string& schedule);
 
 // x_t = alpha x_0 + sigma eps. Variance-preserving samplers keep alpha^2 + sigma^2 = 1, Euler's keep alpha
-// = 1.
+// = 1, flows alpha + sigma = 1.
 struct Level {
   double alpha = 1.0;
   double sigma = 0.0;

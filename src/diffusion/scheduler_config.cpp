@@ -105,12 +105,15 @@ void check_ranges(const Config& config, const SchedulerConfig& scheduler) {
 SchedulerConfig SchedulerConfig::read(const Config& config) {
   SchedulerConfig scheduler;
   scheduler.class_name = config.value<std::string>("_class_name", "");
+  const bool is_flow = scheduler.class_name.starts_with("FlowMatch");
   scheduler.num_train_timesteps = count(config, "num_train_timesteps", kTimesteps, 1000);
   scheduler.beta_start = told<double>(config, "beta_start");
   scheduler.beta_end = told<double>(config, "beta_end");
   scheduler.beta_schedule = told<std::string>(config, "beta_schedule");
   scheduler.trained_betas = config.value("trained_betas", std::vector<double>{});
-  scheduler.prediction_type = named_value(config, "prediction_type", "epsilon", kPredictionTypes);
+  scheduler.prediction_type =
+      is_flow ? PredictionType::kFlow : named_value(config, "prediction_type", "epsilon", kPredictionTypes);
+  if (is_flow) scheduler.flow = FlowSchedule::read(config);
   if (config.has("timestep_spacing"))
     scheduler.timestep_spacing = named_value(config, "timestep_spacing", "", kSpacings);
   scheduler.steps_offset = count(config, "steps_offset", {0, kTimesteps.most}, 0);
@@ -148,6 +151,11 @@ SchedulerConfig overridden(SchedulerConfig config, const ScheduleOverrides& over
                                           {"exponential", SigmaSchedule::kExponential},
                                           {"beta", SigmaSchedule::kBeta},
                                           {"lu", SigmaSchedule::kLu}};
+  if (config.prediction_type == PredictionType::kFlow)
+    for (const auto& [flag, is_told] : {std::pair{"prediction-type", overrides.prediction_type.has_value()},
+                                        std::pair{"timestep-spacing", overrides.timestep_spacing.has_value()},
+                                        std::pair{"zero-snr", overrides.zero_snr.value_or(false)}})
+      if (is_told) fail_request(flag, ": this model is a flow's, which knows no such thing");
   if (overrides.schedule) config.sigma_schedule = requested("schedule", *overrides.schedule, schedules);
   if (overrides.prediction_type)
     config.prediction_type = requested("prediction-type", *overrides.prediction_type, kPredictionTypes);

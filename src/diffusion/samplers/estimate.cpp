@@ -14,6 +14,8 @@ Estimate estimate_from_output(PredictionType type, const Tensor& output, const T
       // With unit norm x0 = alpha x - sigma v and eps = alpha v + sigma x; other scales are brought to it.
       return {(level.alpha / squared(norm)) * x - (level.sigma / norm) * output,
               (level.alpha / norm) * output + (level.sigma / squared(norm)) * x};
+    case PredictionType::kFlow:  // v = eps - x0, at alpha + sigma = 1
+      return {x - level.sigma * output, x + level.alpha * output};
   }
   return {};
 }

@@ -19,6 +19,19 @@ void add_step(SamplingPlan& plan, Step step, const TrainedLevels& levels) {
   plan.steps.push_back(step);
 }
 
+SamplingPlan flow_plan(const SchedulerConfig& config, const RunShape& shape) {
+  const std::vector<double> sigmas = flow_sigmas(config, shape.steps, shape.image_seq_len);
+  SamplingPlan plan;
+  for (std::size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    // The reference's product is in float32.
+    const double timestep = static_cast<float>(sigmas[i]) * static_cast<float>(config.num_train_timesteps);
+    const Level from{1.0 - sigmas[i], sigmas[i]};
+    plan.entries.push_back({timestep, from});
+    plan.steps.push_back({timestep, from, {1.0 - sigmas[i + 1], sigmas[i + 1]}});
+  }
+  return plan;
+}
+
 std::vector<double> lifted_cumprod(const SchedulerConfig& config) {
   std::vector<double> cumprod = alphas_cumprod(config, config.rescale_betas_zero_snr);
   if (config.rescale_betas_zero_snr) cumprod.back() = std::ldexp(1.0, -24);  // keeps the first sigma finite

@@ -20,6 +20,9 @@ struct TrainedLevels {
 // Appends a step and its entry.
 void add_step(SamplingPlan& plan, Step step, const TrainedLevels& levels);
 
+// Of a flow, one evaluation a step: alpha + sigma = 1, timesteps sigma * num_train_timesteps.
+SamplingPlan flow_plan(const SchedulerConfig& config, const RunShape& shape);
+
 // The alphas_cumprod of methods that divide by alpha: with zero SNR the last is lifted from 0 to 2^-24.
 std::vector<double> lifted_cumprod(const SchedulerConfig& config);
 

@@ -34,8 +34,8 @@ struct Estimate {
   Tensor eps;
 };
 
-// The one place where epsilon, v ("Progressive Distillation", appendix D) and sample predictions are told
-// apart.
+// The one place where epsilon, v ("Progressive Distillation", appendix D), sample and flow predictions are
+// told apart.
 Estimate estimate_from_output(PredictionType type, const Tensor& output, const Tensor& x, const Level& level);
 
 // Called after every evaluation with its step and the latents so far, which it may replace: the next
@@ -58,7 +58,8 @@ struct StepRange {
 struct RunShape {
   int steps = 0;
   StepRange range{};
-  double eta = 0.0;  // DDIM, TCD
+  double eta = 0.0;                // DDIM, TCD
+  std::int64_t image_seq_len = 0;  // the picture's patches, where a flow's shift depends on them
 };
 
 // An entry of the list: x = level.alpha x0 + level.sigma noise is a known picture noised to where it starts.
@@ -90,6 +91,7 @@ struct SamplerTraits {
   bool spacing = true;     // timestep_spacing
   bool zero_snr = false;   // rescale_betas_zero_snr
   bool eta = false;
+  bool flow = false;  // models whose prediction type is kFlow
 };
 
 // A row of the table.
@@ -100,12 +102,12 @@ struct Sampler {
   SamplingPlan (*lay_out)(const SchedulerConfig& config, const RunShape& shape);
   // Of a class that is several methods: whether this is the one that a config means. nullptr: always.
   bool (*is_meant)(const SchedulerConfig& config) = nullptr;
+  std::string flow_class{};  // diffusers' class of the method for flows; empty: none
 
-  // Throws Error(kRequest) for a number of steps that the method or the schedule cannot do and for a range
-  // outside of the list, Error(kInput) if the config asks for what the method does not support.
-  SamplingPlan plan(const SchedulerConfig& config, const RunShape& shape) const {
-    return lay_out(config, shape);
-  }
+  // Throws Error(kRequest) for a number of steps that the method or the schedule cannot do, for a range
+  // outside of the list and for a flow that it does not know, Error(kInput) if the config asks for what the
+  // method does not support.
+  SamplingPlan plan(const SchedulerConfig& config, const RunShape& shape) const;
 };
 
 // Every sampler, in the order shown to users.

@@ -23,8 +23,9 @@ const Sampler& find_sampler(const std::string& name) {
 
 const Sampler* find_sampler_of(const SchedulerConfig& config) {
   for (const Sampler& sampler : samplers())
-    if (!sampler.scheduler_class.empty() && sampler.scheduler_class == config.class_name &&
-        (!sampler.is_meant || sampler.is_meant(config)))
+    if (!config.class_name.empty() &&
+        (sampler.flow_class == config.class_name ||
+         (sampler.scheduler_class == config.class_name && (!sampler.is_meant || sampler.is_meant(config)))))
       return &sampler;
   return nullptr;
 }
@@ -41,6 +42,12 @@ void require(bool used, const Sampler& sampler, const std::string& flag, bool Sa
 }
 
 }  // namespace
+
+SamplingPlan Sampler::plan(const SchedulerConfig& config, const RunShape& shape) const {
+  if (config.prediction_type == PredictionType::kFlow)
+    require(takes.flow, *this, "flow models", &SamplerTraits::flow);
+  return lay_out(config, shape);
+}
 
 void require_used(const Sampler& sampler, const ScheduleOverrides& asked) {
   const std::string schedule = asked.schedule.value_or("normal");
