@@ -63,9 +63,9 @@ struct Family {
 // All that are drawn with, and some that are only told apart.
 const std::vector<Family>& families();
 
-// The family of a folder: that of its pipeline class; of several, the one whose network attends to `words` numbers.
-// A class that none has, but whose parts are those of a family (ControlNet's pipelines and the like), is of the
-// plain one that they make. Throws Error(kInput) naming `index` and the known classes.
+// The family of a folder: that of its pipeline class; of several, the one whose network attends to `words`
+// numbers. A class that none has, but whose parts are those of a family (ControlNet's pipelines and the
+// like), is of the plain one that they make. Throws Error(kInput) naming `index` and the known classes.
 const Family& find_family(const Config& index, std::int64_t words);
 
 // Of an original file.
