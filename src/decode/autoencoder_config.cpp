@@ -103,6 +103,7 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
   vae.groups = whole_number(config, "norm_num_groups", kWidths, 32);
   vae.activation = activation_from_name(config.value<std::string>("act_fn", "silu"), config.path.string());
   vae.scaling_factor = config.value("scaling_factor", 0.18215);
+  vae.shift_factor = config.value("shift_factor", 0.0);
   vae.use_quant_conv = config.value("use_quant_conv", true);
   vae.use_post_quant_conv = config.value("use_post_quant_conv", true);
   vae.mid_block_add_attention = config.value("mid_block_add_attention", true);
@@ -125,12 +126,14 @@ AutoencoderConfig AutoencoderConfig::read(const Config& config) {
 }
 
 Tensor AutoencoderConfig::to_vae(const Tensor& latents) const {
-  if (latents_mean.empty()) return latents / scaling_factor;
+  if (latents_mean.empty())
+    return shift_factor == 0.0 ? latents / scaling_factor : latents / scaling_factor + shift_factor;
   return latents * of_channels(latents_std, latents) / scaling_factor + of_channels(latents_mean, latents);
 }
 
 Tensor AutoencoderConfig::from_vae(const Tensor& z) const {
-  if (latents_mean.empty()) return z * scaling_factor;
+  if (latents_mean.empty())
+    return shift_factor == 0.0 ? z * scaling_factor : (z - shift_factor) * scaling_factor;
   return (z - of_channels(latents_mean, z)) * scaling_factor / of_channels(latents_std, z);
 }
 

@@ -29,6 +29,7 @@ struct AutoencoderConfig {
   std::int64_t groups = 32;
   Activation activation = Activation::kSilu;
   double scaling_factor = 0.18215;
+  double shift_factor = 0.0;  // what the sampler's latents lie around, before scaling
   bool use_quant_conv = true;
   bool use_post_quant_conv = true;
   bool mid_block_add_attention = true;
