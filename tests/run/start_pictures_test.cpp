@@ -100,7 +100,7 @@ TEST(Questions, AreThoseThatTheNetworkIsAsked) {
   const auto asked = [](const Model& model, double guidance, double image_guidance) {
     Request request{.guidance_scale = guidance};
     request.image_guidance_scale = image_guidance;
-    return questions_of(request, model);
+    return guidance_branches_of(request, model);
   };
   EXPECT_EQ(asked(draws, 7.5, 1.5), 2);
   EXPECT_EQ(asked(draws, 1.0, 1.5), 1);
