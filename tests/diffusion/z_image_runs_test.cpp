@@ -2,6 +2,7 @@
 // sampler and noise together.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "diffusion/guidance.h"
