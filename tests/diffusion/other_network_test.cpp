@@ -16,7 +16,7 @@ class AddsWords : public Network {
     prepared.constants = {inputs.context.mean({1, 2}).view({-1, 1, 1, 1})};
     prepared.variant = [](const Step& step) { return static_cast<int>(step.index % 2); };
     prepared.predict = [](const Tensor& x, const Tensor&, Tensors::const_iterator constants, int variant) {
-      return x + *constants * (1.0 + variant);
+      return x.repeat({constants->size(0) / x.size(0), 1, 1, 1}) + *constants * (1.0 + variant);
     };
     return prepared;
   }

@@ -141,14 +141,15 @@ TEST_F(NewFolders, OnlyOurOwnLeftoversGo) {
   Names others = {".sd-gen-" + id + "-0.tmp.mine", "one." + id + ".tmp", "sd-gen-" + id + "-0.tmp",
                   ".sd-gen-1-0.tmp"};
   for (const std::string& name : others) fs::create_directory(path(name));
-  // Of another machine, say, where a process of that number is at work.
-  others.push_back(".sd-gen-" + id + "-7.tmp");
+  // (Far beyond the numbers that this process has used itself.) Of another machine, say, where a process of
+  // that number is at work.
+  others.push_back(".sd-gen-" + id + "-107.tmp");
   fs::create_directory(path(others.back()));
   const int fd = ::open(path(others.back()).c_str(), O_RDONLY);
   ASSERT_EQ(::flock(fd, LOCK_EX), 0);
-  others.push_back(".sd-gen-" + id + "-8.tmp");
+  others.push_back(".sd-gen-" + id + "-108.tmp");
   fs::create_directory_symlink(path("one." + id + ".tmp"), path(others.back()));
-  others.push_back(".sd-gen-" + id + "-9.tmp");
+  others.push_back(".sd-gen-" + id + "-109.tmp");
   std::ofstream(path(others.back())) << "a file";
   NewFolder(path("two"), /*overwrite=*/false).finish();
   others.push_back("two");
