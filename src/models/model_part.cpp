@@ -56,7 +56,9 @@ Config config_of(const fs::path& file, const Json& shapes, const std::optional<C
   for (const char* key : {"block_out_channels", "hidden_size", "num_hidden_layers"})
     if (replaced->json.value(key, Json()) != shapes.value(key, Json())) return {file, shapes};
   Json config = replaced->json;
-  for (const char* key : {"in_channels", "out_channels", "latent_channels", "cross_attention_dim"})
+  // A VAE's file says what its latents are only where it has marks of it (edm_mean, modelspec).
+  for (const char* key : {"in_channels", "out_channels", "latent_channels", "cross_attention_dim",
+                          "scaling_factor", "latents_mean", "latents_std"})
     if (shapes.contains(key)) config[key] = shapes.at(key);
   return {file, config};
 }

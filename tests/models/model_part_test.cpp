@@ -91,6 +91,20 @@ TEST_P(ModelPart, AVaeThatSaysItsScaleKeepsIt) {
   EXPECT_EQ(read_model({.model = file_, .parts = {{"vae", vae}}}).vae.scaling_factor, 0.5);
 }
 
+TEST_P(ModelPart, AVaeByItselfKeepsTheLatentsThatItsFileTells) {
+  auto shapes = testing::single_file_shapes(GetParam());
+  std::erase_if(shapes, [](const auto& entry) { return !entry.first.starts_with("first_stage_model."); });
+  shapes["edm_mean"] = shapes["edm_std"] = {4};
+  testing::named_file(path("edm.safetensors"), shapes);
+  const Checkpoint told = open_checkpoint(path("edm.safetensors"));
+  const Json vae = open_model_source({.model = folder_path_, .parts = {{"vae", path("edm.safetensors")}}})
+                       .config("vae")
+                       .json;
+  EXPECT_EQ(vae.at("scaling_factor"), 0.5);
+  for (const char* key : {"latents_mean", "latents_std"})
+    EXPECT_EQ(vae.at(key), told.configs.at("vae").at(key)) << key;
+}
+
 TEST_P(ModelPart, WhatACheckpointLacksMayBeGivenBesideIt) {
   const std::vector<std::uint8_t> whole = drawn(file_).rgb;
   const fs::path no_vae = cut("novae.safetensors", [](const std::string& key) {
