@@ -1,4 +1,4 @@
-"""Remakes tests/golden. Usage: python scripts/make_goldens [pipelines tokens stages schedules samplers pictures tiling attention families controlnets single_files pickles loras taesd ranker clip_skip picture_files weight_choices stored qwen3 qwen2_tokens z_image flux2_klein flow_matching z_image_transformer]"""
+"""Remakes tests/golden. Usage: python scripts/make_goldens [pipelines tokens stages schedules samplers pictures tiling attention families controlnets single_files pickles loras taesd ranker clip_skip picture_files weight_choices stored qwen3 qwen2_tokens z_image flux2_klein flow_matching z_image_transformer flow_families]"""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ import common
 import manifest
 import torch
 
-STEPS = ("pipelines", "tokens", "stages", "schedules", "samplers", "pictures", "tiling", "attention", "families", "controlnets", "single_files", "pickles", "loras", "taesd", "ranker", "clip_skip", "picture_files", "weight_choices", "stored", "qwen3", "qwen2_tokens", "z_image", "flux2_klein", "flow_matching", "z_image_transformer")
+STEPS = ("pipelines", "tokens", "stages", "schedules", "samplers", "pictures", "tiling", "attention", "families", "controlnets", "single_files", "pickles", "loras", "taesd", "ranker", "clip_skip", "picture_files", "weight_choices", "stored", "qwen3", "qwen2_tokens", "z_image", "flux2_klein", "flow_matching", "z_image_transformer", "flow_families")
 
 
 def main():

@@ -1,5 +1,7 @@
 #include "diffusion/guidance.h"
 
+#include "diffusion/text_lengths.h"
+
 namespace sdgen {
 namespace {
 
@@ -68,7 +70,12 @@ Denoiser guided_denoiser(const Network& network, PredictionType prediction_type,
                   conditioning.guidance_rescale},
                  numbers)
           .to(compute.device);
-  Evaluation work{compute, network.prepare(inputs_of(conditioning, watchers.attention), compute),
+  const NetworkInputs told = inputs_of(conditioning, watchers.attention);
+  Evaluation work{compute,
+                  conditioning.lengths.empty()
+                      ? network.prepare(told, compute)
+                      : prepare_each_length(network, told, conditioning.lengths,
+                                            conditioning.conditional.size(0), compute),
                   conditioning.branches(), conditioning.guidance_rescale > 0};
   const auto output = [recorder, work = std::move(work), scales, &network, watchers = std::move(watchers),
                        on_device = numbers.device(compute.device)](const Tensor& x,

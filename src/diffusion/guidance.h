@@ -17,9 +17,9 @@ struct Conditioning {
   // What each token's values are multiplied by in cross-attention, [N, L] float32; undefined: by one. As if
   // the attention that patches pay to it were.
   Tensor token_weights{};
-  // Of every row, as rows() orders them.
+  // Of every row.
   AddedConditions added{};
-  // What stands behind x's channels, [N, C, h, w], or a row each of rows(); undefined: nothing. In the scale
+  // What stands behind x's channels, [N, C, h, w], or a row each of M; undefined: nothing. In the scale
   // the network was trained with, whatever the sampler's.
   Tensor channels{};
   // How much the picture in `channels` counts ("InstructPix2Pix: Learning to Follow Image Editing
@@ -30,6 +30,9 @@ struct Conditioning {
   double guidance_rescale = 0.0;
   // What they add is summed up. They see x without `channels`.
   std::vector<Control> controls{};
+  // The texts' own lengths, in the order of branches(), where they differ: rows are filled up with zeros to
+  // L, and the network sees those of one length together, without them. Empty: all of L.
+  std::vector<std::int64_t> lengths{};
 
   bool guided() const { return unconditional.defined(); }
   // How often the N pictures are asked in one evaluation. The rows' order: without the words; where there is

@@ -38,7 +38,7 @@ inline constexpr std::size_t kMaxControlNets = 16;
 
 // What a batch of N pictures says to a network; M rows of text, N or a multiple of it.
 struct NetworkInputs {
-  Tensor context;  // [M, L, D]
+  Tensor context;  // [M, L, D], texts of one length
   AddedConditions added{};
   Tensor
       token_weights{};  // [N, L] what the values of the last N rows' tokens are multiplied by; undefined: 1
@@ -101,12 +101,16 @@ class NetworkModel {
   // Bytes that it holds beside its weights while it sees `size`, estimated.
   virtual std::uint64_t work_bytes(const NetworkSize& size, std::uint64_t element_bytes) const = 0;
 
-  virtual std::int64_t in_channels() const = 0;    // extra ones included
-  virtual std::int64_t native_height() const = 0;  // latents
-  virtual std::int64_t native_width() const = 0;   // latents
+  virtual std::int64_t in_channels() const = 0;     // extra ones included
+  virtual std::int64_t patch() const { return 1; }  // latents a side of what is a token to it
+  virtual std::int64_t native_height() const = 0;   // latents
+  virtual std::int64_t native_width() const = 0;    // latents
 
   // Whether it is told the guidance scale instead of being asked with and without the words.
   virtual bool takes_guidance_scale() const { return false; }
+  // Whether words may weigh more, be held to a place or be changed: AttentionHooks that replace something,
+  // and token_weights.
+  virtual bool is_steerable() const { return true; }
 };
 
 }  // namespace sdgen

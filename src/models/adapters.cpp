@@ -18,14 +18,14 @@ constexpr std::size_t kLongestWord = 1000;  // bytes
 
 ComponentTensors components_of(const Model& model) {
   ComponentTensors components = {{model.denoiser, model.source.weights(model.denoiser)}};
-  for (const TextModel& text : model.texts) components[text.encoder] = model.source.weights(text.encoder);
+  for (const std::string& encoder : model.text->encoders())
+    components[encoder] = model.source.weights(encoder);
   return components;
 }
 
 std::string model_kind(const Model& model) {
-  std::int64_t width = 0;
-  for (const TextModel& text : model.texts) width += text.config.hidden_size;
-  const std::string family = family_of_words(width);
+  const ClipTextModel* const clip = model.clip_text();
+  const std::string family = clip ? family_of_words(clip->width()) : "";
   return family.empty() ? model.family : family;
 }
 
@@ -75,9 +75,11 @@ void add_loras(Model& model, const std::vector<Adapter>& loras) {
 }
 
 // The text encoder that `part` is for.
-TextModel& text_of(const EmbeddingFile& file, const EmbeddingVectors& part, Model& model) {
+ClipText& text_of(const EmbeddingFile& file, const EmbeddingVectors& part, const Model& model) {
   std::vector<std::string> widths;
-  for (TextModel& text : model.texts) {
+  ClipTextModel* const clip = model.clip_text();
+  if (!clip) fail_input(file.path, ": ", model.name, " takes no embeddings: its words are not read by CLIP");
+  for (ClipText& text : clip->texts) {
     const bool is_named = part.component.empty() || part.component == text.encoder;
     if (is_named && text.config.hidden_size == part.vectors.size(1)) return text;
     widths.push_back(concat(text.encoder, " ", text.config.hidden_size));
@@ -103,7 +105,7 @@ void add_embedding(Model& model, const Embedding& embedding) {
                file.parts.front().vectors.size(0), " vectors is used; name it in small letters, ",
                "FILE:token, for all of them"));
   for (const EmbeddingVectors& part : file.parts) {
-    TextModel& text = text_of(file, part, model);
+    ClipText& text = text_of(file, part, model);
     const std::int64_t count = part.vectors.size(0);
     text.new_words.push_back(
         {token, static_cast<int>(text.config.vocab_size), static_cast<int>(count), file.path});
@@ -130,7 +132,9 @@ std::string adapter_text(const Adapter& adapter) {
 
 std::vector<std::string> embedding_tokens(const Model& model) {
   std::vector<std::string> tokens;
-  for (const TextModel& text : model.texts)
+  const ClipTextModel* const clip = model.clip_text();
+  if (!clip) return tokens;
+  for (const ClipText& text : clip->texts)
     for (const NewWord& word : text.new_words)
       if (std::find(tokens.begin(), tokens.end(), word.token) == tokens.end()) tokens.push_back(word.token);
   return tokens;

@@ -9,6 +9,7 @@
 #include "weights/formats/weights_file.h"
 #include "weights/original/checkpoint_places.h"
 #include "weights/original/markers.h"
+#include "weights/original/original_qwen3.h"
 #include "weights/original/original_text.h"
 #include "weights/original/original_unet.h"
 #include "weights/original/original_vae.h"
@@ -72,11 +73,11 @@ class Reader {
 
   Checkpoint read() {
     read_texts();
-    if (const auto prefix = unet_prefix(*source_)) read_unet(*prefix);
+    read_denoiser();
+    if (const auto prefix = unet_prefix(*source_); prefix && !family_) read_unet(*prefix);
     if (const auto prefix = vae_prefix(*source_)) read_vae(*prefix);
     if (checkpoint_.components.empty())
-      fail_input(checkpoint_.file,
-                 ": not a Stable Diffusion checkpoint (no tensor 'model.diffusion_model...', ",
+      fail_input(checkpoint_.file, ": not a checkpoint that is known (no tensor 'model.diffusion_model...', ",
                  "'first_stage_model...' or 'cond_stage_model...'); see what it is with sd-gen inspect");
     note_rest();
     return std::move(checkpoint_);
@@ -95,6 +96,8 @@ class Reader {
   }
 
   void read_texts() {
+    if (auto edits = qwen3_tensors(*source_))
+      checkpoint_.configs["text_encoder"] = qwen3_config(*add("text_encoder", std::move(*edits)));
     for (const TextPlace& place : text_places()) {
       if (!has_tensor(*source_, place.prefix + place.first)) continue;
       const std::int64_t width = size_of(*source_, place.prefix + place.first, 1);
@@ -109,6 +112,29 @@ class Reader {
     }
   }
 
+  // A network that is no UNet.
+  void read_denoiser() {
+    for (const Family& family : families()) {
+      if (!family.find_denoiser) continue;
+      auto edits = family.find_denoiser(*source_);
+      if (!edits) continue;
+      family_ = &family;
+      OriginalConfigs configs;
+      configs.unet = family.denoiser_config(*add(family.denoiser, std::move(*edits)));
+      family.configure({}, configs);
+      keep(configs);
+      return;
+    }
+  }
+
+  void keep(OriginalConfigs& configs) {
+    checkpoint_.pipeline_class = family_->pipelines.front();
+    checkpoint_.configs[family_->denoiser] = std::move(configs.unet);
+    checkpoint_.configs["scheduler"] = std::move(configs.scheduler);
+    checkpoint_.configs["model_index"] = std::move(configs.model_index);
+    checkpoint_.latents = std::move(configs.vae);
+  }
+
   void read_unet(const std::string& prefix) {
     OriginalFacts facts = facts_of(prefix);
     const auto unet = add("unet", unet_edits(*source_, prefix, facts.text_time, ema_));
@@ -119,11 +145,7 @@ class Reader {
     facts.class_embedding = configs.unet.contains("class_embed_type");
     family_ = &family_of_original(facts);
     family_->configure(facts, configs);
-    checkpoint_.pipeline_class = family_->pipelines.front();
-    checkpoint_.configs["unet"] = std::move(configs.unet);
-    checkpoint_.configs["scheduler"] = std::move(configs.scheduler);
-    checkpoint_.configs["model_index"] = std::move(configs.model_index);
-    checkpoint_.latents = std::move(configs.vae);
+    keep(configs);
   }
 
   // But for what the UNet's config tells.
@@ -170,7 +192,7 @@ class Reader {
     for (const std::string& key : source_->keys())
       if (!used_.contains(key) && !is_marker(key)) checkpoint_.unused.push_back(key);
     if (!family_) return;
-    std::vector<std::string> needed = {"unet", "vae"};
+    std::vector<std::string> needed = {family_->denoiser, "vae"};
     for (const FamilyText& text : family_->texts)
       if (!is_left_out(text)) needed.push_back(text.encoder);
     for (const std::string& component : needed)
@@ -187,13 +209,13 @@ class Reader {
     Json& index = checkpoint_.configs["model_index"];
     index["_class_name"] = checkpoint_.pipeline_class;
     index["scheduler"] = {"diffusers", checkpoint_.configs["scheduler"]["_class_name"]};
-    index["unet"] = {"diffusers", "UNet2DConditionModel"};
+    index[family_->denoiser] = {"diffusers", family_->denoiser_class};
     index["vae"] = {"diffusers", "AutoencoderKL"};
     const Json none = {nullptr, nullptr};
-    index["feature_extractor"] = none;
+    if (family_->denoiser == "unet") index["feature_extractor"] = none;
     for (const FamilyText& text : family_->texts) {
       index[text.encoder] = is_left_out(text) ? none : Json{"transformers", text.class_name};
-      index[text.tokenizer] = is_left_out(text) ? none : Json{"transformers", "CLIPTokenizer"};
+      index[text.tokenizer] = is_left_out(text) ? none : Json{"transformers", text.tokenizer_class};
     }
   }
 

@@ -21,8 +21,9 @@ struct Checkpoint {
   // diffusers' class for the UNet (families/): one that is drawn with, or one that is only told apart. Empty:
   // no UNet.
   std::string pipeline_class;
-  // "unet", "vae", "text_encoder", "text_encoder_2", as far as the file holds them, in diffusers' and
-  // transformers 5's names (text_encoder_2: with `text_model.` in front, and text_projection.weight).
+  // "unet" or "transformer", "vae", "text_encoder", "text_encoder_2", as far as the file holds them, in
+  // diffusers' and transformers 5's names (text_encoder_2: with `text_model.` in front, and
+  // text_projection.weight).
   std::map<std::string, std::shared_ptr<const TensorSource>> components;
   // What diffusers would have written as each component's config.json, and as "scheduler" and "model_index"
   // where there is a UNet. From names, shapes and markers (v_pred, ztsnr, modelspec), never from the file's

@@ -1,76 +1,22 @@
 #include "models/components.h"
 
-#include "base/stopwatch.h"
-
 namespace sdgen {
-namespace {
-
-// `component`, an optional or a pointer, built if it is not there yet.
-template <typename Component, typename Build>
-const auto& loaded(Component& component, const std::string& name, const Compute& compute,
-                   const Components::LoadCallback& on_load, const Build& build) {
-  if (!component) {
-    const Stopwatch stopwatch;
-    component = build();
-    synchronize(compute);
-    on_load(name, stopwatch.seconds());
-  }
-  return *component;
-}
-
-template <typename Component>
-void release(Component& component) {
-  component.reset();
-  release_freed_memory();
-}
-
-}  // namespace
-
 Components::Components(const Model& model, const Compute& compute)
     : model_(model),
       compute_{compute.device, compute.dtype},
       quantize_(compute.quantize),
-      text_encoders_(model.texts.size()) {
-  for (const TextModel& text : model.texts)
-    tokenizers_.push_back(model.source.tokenizer(text.tokenizer, text.encoder, text.new_words));
-  check_tokenizers();
+      texts_(model.text->open(model.source, {compute.device, compute.dtype}, warnings_)) {
   constexpr Weights::Mode kCheckOnly = Weights::Mode::kCheckOnly;
-  for (const TextModel& text : model.texts) {
-    const Weights weights_of = weights(text.encoder, kCheckOnly, compute.dtype);
-    ClipTextEncoder(weights_of, text.config);
-    // transformers 4 stored positions as a tensor; a projection that nobody asks for belongs to CLIP's other
-    // use.
-    warn_of_unused(weights_of, {"embeddings.position_ids", "text_projection."});
-  }
   const Weights network = weights(model.denoiser, kCheckOnly, compute.dtype);
   model.network->build(network, Residency());
-  warn_of_unused(network, {"v_pred", "ztsnr"});  // markers, not weights
+  warn_of_unused(network, {"v_pred", "ztsnr"}, warnings_);  // markers, not weights
   const Weights vae = weights("vae", kCheckOnly, compute.dtype);
   Decoder(vae, model.vae);
-  warn_of_unused(vae, {"encoder.", "quant_conv."});
+  warn_of_unused(vae, {"encoder.", "quant_conv."}, warnings_);
   for (const ControlNetModel& controlnet : model.controlnets) {
     const Weights weights_of = controlnet_weights(controlnet, kCheckOnly);
     ControlNet(weights_of, controlnet.config);
-    warn_of_unused(weights_of, {});
-  }
-}
-
-void Components::warn_of_unused(const Weights& weights, const std::vector<std::string>& ignored) {
-  if (const std::string warning = weights.unused_warning(ignored); !warning.empty())
-    warnings_.push_back(warning);
-}
-
-void Components::check_tokenizers() const {
-  for (std::size_t i = 0; i < tokenizers_.size(); ++i) {
-    const TextModel& text = model_.texts[i];
-    const int length = tokenizers_[i]->model_max_length();
-    const std::string file = (model_.source.path() / text.tokenizer).string();
-    if (length > text.config.max_position_embeddings)
-      fail_input(file, ": model_max_length ", length,
-                 " is more than the text encoder's max_position_embeddings ",
-                 text.config.max_position_embeddings);
-    if (length != text_tokens())
-      fail_input(file, ": model_max_length ", length, " contradicts the first tokenizer's ", text_tokens());
+    warn_of_unused(weights_of, {}, warnings_);
   }
 }
 
@@ -82,20 +28,6 @@ Weights Components::weights(const std::string& component, Weights::Mode mode, at
 
 Weights Components::controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const {
   return {controlnet.weights, compute_, mode};
-}
-
-const Conditioner& Components::conditioner(const LoadCallback& on_load) {
-  std::vector<TextPart> parts;
-  for (std::size_t i = 0; i < model_.texts.size(); ++i) {
-    const TextModel& text = model_.texts[i];
-    parts.push_back({*tokenizers_[i], loaded(text_encoders_[i], text.encoder, compute_, on_load, [&] {
-                       return ClipTextEncoder(weights(text.encoder, Weights::Mode::kRead, compute_.dtype),
-                                              text.config);
-                     })});
-  }
-  if (!conditioner_)
-    conditioner_ = std::make_unique<const ClipConditioner>(std::move(parts), model_.text_states);
-  return *conditioner_;
 }
 
 const Network& Components::network(const LoadCallback& on_load) {
@@ -148,10 +80,6 @@ bool Components::hold_of_network(std::optional<std::uint64_t> bytes) {
   return releases;
 }
 
-void Components::release_text_encoders() {
-  conditioner_.reset();
-  for (std::optional<ClipTextEncoder>& encoder : text_encoders_) release(encoder);
-}
 void Components::release_encoders() {
   release(encoder_);
   release(float32_encoder_);

@@ -1,7 +1,6 @@
 // The parts of a model in memory: each loaded when first asked for and gone when released.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,17 +8,14 @@
 #include <vector>
 
 #include "models/model.h"
+#include "models/parts.h"
 #include "text/conditioner.h"
-#include "text/tokenizers/tokenizer.h"
 #include "weights/weights.h"
 
 namespace sdgen {
 
 class Components {
  public:
-  // Told what was loaded and how long it took, seconds.
-  using LoadCallback = std::function<void(const std::string& component, double seconds)>;
-
   // Checks every weight header against its config, names and shapes; reads no weight.
   // Throws Error(kInput) naming file and key.
   Components(const Model& model, const Compute& compute);
@@ -27,11 +23,11 @@ class Components {
   // Of tensors that no layer asks for; not yet told.
   std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 
-  // The length of an encoded text.
-  int text_tokens() const { return tokenizers_.front()->model_max_length(); }
+  // A text may have so many tokens.
+  int text_tokens() const { return texts_->max_tokens(); }
 
   // Throw Error(kInput) if weights cannot be read or are not finite.
-  const Conditioner& conditioner(const LoadCallback& on_load);
+  const Conditioner& conditioner(const LoadCallback& on_load) { return texts_->conditioner(on_load); }
   const Network& network(const LoadCallback& on_load);
   // Of the network's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
   // nothing: all of them. Whether one that is loaded was released because it held another part.
@@ -42,7 +38,7 @@ class Components {
   const Encoder& encoder(const LoadCallback& on_load);
   const Encoder& float32_encoder(const LoadCallback& on_load);
 
-  void release_text_encoders();
+  void release_text_encoders() { texts_->release(); }
   void release_encoders();
   void release_network();  // and the ControlNets
   void release_all();
@@ -51,16 +47,12 @@ class Components {
   Weights weights(const std::string& component, Weights::Mode mode, at::ScalarType dtype) const;
   // Stays as it is where the network is quantized.
   Weights controlnet_weights(const ControlNetModel& controlnet, Weights::Mode mode) const;
-  void check_tokenizers() const;
-  void warn_of_unused(const Weights& weights, const std::vector<std::string>& ignored);
 
   const Model& model_;
   std::vector<std::string> warnings_;
   Compute compute_;
-  Quantize quantize_;                                   // of the network; the other parts stay as they are
-  std::vector<std::unique_ptr<Tokenizer>> tokenizers_;  // of model.texts
-  std::vector<std::optional<ClipTextEncoder>> text_encoders_;  // of model.texts
-  std::unique_ptr<const Conditioner> conditioner_;             // of all of them
+  Quantize quantize_;  // of the network; the other parts stay as they are
+  std::unique_ptr<TextParts> texts_;
   std::unique_ptr<const Network> network_;
   std::optional<std::uint64_t> network_held_bytes_;  // nothing: all of them
   std::vector<ControlNet> controlnets_;              // empty until loaded

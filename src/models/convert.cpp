@@ -11,6 +11,7 @@
 #include "weights/formats/weights_file.h"
 #include "weights/model_files.h"
 #include "weights/original/original_names.h"
+#include "weights/shapes.h"
 
 namespace sdgen {
 namespace {
@@ -83,6 +84,8 @@ class Described : public TensorSource {
 
 Converted folder_to_file(const fs::path& from, const fs::path& to, const ConvertOptions& options) {
   const FolderParts parts = read_folder_parts(from);
+  if (!parts.components.contains("unet"))
+    fail_request(from.string(), ": a model without a UNet becomes no single file; name a folder");
   const auto text = parts.configs.find("text_encoder");
   const bool is_open_clip = text != parts.configs.end() && !parts.components.contains("text_encoder_2") &&
                             text->second.value("hidden_act", "quick_gelu") == "gelu";
@@ -99,7 +102,7 @@ Converted folder_to_file(const fs::path& from, const fs::path& to, const Convert
 
 // transformers 4 and 5 both read the names that 4 wrote.
 Source as_saved(const std::string& component, const Source& source) {
-  if (!is_text(component)) return source;
+  if (!is_text(component) || has_tensor(*source, "model.embed_tokens.weight")) return source;
   return rename_keys(source, [](const std::string& key) {
     return key.starts_with("text_projection.") ? key : "text_model." + key;
   });
@@ -115,7 +118,7 @@ Converted file_to_folder(const fs::path& from, const fs::path& to, const Convert
   NewFolder folder(to, options.overwrite);
   Converted converted{to, 0};
   Json index = source.index().json;
-  for (const std::string component : {"unet", "vae", "text_encoder", "text_encoder_2"}) {
+  for (const std::string component : {"unet", "transformer", "vae", "text_encoder", "text_encoder_2"}) {
     if (!is_listed(source.index(), component)) continue;
     const Config& config = source.config(component);
     if (config.has("_class_name")) index[component][1] = config.json.at("_class_name");
@@ -123,10 +126,13 @@ Converted file_to_folder(const fs::path& from, const fs::path& to, const Convert
     converted.bytes += write_safetensors(weights_path(folder.path(), component),
                                          *as_saved(component, source.weights(component)),
                                          scalar_type(options.dtype), {{"format", "pt"}}, /*overwrite=*/false);
-    if (is_text(component))
-      write_clip_tokenizer(
-          folder.path() / ("tokenizer" + component.substr(std::string("text_encoder").size())),
-          clip_pad_token(config.json), config.at<int>("max_position_embeddings"));
+    if (!is_text(component)) continue;
+    const fs::path tokenizer =
+        folder.path() / ("tokenizer" + component.substr(std::string("text_encoder").size()));
+    if (has_tensor(*source.weights(component), "model.embed_tokens.weight"))
+      copy_tokenizer(source.tokenizer_folder("tokenizer"), tokenizer);
+    else
+      write_clip_tokenizer(tokenizer, clip_pad_token(config.json), config.at<int>("max_position_embeddings"));
   }
   write_json(folder.path() / "scheduler" / "scheduler_config.json", source.config("scheduler").json);
   write_json(folder.path() / "model_index.json", index);

@@ -7,11 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/input_file.h"
 #include "base/leftovers.h"
 #include "base/temporary_file.h"
 #include "models/checkpoint.h"
 #include "text/encoders/clip_text_encoder.h"
-#include "text/tokenizers/clip_vocabulary.h"
+#include "text/tokenizers/vocabularies.h"
 #include "weights/model_files.h"
 
 namespace sdgen {
@@ -75,7 +76,8 @@ FolderParts read_folder_parts(const fs::path& folder) {
   FolderParts parts;
   const Config index = Config::read(folder / "model_index.json");
   parts.configs["model_index"] = index.json;
-  for (const std::string name : {"unet", "vae", "text_encoder", "text_encoder_2", "scheduler"}) {
+  for (const std::string name :
+       {"unet", "transformer", "vae", "text_encoder", "text_encoder_2", "scheduler"}) {
     const Json entry = index.json.value(name, Json());
     if (!entry.is_array() || entry.size() != 2 || entry[1].is_null()) continue;
     const bool is_text = name.starts_with("text_encoder");
@@ -85,7 +87,8 @@ FolderParts read_folder_parts(const fs::path& folder) {
       parts.components[name] = is_text ? open_text_files(folder / name)
                                        : open_model_files(folder / name, "diffusion_pytorch_model");
   }
-  if (!parts.components.contains("unet")) fail_input(index.path.string(), ": component 'unet' is missing");
+  if (!parts.components.contains("unet") && !parts.components.contains("transformer"))
+    fail_input(index.path.string(), ": component 'unet' is missing");
   return parts;
 }
 
@@ -181,6 +184,15 @@ void write_json(const fs::path& path, const Json& json) {
   file.write(text.data(), text.size());
   file.flush_and_close();
   file.create();
+}
+
+void copy_tokenizer(const fs::path& from, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "vocab.json", "merges.txt"})
+    if (is_there(from / name) && !fs::copy_file(from / name, folder / name, error))
+      fail_write(folder / name, error.value());
 }
 
 void write_clip_tokenizer(const fs::path& folder, const std::string& pad_token, int length) {

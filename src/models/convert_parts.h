@@ -55,7 +55,10 @@ class NewFolder {
 // Writes `json` to a new file.
 void write_json(const std::filesystem::path& path, const Json& json);
 
-// A CLIP tokenizer's folder from the vocabulary (text/clip_vocabulary.h), padded with `pad_token` to
+// The files of a tokenizer, as far as they are there.
+void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& folder);
+
+// A CLIP tokenizer's folder from the vocabulary (text/tokenizers/vocabularies.h), padded with `pad_token` to
 // `length`.
 void write_clip_tokenizer(const std::filesystem::path& folder, const std::string& pad_token, int length);
 

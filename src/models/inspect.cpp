@@ -117,6 +117,7 @@ void inspect_component_folder(const fs::path& path, Inspection& inspection) {
   if (class_name == "AutoencoderKL") inspection.kind = "vae";
   if (class_name == "AutoencoderTiny") inspection.kind = "tiny vae";
   if (class_name == "ControlNetModel") inspection.kind = "controlnet";
+  if (class_name.ends_with("Transformer2DModel")) inspection.kind = "transformer";
   inspection.metadata = source->metadata();
   inspection.components.push_back(inspected_component(inspection.kind, class_name, *source));
 }
@@ -132,10 +133,11 @@ void inspect_folder(const fs::path& path, Inspection& inspection) {
 
 void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspection& inspection) {
   const Checkpoint checkpoint = read_checkpoint(source);
-  inspection.kind = checkpoint.components.size() > 1         ? "checkpoint"
-                    : checkpoint.components.contains("unet") ? "unet"
-                    : checkpoint.components.contains("vae")  ? "vae"
-                                                             : "text encoder";
+  inspection.kind = checkpoint.components.size() > 1                ? "checkpoint"
+                    : checkpoint.components.contains("unet")        ? "unet"
+                    : checkpoint.components.contains("transformer") ? "transformer"
+                    : checkpoint.components.contains("vae")         ? "vae"
+                                                                    : "text encoder";
   inspection.family = checkpoint.pipeline_class;
   for (const auto& [name, config] : checkpoint.configs)
     inspection.configs.emplace(name, config.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -149,7 +151,7 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
   if (checkpoint.configs.contains("scheduler")) {
     const Json& scheduler = checkpoint.configs.at("scheduler");
     add_fact(inspection, "scheduler", scheduler.at("_class_name").get<std::string>());
-    add_fact(inspection, "prediction", scheduler.at("prediction_type").get<std::string>());
+    add_fact(inspection, "prediction", scheduler.value("prediction_type", "flow"));
     add_fact(inspection, "zero terminal SNR", scheduler.value("rescale_betas_zero_snr", false) ? "yes" : "");
   }
   add_fact(inspection, "EMA weights", checkpoint.has_ema ? "there, too" : "");

@@ -73,6 +73,11 @@ const UnetConfig& Model::unet() const {
   return dynamic_cast<const UnetModel&>(*network).config();
 }
 
+int Model::size_multiple() const {
+  // Sides of 8 pixels at least, whatever the VAE: so diffusers checks them.
+  return std::max(8, static_cast<int>(network->patch() * vae.pixels_per_latent()));
+}
+
 Model read_model(const ModelFiles& files) {
   const fs::path& path = files.model;
   Model model;

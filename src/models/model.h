@@ -11,23 +11,15 @@
 #include "diffusion/network.h"
 #include "diffusion/networks/unet_config.h"
 #include "diffusion/schedule.h"
+#include "models/clip_text.h"
 #include "models/controlnet_model.h"
 #include "models/model_source.h"
-#include "text/clip_conditioner.h"
-#include "text/encoders/clip_text_encoder.h"
-#include "text/tokenizers/tokenizer.h"
+#include "models/text_model.h"
 
 namespace sdgen {
 
 // Of a run. Training has some 1000 timesteps; more steps than that repeat them.
 constexpr int kMaxSteps = 10'000;
-
-struct TextModel {
-  std::string encoder;    // component name
-  std::string tokenizer;  // component name
-  ClipTextConfig config;
-  std::vector<NewWord> new_words{};  // beside the tokenizer's own
-};
 
 // What the UNet sees behind the noisy latents' channels.
 enum class ImageInput {
@@ -38,10 +30,9 @@ enum class ImageInput {
 
 struct Model {
   ModelSource source;
-  std::string name;              // the folder's or file's name
-  std::string family;            // `_class_name` of model_index.json
-  std::vector<TextModel> texts;  // never empty
-  TextStatesUsed text_states = TextStatesUsed::kLast;
+  std::string name;    // the folder's or file's name
+  std::string family;  // `_class_name` of model_index.json
+  std::shared_ptr<TextModel> text;
   bool zeros_for_empty_prompt = false;  // an empty negative prompt is no text at all, but zeros
   std::string denoiser;                 // the network's component, "unet"
   std::shared_ptr<const NetworkModel> network;
@@ -53,6 +44,9 @@ struct Model {
   std::vector<ControlNetModel> controlnets;  // that steer the UNet
   // The family's, or from sdgen.json, our own file of a model's defaults, where the folder has one.
   double guidance_scale = 7.5;
+  // Whether the pipeline counts guidance from the words on, pos + g (pos - neg) instead of neg + g (pos -
+  // neg): then all above 0 guides, else all above 1.
+  bool guidance_from_zero = false;
   double guidance_rescale = 0.0;
   int steps = 30;
   std::vector<std::string> warnings;  // what users should know of its files
@@ -60,6 +54,13 @@ struct Model {
 
   // Of a UNet: what controlnets are compared with.
   const UnetConfig& unet() const;
+  // nullptr where the words are not read by CLIP alone.
+  ClipTextModel* clip_text() const { return dynamic_cast<ClipTextModel*>(text.get()); }
+
+  // What the sides of a picture are multiples of, pixels.
+  int size_multiple() const;
+  // See Conditioning::guidance_scale.
+  double guidance_of(double told) const { return guidance_from_zero ? 1.0 + told : told; }
 
   int native_width() const {
     return static_cast<int>(network->native_width() * vae.pixels_per_latent());

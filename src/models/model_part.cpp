@@ -137,12 +137,16 @@ std::shared_ptr<const TensorSource> checkpoint_weights(const Checkpoint& checkpo
   return component.starts_with("text_encoder") ? rename_keys(weights, current_clip_name) : weights;
 }
 
-void replace_part(ModelSource& source, const std::string& component, const fs::path& path) {
+void replace_part(ModelSource& source, const std::string& part_name, const fs::path& path) {
+  const bool is_transformer = part_name == "unet" && source.index().has("transformer");
+  const std::string component = is_transformer ? "transformer" : part_name;
   if (!is_there(path)) fail_input(path.string(), ": no such file or folder, given for the ", component);
   const std::optional<Config> replaced = replaced_config(source, component);
   Part part = is_folder(path) ? open_folder_part(path, component) : open_file_part(path, component, replaced);
   if (component == "vae") keep_latents_scale(replaced, part.component.config);
   source.replace(component, part.component);
+  // A language model's folder has its tokenizer in it.
+  if (component == "text_encoder" && is_there(path / "tokenizer.json")) source.replace_tokenizer_folder(path);
   if (component == "unet") bring_scheduler(part, source);
 }
 

@@ -21,6 +21,6 @@ std::shared_ptr<const TensorSource> checkpoint_weights(const Checkpoint& checkpo
 // part of: a VAE's scale belongs to the UNet whose latents it decodes, what shapes do not tell to the
 // component that is replaced; and a UNet brings its prediction type. Throws Error(kInput) naming the file
 // where it holds no such component.
-void replace_part(ModelSource& source, const std::string& component, const std::filesystem::path& path);
+void replace_part(ModelSource& source, const std::string& part_name, const std::filesystem::path& path);
 
 }  // namespace sdgen

@@ -5,7 +5,7 @@
 #include "base/input_file.h"
 #include "models/model_part.h"
 #include "text/tokenizers/bpe_tokenizer.h"
-#include "text/tokenizers/clip_vocabulary.h"
+#include "text/tokenizers/vocabularies.h"
 #include "weights/model_files.h"
 
 namespace sdgen {
@@ -31,6 +31,9 @@ ModelSource open_folder(const fs::path& path) {
   };
   opener.tokenizer = [path](const std::string& component, const Config&, const std::vector<NewWord>& words) {
     return open_tokenizer(path / component, words);
+  };
+  opener.tokenizer_folder = [path](const std::string& component) {
+    return component_folder(path, component);
   };
   return {path, Config::read(path / "model_index.json"), opener};
 }
@@ -64,6 +67,7 @@ ModelSource open_single_file(const fs::path& path, Ema ema, const std::map<std::
                         const std::vector<NewWord>& words) -> std::unique_ptr<Tokenizer> {
     return BpeTokenizer::open(find_clip_vocabulary(), words, clip_pad_token(text_encoder.json));
   };
+  opener.tokenizer_folder = [](const std::string&) { return find_qwen_tokenizer(); };
   return {path, opener.config("model_index"), opener};
 }
 
@@ -93,6 +97,10 @@ void ModelSource::replace_config(const std::string& component, Config by) {
 void ModelSource::replace_scheduler(Config by) {
   if (by.has("_class_name")) index_.json["scheduler"] = {"diffusers", by.json.at("_class_name")};
   configs_["scheduler"] = std::move(by);
+}
+
+void ModelSource::replace_tokenizer_folder(fs::path by) {
+  opener_.tokenizer_folder = [by = std::move(by)](const std::string&) { return by; };
 }
 
 void ModelSource::replace_weights(const std::string& component, std::shared_ptr<const TensorSource> by) {

@@ -33,6 +33,8 @@ class ModelSource {
     std::function<std::unique_ptr<Tokenizer>(const std::string& component, const Config& text_encoder,
                                              const std::vector<NewWord>& words)>
         tokenizer;
+    // Where the files of a tokenizer are that is not CLIP's.
+    std::function<std::filesystem::path(const std::string& component)> tokenizer_folder;
   };
   ModelSource() = default;
   // `index`: model_index.json, or what it would be.
@@ -48,11 +50,15 @@ class ModelSource {
                                        const std::vector<NewWord>& words) const {
     return opener_.tokenizer(component, config(text_encoder), words);
   }
+  std::filesystem::path tokenizer_folder(const std::string& component) const {
+    return opener_.tokenizer_folder(component);
+  }
 
   // Puts another in a component's place, or its config or tensors (an adapter's) alone.
   void replace(const std::string& component, ComponentSource by);
   void replace_config(const std::string& component, Config by);
   void replace_scheduler(Config by);  // of another class, too
+  void replace_tokenizer_folder(std::filesystem::path by);
   void replace_weights(const std::string& component, std::shared_ptr<const TensorSource> by);
 
  private:

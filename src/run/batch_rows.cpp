@@ -75,13 +75,26 @@ AddedConditions added_conditions(const Conditioning& conditioning, const std::ve
   return added;
 }
 
+// Texts of different lengths are filled up with zeros to the longest; their own lengths, in the order of
+// Conditioning. Empty where all are of one.
+std::vector<std::int64_t> filled_up(std::vector<Tensor>& unconditional, std::vector<Tensor>& conditional) {
+  std::vector<std::int64_t> lengths;
+  for (const std::vector<Tensor>* const texts : {&unconditional, &conditional})
+    for (const Tensor& text : *texts) lengths.push_back(text.size(1));
+  const auto [least, most] = std::minmax_element(lengths.begin(), lengths.end());
+  if (*least == *most) return {};
+  for (std::vector<Tensor>* const texts : {&unconditional, &conditional})
+    for (Tensor& text : *texts) text = at::constant_pad_nd(text, {0, 0, 0, *most - text.size(1)});
+  return lengths;
+}
+
 }  // namespace
 
 bool is_guided(const Request& request, const Model& model) {
   if (model.network->takes_guidance_scale()) return false;
   // diffusers' InstructPix2Pix asks with and without both, or not at all.
   const bool asks_picture = model.image_input != ImageInput::kPicture || *request.image_guidance_scale >= 1;
-  return *request.guidance_scale > 1 && asks_picture;
+  return model.guidance_of(*request.guidance_scale) > 1 && asks_picture;
 }
 
 int guidance_branches_of(const Request& request, const Model& model) {
@@ -121,7 +134,7 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const PromptEmbe
   };
   const Request& settings = rows.front().request;
   Conditioning conditioning;
-  conditioning.guidance_scale = *settings.guidance_scale;
+  conditioning.guidance_scale = model.guidance_of(*settings.guidance_scale);
   conditioning.guidance_rescale = *settings.guidance_rescale;
   if (model.image_input == ImageInput::kPicture)
     conditioning.image_guidance_scale = settings.image_guidance_scale;
@@ -138,6 +151,7 @@ Conditioning conditioning_of(const std::vector<BatchRow>& rows, const PromptEmbe
     unconditional.push_back(longer({negative.hidden}));
     negative_pooled.push_back(negative.pooled);
   }
+  conditioning.lengths = filled_up(unconditional, conditional);
   conditioning.conditional = at::cat(conditional);
   if (!unconditional.empty()) conditioning.unconditional = at::cat(unconditional);
   conditioning.added = added_conditions(conditioning, pooled, negative_pooled, settings, model);

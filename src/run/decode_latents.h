@@ -18,7 +18,7 @@ struct DecodeSetting {
   const Compute& compute;
   const MemoryUse& memory;
   Components& components;
-  const Components::LoadCallback& on_load;
+  const LoadCallback& on_load;
   std::function<void(const std::string&)> warn;  // things a user should know
 };
 

@@ -77,7 +77,7 @@ std::vector<Drawn> DiffusionDrawing::pictures_of(const Batch& batch, FiniteRows&
     Drawn& picture = drawn.emplace_back();
     if (failed_steps[i] > 0)
       picture.failure = not_finite(
-          concat("the latents of seed ", job.seed), "unet",
+          concat("the latents of seed ", job.seed), workers_.back().model.denoiser,
           concat("step ", failed_steps[i], " of ", evaluations(context_.requests[job.request_index])),
           compute_.dtype);
     else if (images[i].rgb.empty())

@@ -95,7 +95,7 @@ class DiffusionDrawing : public Drawing {
   const Compute& compute_;
   const MemoryUse& memory_;
   RunContext context_;
-  Components::LoadCallback on_load_;
+  LoadCallback on_load_;
   double load_seconds_ = 0.0;         // of the components loaded so far
   std::size_t encoded_batches_ = 0;   // the texts of so many first ones have been encoded
   std::set<TextToEncode> told_;       // texts kept from earlier runs that tell_of() has told of

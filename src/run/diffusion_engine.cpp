@@ -72,6 +72,11 @@ class DiffusionEngine : public Engine {
     return evaluations_of(request, base_.model, refiner_ ? &refiner_->model : nullptr);
   }
 
+  // Maps are told of texts of one length only: where padding is not nothing, each picture's is its own.
+  int batch_size(const RunOptions& options) const override {
+    return options.attention && base_.model.text->lengths_differ() ? 1 : options.batch_size;
+  }
+
   std::unique_ptr<Drawing> start(const RunContext& context) override {
     return std::make_unique<DiffusionDrawing>(*session_, compute_, memory_, context);
   }

@@ -91,6 +91,9 @@ class Engine {
   // How often the network is asked for one picture of a complete request.
   virtual std::size_t evaluations(const Request& request) const = 0;
 
+  // So many pictures at most are drawn together in a run of these options.
+  virtual int batch_size(const RunOptions& options) const { return options.batch_size; }
+
   virtual std::unique_ptr<Drawing> start(const RunContext& context) = 0;
 
   // What users should know of the files that were opened; each is told once.

@@ -141,9 +141,9 @@ std::uint64_t add_texts(const std::vector<const Model*>& models, const Compute& 
   std::uint64_t most = 0;
   for (const Model* const model : models) {
     std::uint64_t all = 0;
-    for (const TextModel& text : model->texts) {
-      const auto bytes = kept_bytes(shapes_below(*model->source.weights(text.encoder)), plain(compute));
-      plan.parts.push_back({text.encoder, bytes, 0, 0});
+    for (const std::string& encoder : model->text->encoders()) {
+      const auto bytes = kept_bytes(shapes_below(*model->source.weights(encoder)), plain(compute));
+      plan.parts.push_back({encoder, bytes, 0, 0});
       all += bytes;
     }
     most = std::max(most, all);

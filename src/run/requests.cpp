@@ -55,10 +55,13 @@ void check_words(const Request& request) {
     fail_request("focus and edit-from exclude each other: an edit keeps the places of the earlier picture");
 }
 
-// The entry that image to image starts at; as diffusers' get_timesteps().
-std::size_t strength_entry(const SamplingPlan& whole, const Request& request) {
-  const int done = std::min(static_cast<int>(*request.steps * *request.strength), *request.steps);
-  return static_cast<std::size_t>(*request.steps - done) * static_cast<std::size_t>(whole.entries_per_step);
+// The entry that image to image starts at; as diffusers' get_timesteps(), which does a part of a step with
+// flows and leaves it out with others.
+std::size_t strength_entry(const SamplingPlan& whole, const Request& request, bool is_flow) {
+  const int steps = *request.steps;
+  const double done = std::min(steps * *request.strength, static_cast<double>(steps));
+  const int first = is_flow ? static_cast<int>(steps - done) : steps - static_cast<int>(done);
+  return static_cast<std::size_t>(first) * static_cast<std::size_t>(whole.entries_per_step);
 }
 
 // The training timestep at which the refiner takes over.
@@ -112,12 +115,28 @@ void check_lengths(const Request& request) {
 
 void check_clip_skip(const Request& request, const Model& model) {
   if (!request.clip_skip) return;
-  int most = kMaxSteps;
-  for (const TextModel& text : model.texts)
-    most = std::min(most, max_clip_skip(model.text_states, text.config.layers));
-  if (*request.clip_skip < 0 || *request.clip_skip > most)
-    fail_request("clip-skip ", *request.clip_skip, ": expected 0 to ", most,
+  const std::optional<int> most = model.text->max_clip_skip();
+  if (!most) fail_request("clip-skip: the text encoder of ", model.name, " is no CLIP; leave it out");
+  if (*request.clip_skip < 0 || *request.clip_skip > *most)
+    fail_request("clip-skip ", *request.clip_skip, ": expected 0 to ", *most,
                  " with this model's text encoder");
+}
+
+void check_steering(const Request& request, const Model& model) {
+  if (model.network->is_steerable()) return;
+  const auto refuse = [&](const char* flag) {
+    fail_request(flag, ": not possible with ", model.name, ", a ", model.family,
+                 ", whose words and patches attend to each other");
+  };
+  if (!request.attend.empty()) refuse("attend");
+  if (!request.focus.empty()) refuse("focus");
+  if (request.edit_from) refuse("edit-from");
+}
+
+// Of the picture.
+std::int64_t tokens_of(const Request& complete, const Model& model) {
+  const std::int64_t side = model.network->patch() * model.vae.pixels_per_latent();
+  return *complete.height / side * (*complete.width / side);
 }
 
 std::uint64_t random_seed() {
@@ -144,17 +163,18 @@ SchedulerConfig scheduler_of(const Request& complete, const Model& model) {
 SamplingPlan plan_of(const Request& complete, const Model& model, Part part) {
   const Sampler& sampler = find_sampler(*complete.sampler);
   const SchedulerConfig scheduler = scheduler_of(complete, model);
-  const SamplingPlan whole = sampler.plan(scheduler, {*complete.steps, {}, complete.eta});
+  const std::int64_t tokens = tokens_of(complete, model);
+  const SamplingPlan whole = sampler.plan(scheduler, {*complete.steps, {}, complete.eta, tokens});
   StepRange range;
   if (part == Part::kRefiner)
     range.first = refiner_entry(whole, scheduler, complete.refiner_start);
   else if (complete.init_image && model.image_input != ImageInput::kPicture)
-    range.first = strength_entry(whole, complete);
+    range.first = strength_entry(whole, complete, scheduler.prediction_type == PredictionType::kFlow);
   if (part == Part::kUntilRefiner) range.end = base_end(whole, scheduler, complete.refiner_start);
   if (range.first == 0 && !range.end) return whole;
   if (range.first >= range.end.value_or(whole.entries.size()))
     fail_request("steps ", *complete.steps, ": strength and refiner-start leave none of them to do");
-  return sampler.plan(scheduler, {*complete.steps, range, complete.eta});
+  return sampler.plan(scheduler, {*complete.steps, range, complete.eta, tokens});
 }
 
 Request complete_request(const Request& request, const Model& model) {
@@ -164,7 +184,7 @@ Request complete_request(const Request& request, const Model& model) {
   complete.steps = request.steps.value_or(model.steps);
   complete.guidance_scale = request.guidance_scale.value_or(model.guidance_scale);
   complete.seed = request.seed ? *request.seed : random_seed();
-  const int multiple = std::max(8, static_cast<int>(model.vae.pixels_per_latent()));
+  const int multiple = model.size_multiple();
   check_pictures(request, model);
   complete_controls(complete, model);
   int width = model.native_width(), height = model.native_height();
@@ -204,6 +224,7 @@ Request complete_request(const Request& request, const Model& model) {
     fail_request("best-of ", complete.best_of, ": expected 1 to ", kMaxPictures / complete.count);
   check_words(complete);
   check_clip_skip(complete, model);
+  check_steering(complete, model);
   plan_of(complete, model);  // too many or too few steps are refused here
   return complete;
 }

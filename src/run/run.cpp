@@ -52,7 +52,7 @@ Run::Run(Engine& engine, Ranker* ranker, const std::vector<Request>& requests, c
       ranker_(ranker),
       requests_(requests),
       observer_(observer),
-      batches_(plan_batches(requests, options.batch_size)),
+      batches_(plan_batches(requests, engine.batch_size(options))),
       context_{requests, batches_, options, observer, *this, bytes_of_ranker(ranker, requests)} {
   for (const Batch& batch : batches_) {
     evaluations_.push_back(engine.evaluations(context_.settings(batch)));

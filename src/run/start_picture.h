@@ -39,7 +39,7 @@ struct EncodeSetting {
   const Model& model;
   const Compute& compute;
   Components& components;
-  const Components::LoadCallback& on_load;
+  const LoadCallback& on_load;
 };
 
 // In half precision a picture that does not stay finite is encoded again in float32. Throws Error(kInput) if

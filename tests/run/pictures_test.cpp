@@ -25,8 +25,9 @@ Tensor draw(Generator& generator, const Request& request, int batch_size) {
 // The model that a case names, and the refiner and ControlNets if it names any.
 ModelFiles files_of(const Json& expected) {
   const auto folder = [](const std::string& name) -> std::filesystem::path {
-    const std::filesystem::path plain = testing::golden_path("pipelines/" + name);
-    if (std::filesystem::exists(plain)) return plain;
+    for (const char* of : {"pipelines/", "flow_families/pipelines/"})
+      if (const std::filesystem::path path = testing::golden_path(of + name); std::filesystem::exists(path))
+        return path;
     return testing::golden_path("families/pipelines/" + name);
   };
   ModelFiles files{.model = folder(expected["pipeline"])};
@@ -65,6 +66,39 @@ TEST(Pictures, EqualDiffusersPicturesAloneAndInBatches) {
 
 TEST(Pictures, OfOtherFamiliesAndFromPicturesEqualDiffusersPictures) {
   expect_same_pictures("families", 34);
+}
+
+TEST(Pictures, OfTransformersEqualDiffusersPictures) {
+  expect_same_pictures("flow_families", 12);
+}
+
+// Prompts whose texts are of different lengths, with and without a negative prompt.
+TEST(Pictures, OfTextsOfSeveralLengthsAreTheSameInABatchAsAlone) {
+  Generator generator(testing::golden_path("flow_families/pipelines/z-image-tiny"),
+                      {.device = Device::kCpu, .dtype = DType::kFloat32});
+  std::vector<Request> requests;
+  for (const std::string prompt :
+       {"a cat", "a red fox in the forest, oil painting, a red fox in the forest", "a dog", "",
+        "two dogs on the moon, a photo, oil painting, highly detailed"})
+    requests.push_back({.prompt = prompt,
+                        .negative_prompt = prompt.size() % 2 == 0 ? "blurry, dark" : "",
+                        .steps = 3,
+                        .guidance_scale = 2.0,
+                        .seed = 5,
+                        .width = 48,
+                        .height = 32});
+  const auto drawn = [&](int batch_size, bool attention) {
+    std::vector<Image> images;
+    EXPECT_TRUE(generator.run(requests, {.batch_size = batch_size, .attention = attention},
+                              {.on_picture = [&](const Picture& picture) {
+                                images.push_back(picture.image);
+                                EXPECT_EQ(attention, picture.attention != nullptr);
+                              }}));
+    return testing::tensor_of(images);
+  };
+  const Tensor alone = drawn(1, false);
+  EXPECT_TRUE(testing::is_same_picture(drawn(5, false), alone));
+  EXPECT_TRUE(testing::is_same_picture(drawn(3, true), alone));
 }
 
 TEST(Pictures, ByEarlierStatesOfTheTextEncoderEqualDiffusersPictures) {

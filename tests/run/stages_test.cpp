@@ -30,7 +30,7 @@ class Stages : public ::testing::TestWithParam<std::string> {
 
 TEST_P(Stages, TextEncoderEqualsTheReference) {
   const ClipTextEncoder encoder(weights("text_encoder", "model", current_clip_name),
-                                model().texts.front().config);
+                                model().clip_text()->texts.front().config);
   const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder() / "tokenizer");
   const Tensor ids = tensors().at("text.input_ids");
   const Tensor hidden = tensors().at("text.last_hidden_state");

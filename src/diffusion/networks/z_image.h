@@ -68,6 +68,8 @@ class ZImageModel : public NetworkModel {
   std::uint64_t work_bytes(const NetworkSize& size, std::uint64_t element_bytes) const override;
 
   std::int64_t in_channels() const override { return config_.in_channels; }
+  std::int64_t patch() const override { return 2; }
+  bool is_steerable() const override { return false; }
   std::int64_t native_height() const override { return kNativeLatents; }
   std::int64_t native_width() const override { return kNativeLatents; }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json_file.h"
+#include "weights/edited_source.h"
 #include "weights/original/markers.h"
 
 namespace sdgen {
@@ -28,7 +31,7 @@ struct OriginalFacts {
 
 // diffusers' configs of such a file, as far as shapes do not tell them.
 struct OriginalConfigs {
-  Json unet;         // comes with what shapes tell
+  Json unet;         // the network's; comes with what shapes tell
   Json vae;          // sample_size and scaling_factor
   Json scheduler;    // scheduler_config.json
   Json model_index;  // beside the components: what the pipeline is told
@@ -40,6 +43,7 @@ struct FamilyText {
   std::string class_name;  // "CLIPTextModelWithProjection"
   std::string tokenizer;   // component name, "tokenizer_2"
   bool optional = false;
+  std::string tokenizer_class = "CLIPTokenizer";
 };
 
 struct Family {
@@ -47,6 +51,8 @@ struct Family {
   std::vector<std::string> pipelines;  // diffusers' classes in model_index.json; the first is written
   std::int64_t words = 0;              // width of what its network attends to
   std::vector<FamilyText> texts{};
+  std::string denoiser = "unet";  // component name
+  std::string denoiser_class = "UNet2DConditionModel";
   double guidance_scale = 7.5;  // the pipeline's defaults, where the model has none of its own
   int steps = 30;
 
@@ -54,7 +60,11 @@ struct Family {
   // naming file and key. nullptr: known by name, but not drawn with.
   void (*open)(const Family& family, Model& model) = nullptr;
 
-  // Single files under original names. nullptr: there are none.
+  // Single files under original names. nullptr: there are none. Those of a network that is no UNet: its
+  // tensors under diffusers' names, nothing where the file holds none, and what shapes tell of it.
+  std::optional<std::map<std::string, EditedTensor>> (*find_denoiser)(const TensorSource& source) = nullptr;
+  Json (*denoiser_config)(const TensorSource& denoiser) = nullptr;
+  // Of a UNet.
   bool (*is_original)(const OriginalFacts& facts) = nullptr;
   void (*configure)(const OriginalFacts& facts, OriginalConfigs& configs) = nullptr;
   std::vector<std::string> left_out{};  // texts that such a file does not hold

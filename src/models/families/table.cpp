@@ -18,15 +18,23 @@ Family stable_diffusion_xl_family();
 Family stable_diffusion_2_family();
 Family stable_diffusion_1_family();
 Family lcm_family();
+Family z_image_family();
 
 // Those that a single file shows most plainly come first.
 const std::vector<Family>& families() {
-  static const std::vector<Family> kFamilies = {sdxl_refiner_family(),        inpainting_xl_family(),
-                                                instruct_pix2pix_xl_family(), inpainting_family(),
-                                                instruct_pix2pix_family(),    upscaler_family(),
-                                                depth_to_image_family(),      unclip_family(),
-                                                stable_diffusion_xl_family(), stable_diffusion_1_family(),
-                                                stable_diffusion_2_family(),  lcm_family()};
+  static const std::vector<Family> kFamilies = {sdxl_refiner_family(),
+                                                inpainting_xl_family(),
+                                                instruct_pix2pix_xl_family(),
+                                                inpainting_family(),
+                                                instruct_pix2pix_family(),
+                                                upscaler_family(),
+                                                depth_to_image_family(),
+                                                unclip_family(),
+                                                stable_diffusion_xl_family(),
+                                                stable_diffusion_1_family(),
+                                                stable_diffusion_2_family(),
+                                                lcm_family(),
+                                                z_image_family()};
   return kFamilies;
 }
 

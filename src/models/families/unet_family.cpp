@@ -1,42 +1,24 @@
 #include "models/families/unet_family.h"
 
-#include <algorithm>
+#include "models/families/family_parts.h"
 
 namespace sdgen {
 namespace {
-
-// Components that no family computes with: they do not change the picture.
-const std::vector<std::string>& ignored_components() {
-  static const std::vector<std::string> kIgnored = {"scheduler", "safety_checker", "feature_extractor",
-                                                    "image_encoder"};
-  return kIgnored;
-}
 
 bool has_two_texts(const Family& family) {
   return family.texts.size() > 1;
 }
 
-void read_texts(const Family& family, Model& model) {
+std::shared_ptr<ClipTextModel> read_texts(const Family& family, const Model& model) {
+  auto clip = std::make_shared<ClipTextModel>();
+  clip->used = has_two_texts(family) ? TextStatesUsed::kBeforeLast : TextStatesUsed::kLast;
   for (const FamilyText& text : family.texts) {
     if (!check_component(model.source.index(), text.encoder, text.class_name, text.optional)) continue;
     const bool with_projection = text.class_name == "CLIPTextModelWithProjection";
-    model.texts.push_back({text.encoder, text.tokenizer,
+    clip->texts.push_back({text.encoder, text.tokenizer,
                            ClipTextConfig::read(model.source.config(text.encoder), with_projection)});
   }
-}
-
-// Told of components that are there for other pipelines (a ControlNet, a watermarker).
-void warn_of_others(const Config& index, const Family& family, Model& model) {
-  std::vector<std::string> known = ignored_components();
-  known.insert(known.end(), {"unet", "vae"});
-  for (const FamilyText& text : family.texts) known.insert(known.end(), {text.encoder, text.tokenizer});
-  for (const auto& item : index.json.items()) {
-    const std::string& name = item.key();
-    if (std::find(known.begin(), known.end(), name) != known.end() || !item.value().is_array()) continue;
-    if (const std::string found = component_class(index, name); !found.empty())
-      model.warnings.push_back(
-          concat(index.path.string(), ": component '", name, "' (", found, ") is left out of the picture"));
-  }
+  return clip;
 }
 
 // Numbers told beside the words; -1 where widths do not fit together.
@@ -46,20 +28,20 @@ std::int64_t time_id_count_of(const UnetConfig& unet, const ClipTextConfig& pool
   return numbers % unet.addition_time_embed_dim == 0 ? numbers / unet.addition_time_embed_dim : -1;
 }
 
-void check_texts(const Model& model, const UnetConfig& unet, const std::string& unet_file) {
-  std::int64_t width = 0;
-  for (const TextModel& text : model.texts) width += text.config.hidden_size;
+void check_texts(const Model& model, const ClipTextModel& clip, const UnetConfig& unet,
+                 const std::string& unet_file) {
+  const std::int64_t width = clip.width();
   for (const std::int64_t expected : unet.cross_attention_dim)
     if (expected != width)
       fail_input(unet_file, ": cross_attention_dim ", expected,
                  " contradicts the text encoder's hidden_size ", width);
-  const bool pools = model.text_states == TextStatesUsed::kBeforeLast;
+  const bool pools = clip.used == TextStatesUsed::kBeforeLast;
   if (pools != (unet.added_width > 0))
     fail_input(unet_file, ": key 'addition_embed_type' ", pools ? "is missing" : "is not expected", "; a ",
                model.family, pools ? " has text_time there" : " has none");
   if (pools && model.time_id_count != 5 && model.time_id_count != 6)
     fail_input(unet_file, ": projection_class_embeddings_input_dim ", unet.added_width,
-               " contradicts the text encoder's projection_dim ", model.texts.back().config.projection_dim,
+               " contradicts the text encoder's projection_dim ", clip.texts.back().config.projection_dim,
                " and addition_time_embed_dim ", unet.addition_time_embed_dim);
 }
 
@@ -89,21 +71,16 @@ std::vector<FamilyText> two_texts() {
 void open_unet_family(const Family& family, Model& model, AdjustConfigs adjust) {
   const ModelSource& source = model.source;
   check_component(source.index(), "unet", "UNet2DConditionModel");
-  if (!source.index().has("vae") || component_class(source.index(), "vae") != "AutoencoderTiny")
-    check_component(source.index(), "vae", "AutoencoderKL");
-  warn_of_others(source.index(), family, model);
-  model.text_states = has_two_texts(family) ? TextStatesUsed::kBeforeLast : TextStatesUsed::kLast;
+  warn_of_other_components(family, model, "unet");
   model.zeros_for_empty_prompt = source.index().value("force_zeros_for_empty_prompt", false);
-  read_texts(family, model);
+  const std::shared_ptr<ClipTextModel> clip = read_texts(family, model);
+  model.text = clip;
   UnetConfig unet = UnetConfig::read(source.config("unet"));
-  model.vae = AutoencoderConfig::read(source.config("vae"));
-  model.scheduler = SchedulerConfig::read(source.config("scheduler"));
-  if (source.index().has("scheduler"))
-    model.scheduler.class_name = component_class(source.index(), "scheduler");  // as diffusers reads it
+  read_vae_and_scheduler(model);
   if (adjust) adjust(model.scheduler, unet);
   const std::string unet_file = source.config("unet").path.string();
-  model.time_id_count = time_id_count_of(unet, model.texts.back().config);
-  check_texts(model, unet, unet_file);
+  model.time_id_count = time_id_count_of(unet, clip->texts.back().config);
+  check_texts(model, *clip, unet, unet_file);
   model.image_input = image_input_of(unet, model.vae, unet_file);
   model.denoiser = "unet";
   model.network = std::make_shared<const UnetModel>(std::move(unet));

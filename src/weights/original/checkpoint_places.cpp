@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "weights/original/original_controlnet.h"
+#include "weights/original/original_qwen3.h"
+#include "weights/original/original_z_image.h"
 #include "weights/shapes.h"
 
 namespace sdgen {
@@ -54,6 +56,7 @@ bool is_checkpoint(const TensorSource& source) {
   if (is_controlnet(source) && !has_tensor(source, "model.diffusion_model.input_blocks.0.0.weight"))
     return false;
   if (unet_prefix(source) || vae_prefix(source)) return true;
+  if (z_image_tensors(source) || qwen3_tensors(source)) return true;
   return std::any_of(text_places().begin(), text_places().end(),
                      [&](const TextPlace& place) { return has_tensor(source, place.prefix + place.first); });
 }

@@ -1,4 +1,4 @@
-#include "text/tokenizers/clip_vocabulary.h"
+#include "text/tokenizers/vocabularies.h"
 
 #include <gtest/gtest.h>
 

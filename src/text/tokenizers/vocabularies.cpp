@@ -1,4 +1,4 @@
-#include "text/tokenizers/clip_vocabulary.h"
+#include "text/tokenizers/vocabularies.h"
 
 #include <cstdlib>
 #include <string>
@@ -11,10 +11,15 @@ namespace {
 namespace fs = std::filesystem;
 
 const char kFolder[] = "clip-tokenizer";
+const char kQwenFolder[] = "qwen-tokenizer";
+
+bool holds(const fs::path& folder, const char* name) {
+  std::error_code ignored;
+  return fs::exists(folder / name, ignored);
+}
 
 bool holds_vocabulary(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(folder / "vocab.json", ignored) && fs::exists(folder / "merges.txt", ignored);
+  return holds(folder, "vocab.json") && holds(folder, "merges.txt");
 }
 
 std::string environment(const char* name) {
@@ -43,6 +48,22 @@ fs::path find_clip_vocabulary(const std::vector<fs::path>& search_path) {
     if (holds_vocabulary(folder / kFolder)) return folder / kFolder;
   fail_input("CLIP's vocabulary is missing, which a single-file checkpoint does not carry: looked for ",
              data.empty() ? fs::path(kFolder).string() : (data / kFolder).string(), remedy);
+}
+
+fs::path find_qwen_tokenizer() {
+  const auto holds_tokenizer = [](const fs::path& folder) {
+    return holds(folder, "tokenizer.json") || holds_vocabulary(folder);
+  };
+  const fs::path data = data_folder();
+  const std::string own = (data.empty() ? fs::path(kQwenFolder) : data / kQwenFolder).string();
+  const std::string remedy =
+      concat("; fetch it once: hf download Qwen/Qwen3-4B tokenizer.json --local-dir ", own);
+  if (const std::string named = environment("SDGEN_QWEN_TOKENIZER"); !named.empty()) {
+    if (holds_tokenizer(named)) return named;
+    fail_input("SDGEN_QWEN_TOKENIZER: ", named, " holds no tokenizer.json", remedy);
+  }
+  if (holds_tokenizer(own)) return own;
+  fail_input("Qwen3's tokenizer is missing, which a single file does not carry: looked for ", own, remedy);
 }
 
 }  // namespace sdgen
