@@ -61,7 +61,7 @@ class WrittenOut:
             x = norm(x) if norm is not None else x
             if turned:
                 pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
-                x = torch.view_as_real(pairs * freqs_cis.unsqueeze(2)).flatten(3)
+                x = torch.view_as_real(pairs * freqs_cis.unsqueeze(2)).flatten(3).to(hidden_states.dtype)
             return x.transpose(1, 2)
 
         assert attention_mask is None
@@ -85,19 +85,21 @@ def word_maps(model, x, t, words):
 
 
 def network():
-    """The network sees the time from noise to picture and points at the picture, as the pipeline turns both."""
-    models = {name: fill(ZImageTransformer2DModel(**config)) for name, config in MODELS.items()}
+    """The network sees the time from noise to picture and points at the picture, as the pipeline turns both. It computes in
+    float64 but for its rotations: in float32 it is as far from itself, on another processor, as we may be from it."""
+    models = {name: fill(ZImageTransformer2DModel(**config)).double() for name, config in MODELS.items()}
     cases, tensors = [], {}
     for name, (model, h, w, length, rows, timestep) in CASES.items():
         net = models[model]
         x = randn(rows, net.config.in_channels, h, w, name=f"z_image.{name}.x")
         words = randn(rows, length, net.config.cap_feat_dim, name=f"z_image.{name}.words")
-        t = (1000 - torch.full((rows,), timestep)) / 1000
-        output = torch.stack(net(list(x.unsqueeze(2)), t, list(words))[0]).squeeze(2)
+        t = ((1000 - torch.full((rows,), timestep)) / 1000).double()
+        exact, text = x.double(), words.double()
+        output = torch.stack(net(list(exact.unsqueeze(2)), t, list(text))[0]).squeeze(2).float()
         tensors |= {f"{name}.x": x, f"{name}.words": words, f"{name}.velocity": -output}
-        shared = torch.stack(net(list(x[:1].repeat(rows, 1, 1, 1).unsqueeze(2)), t, list(words))[0]).squeeze(2)
+        shared = torch.stack(net(list(exact[:1].repeat(rows, 1, 1, 1).unsqueeze(2)), t, list(text))[0]).squeeze(2).float()
         tensors[f"{name}.velocity_of_first"] = -shared
-        tensors[f"{name}.word_maps"] = word_maps(fill(ZImageTransformer2DModel(**MODELS[model])), x, t, words)
+        tensors[f"{name}.word_maps"] = word_maps(fill(ZImageTransformer2DModel(**MODELS[model])).double(), exact, t, text).float()
         cases.append({"name": name, "model": model, "length": length, "rows": rows, "timestep": timestep})
     shapes = {name: {k: list(p.shape) for k, p in model.named_parameters()} for name, model in models.items()}
     configs = {name: json.loads(model.to_json_string()) for name, model in models.items()}
