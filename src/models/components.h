@@ -32,6 +32,8 @@ class Components {
   // Of the network's layers that can be streamed no more than `bytes` stay in memory when it is loaded next;
   // nothing: all of them. Whether one that is loaded was released because it held another part.
   bool hold_of_network(std::optional<std::uint64_t> bytes);
+  // Likewise of the text encoders' layers, where they are not loaded.
+  void hold_of_texts(std::optional<std::uint64_t> bytes) { texts_->hold(bytes); }
   const std::vector<ControlNet>& controlnets(const LoadCallback& on_load);  // of model.controlnets
   const Decoder& decoder(const LoadCallback& on_load);
   const Decoder& float32_decoder(const LoadCallback& on_load);  // whatever the compute dtype

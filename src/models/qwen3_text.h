@@ -19,6 +19,7 @@ class Qwen3TextModel : public TextModel {
 
   std::vector<std::string> encoders() const override { return {encoder}; }
   bool lengths_differ() const override { return !reading.keeps_padding; }
+  std::string streamed_layer(const std::string& key) const override;
   std::unique_ptr<TextParts> open(const ModelSource& source, const Compute& compute,
                                   std::vector<std::string>& warnings) const override;
 };

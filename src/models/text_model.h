@@ -2,6 +2,7 @@
 // Diffusion's are clip_text.h's, Z-Image's qwen3_text.h's.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ class TextParts {
   // Reads what is not there yet. Throws Error(kInput) if weights cannot be read or are not finite.
   virtual const Conditioner& conditioner(const LoadCallback& on_load) = 0;
   virtual void release() = 0;
+  // Of the layers that can be streamed no more than `bytes` stay in memory when they are loaded next;
+  // nothing: all of them. What is loaded already stays as it is.
+  virtual void hold(std::optional<std::uint64_t> /*bytes*/) {}
 };
 
 // As the configs tell them, before any weight is read.
@@ -40,6 +44,9 @@ class TextModel {
 
   // Whether texts are encoded to their own number of rows, not to one for all.
   virtual bool lengths_differ() const { return false; }
+
+  // The layer that an encoder's tensor belongs to, "layers.3", if it is one that can be streamed; else empty.
+  virtual std::string streamed_layer(const std::string& /*key*/) const { return ""; }
 
   // Opens the tokenizers and checks the encoders' tensors, names and shapes; reads no weight. What users
   // should know of them is added to `warnings`. `source` and the model itself must outlive the parts.

@@ -140,6 +140,8 @@ void DiffusionDrawing::plan_memory_use() {
   if (planned.gives_back) give_back_freed_memory();
   if (is_sparing && planned.is_too_much()) context_.teller.warn_once(too_much_text(planned.plan, memory_));
   for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i].components.hold_of_texts(planned.held_of_texts[i]);
+  for (std::size_t i = 0; i < workers_.size(); ++i)
     if (workers_[i].components.hold_of_network(planned.held_of_networks[i])) workers_[i].recorder.forget();
   if (context_.observer.on_plan) context_.observer.on_plan(planned.plan);
 }

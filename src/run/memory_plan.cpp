@@ -1,6 +1,7 @@
 #include "run/memory_plan.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "base/memory.h"
@@ -41,13 +42,14 @@ struct NetworkBytes {
   std::uint64_t fixed = 0, streamable = 0, largest_layer = 0;
 };
 
-NetworkBytes network_bytes(const Model& model, const Compute& compute) {
-  const TensorSource& tensors = *model.source.weights(model.denoiser);
+// `layer_of`: the layer that a tensor can be streamed with; empty: with none.
+NetworkBytes network_bytes(const TensorSource& tensors, const Compute& compute,
+                           const std::function<std::string(const std::string&)>& layer_of) {
   std::map<std::string, std::uint64_t> layers;
   NetworkBytes bytes;
   for (const std::string& key : tensors.keys()) {
     const std::uint64_t kept = kept_bytes({tensors.find(key)->shape}, compute);
-    const std::string layer = model.network->streamed_layer(key);
+    const std::string layer = layer_of(key);
     if (layer.empty()) {
       bytes.fixed += kept;
     } else {
@@ -93,7 +95,8 @@ std::uint64_t preview_bytes(const Model& model, const Compute& compute, const Ru
 class NetworkPlan {
  public:
   NetworkPlan(const Model& model, const Compute& compute, const RunSize& size, bool gives_back)
-      : bytes_(network_bytes(model, compute)) {
+      : bytes_(network_bytes(*model.source.weights(model.denoiser), compute,
+                             [&](const std::string& key) { return model.network->streamed_layer(key); })) {
     const std::uint64_t element = c10::elementSize(compute.dtype);
     part_ = {model.denoiser, bytes_.fixed + bytes_.streamable, 0,
              model.network->work_bytes(size.network, element)};
@@ -136,21 +139,6 @@ class NetworkPlan {
   std::uint64_t beside_ = 0;  // the ControlNets' weights
 };
 
-// The text encoders' parts; the most that a model's hold together.
-std::uint64_t add_texts(const std::vector<const Model*>& models, const Compute& compute, MemoryPlan& plan) {
-  std::uint64_t most = 0;
-  for (const Model* const model : models) {
-    std::uint64_t all = 0;
-    for (const std::string& encoder : model->text->encoders()) {
-      const auto bytes = kept_bytes(shapes_below(*model->source.weights(encoder)), plain(compute));
-      plan.parts.push_back({encoder, bytes, 0, 0});
-      all += bytes;
-    }
-    most = std::max(most, all);
-  }
-  return most;
-}
-
 }  // namespace
 
 MemoryUse memory_use_of(const ComputeOptions& options) {
@@ -192,7 +180,7 @@ class Planner {
     const std::uint64_t libraries = compute_.device.is_cpu() ? kLibraries : 0;
     std::optional<std::uint64_t> left = all;
     if (left) left = less(*left, size_.ranker_bytes + libraries);
-    most_ = add_texts(models_, compute_, planned_.plan);
+    for (const Model* const model : models_) add_texts(*model, left);
     add_encoder();
     add_networks(left);
     if (left) left = less(*left, networks_);
@@ -213,6 +201,30 @@ class Planner {
 
   MemoryPlan::Part vae_of(std::optional<std::uint64_t> left) const {
     return vae_part(*models_.front(), compute_, use_, size_, left, planned_.gives_back);
+  }
+
+  // A model's text encoders, which go before its network comes.
+  void add_texts(const Model& model, std::optional<std::uint64_t> left) {
+    std::uint64_t all = 0, largest = 0, streamed = 0;
+    std::optional<std::uint64_t> held;
+    for (const std::string& encoder : model.text->encoders()) {
+      const NetworkBytes bytes =
+          network_bytes(*model.source.weights(encoder), plain(compute_),
+                        [&](const std::string& key) { return model.text->streamed_layer(key); });
+      const std::uint64_t stepping = 2 * bytes.largest_layer + kReserve;
+      MemoryPlan::Part part{encoder, bytes.fixed + bytes.streamable, 0, 0};
+      if (streams(left) && bytes.streamable > 0 && part.weight_bytes > less(*left, all)) {
+        held = std::min(bytes.streamable, less(*left, all + bytes.fixed + stepping));
+        part.streamed_bytes = bytes.streamable - *held;
+        part.weight_bytes -= part.streamed_bytes;
+        largest = bytes.largest_layer;
+      }
+      streamed += part.streamed_bytes;
+      all += part.weight_bytes;
+      planned_.plan.parts.push_back(part);
+    }
+    planned_.held_of_texts.push_back(held);
+    most_ = std::max(most_, all + (streamed > 0 ? 2 * largest : 0));
   }
 
   void add_encoder() {

@@ -37,10 +37,11 @@ struct RunSize {
   int start_pictures = 0;    // different ones: from the second on they are encoded beside the UNet
 };
 
-// The plan, and what each model's network keeps of the layers that can be streamed (nothing: all of them).
+// The plan, and what each model's network and text encoders keep of the layers that can be streamed (nothing:
+// all of them).
 struct PlannedRun {
   MemoryPlan plan;
-  std::vector<std::optional<std::uint64_t>> held_of_networks;
+  std::vector<std::optional<std::uint64_t>> held_of_networks, held_of_texts;
   bool gives_back = false;  // see give_back_freed_memory()
 
   // Whether it goes beyond what there is, as far as that is known.

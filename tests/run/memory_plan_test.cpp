@@ -78,6 +78,21 @@ TEST(LowMemory, StreamedModelsDrawTheSamePictures) {
     }
 }
 
+TEST(LowMemory, ALanguageModelIsStreamedLikeATransformer) {
+  const ModelFiles files{.model = testing::golden_path("flow_families/pipelines/z-image-tiny")};
+  const Request request{.prompt = "a cat", .steps = 2, .seed = 1, .width = 48, .height = 32};
+  const Drawn whole = drawn(files, request, {.dtype = DType::kFloat32});
+  const Drawn streamed =
+      drawn(files, request, {.dtype = DType::kFloat32, .low_memory = true, .memory_limit = kTooLittleGiB});
+  EXPECT_EQ(streamed.images.front().rgb, whole.images.front().rgb);
+  for (const std::string name : {"text_encoder", "transformer"}) {
+    const auto kept = by_name(whole.plan).at(name), less = by_name(streamed.plan).at(name);
+    EXPECT_EQ(kept.streamed_bytes, 0u) << name;
+    EXPECT_GT(less.streamed_bytes, 0u) << name;
+    EXPECT_EQ(less.streamed_bytes + less.weight_bytes, kept.weight_bytes) << name;
+  }
+}
+
 TEST(LowMemory, EachRunPlansAnew) {
   Generator generator(testing::golden_path("pipelines/sd15-tiny"),
                       {.device = Device::kCpu, .low_memory = true, .memory_limit = 1.2});
