@@ -50,10 +50,11 @@ def fill(model):
 
 
 class WrittenOut:
-    """ZSingleStreamAttnProcessor with the matrix of attention in the open."""
+    """ZSingleStreamAttnProcessor with the matrix of attention in the open. weights: (first word, [rows, words]), what the words'
+    values are to patches is multiplied by."""
 
-    def __init__(self, seen):
-        self.seen = seen
+    def __init__(self, seen, weights=None):
+        self.seen, self.weights = seen, weights
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, freqs_cis=None):
         def heads(x, norm=None, turned=True):
@@ -69,7 +70,13 @@ class WrittenOut:
         v = heads(attn.to_v(hidden_states), turned=False)
         weights = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).softmax(-1)
         self.seen.append(weights)
-        return attn.to_out[0]((weights @ v).transpose(1, 2).flatten(2))
+        mixed = weights @ v
+        if self.weights is not None:
+            first, of_words = self.weights
+            weighed = v.clone()
+            weighed[:, :, first : first + of_words.shape[1]] *= of_words[:, None, :, None]
+            mixed[:, :, :first] = weights[:, :, :first] @ weighed
+        return attn.to_out[0](mixed.transpose(1, 2).flatten(2))
 
 
 def word_maps(model, x, t, words):
@@ -82,6 +89,14 @@ def word_maps(model, x, t, words):
     weights = torch.stack(seen).mean((0, 2))  # [rows, S, S]
     first = weights.shape[1] - (length + -length % 32)
     return weights[:, : h * w, first : first + length].transpose(1, 2).unflatten(2, (h, w))
+
+
+def weighed_words(model, x, t, words, weights):
+    """The output where patches get more or less of the words: weights [rows, words]."""
+    patches = x.shape[2] // 2 * (x.shape[3] // 2)
+    for layer in model.layers:
+        layer.attention.set_processor(WrittenOut([], (patches + -patches % 32, weights)))
+    return torch.stack(model(list(x.unsqueeze(2)), t, list(words))[0]).squeeze(2)
 
 
 def network():
@@ -100,6 +115,9 @@ def network():
         shared = torch.stack(net(list(exact[:1].repeat(rows, 1, 1, 1).unsqueeze(2)), t, list(text))[0]).squeeze(2).float()
         tensors[f"{name}.velocity_of_first"] = -shared
         tensors[f"{name}.word_maps"] = word_maps(fill(ZImageTransformer2DModel(**MODELS[model])).double(), exact, t, text).float()
+        weights = 1 + randn(rows, length, name=f"z_image.{name}.weights")
+        weighed = weighed_words(fill(ZImageTransformer2DModel(**MODELS[model])).double(), exact, t, text, weights.double())
+        tensors |= {f"{name}.weights": weights, f"{name}.velocity_weighed": -weighed.float()}
         cases.append({"name": name, "model": model, "length": length, "rows": rows, "timestep": timestep})
     shapes = {name: {k: list(p.shape) for k, p in model.named_parameters()} for name, model in models.items()}
     configs = {name: json.loads(model.to_json_string()) for name, model in models.items()}

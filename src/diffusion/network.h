@@ -108,8 +108,7 @@ class NetworkModel {
 
   // Whether it is told the guidance scale instead of being asked with and without the words.
   virtual bool takes_guidance_scale() const { return false; }
-  // Whether words may weigh more, be held to a place or be changed: AttentionHooks that replace something,
-  // and token_weights.
+  // Whether words may be held to a place or be changed: whether AttentionHooks may replace something.
   virtual bool is_steerable() const { return true; }
 };
 

@@ -48,6 +48,17 @@ std::function<void(const AttentionCall&, const Tensor&)> told_of_all(
   };
 }
 
+// [N, L] of the last of all rows -> of those in the group, which are its last ones, too.
+Tensor weights_of(const Tensor& weights, const Group& group, std::int64_t rows) {
+  if (!weights.defined()) return {};
+  std::vector<std::int64_t> weighed;
+  for (const std::int64_t row : group.rows)
+    if (const std::int64_t place = row - (rows - weights.size(0)); place >= 0) weighed.push_back(place);
+  if (weighed.empty()) return {};
+  return weights.index_select(0, at::tensor(weighed, at::kLong).to(weights.device()))
+      .narrow(1, 0, group.length);
+}
+
 NetworkInputs inputs_of(const NetworkInputs& all, const Group& group, std::int64_t pictures) {
   NetworkInputs inputs;
   inputs.context = rows_of(all.context, group).narrow(1, 0, group.length);
@@ -55,6 +66,7 @@ NetworkInputs inputs_of(const NetworkInputs& all, const Group& group, std::int64
                   all.added.guidance_scale};
   inputs.channels = rows_of(all.channels, group);
   const std::int64_t rows = all.context.size(0);
+  inputs.token_weights = weights_of(all.token_weights, group, rows);
   const bool has_last = group.rows.back() >= rows - pictures;
   if (all.hooks.on_cross && has_last) inputs.hooks.on_cross = told_of_all(all.hooks.on_cross, group, rows);
   return inputs;
@@ -65,8 +77,7 @@ NetworkInputs inputs_of(const NetworkInputs& all, const Group& group, std::int64
 PreparedNetwork prepare_each_length(const Network& network, const NetworkInputs& inputs,
                                     const std::vector<std::int64_t>& lengths, std::int64_t pictures,
                                     const Compute& compute) {
-  if (!inputs.controls.empty() || inputs.token_weights.defined() || inputs.hooks.cross_weights ||
-      inputs.hooks.self)
+  if (!inputs.controls.empty() || inputs.hooks.cross_weights || inputs.hooks.self)
     fail_request("ControlNets and steered words are not supported with texts of different lengths");
   struct Asked {
     Tensor pictures;  // [rows of the group] of x

@@ -165,15 +165,15 @@ std::unique_ptr<Steering> steering_of(const std::vector<BatchRow>& rows, const P
   Steering::Setting setting;
   setting.pictures = 0;
   for (const BatchRow& row : rows) {
+    const PromptEmbeds& text = embeds.at(prompt_text(row.request, row.prompt));
+    setting.tokens = std::max(setting.tokens, text.hidden.size(1));
     setting.pictures += row.is_picture ? 1 : 0;
     setting.edit |= !row.is_picture;
-    SteeredRow& steer = steered.emplace_back(
-        SteeredRow{embeds.at(prompt_text(row.request, row.prompt)).words, attend_of(row), focus_of(row)});
+    SteeredRow& steer = steered.emplace_back(SteeredRow{text.words, attend_of(row), focus_of(row)});
     for (const WordBox& box : steer.focus)
       steer.focus_words.push_back(&embeds.at(prompt_text(row.request, focused_text(row.request, box))).words);
   }
   setting.branches = branches;
-  setting.tokens = embeds.at(prompt_text(rows.front().request, rows.front().prompt)).hidden.size(1);
   setting.patches = height * width;
   setting.first_step = plan.first;
   setting.evaluations = plan.steps.size();

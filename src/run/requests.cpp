@@ -128,7 +128,6 @@ void check_steering(const Request& request, const Model& model) {
     fail_request(flag, ": not possible with ", model.name, ", a ", model.family,
                  ", whose words and patches attend to each other");
   };
-  if (!request.attend.empty()) refuse("attend");
   if (!request.focus.empty()) refuse("focus");
   if (request.edit_from) refuse("edit-from");
 }

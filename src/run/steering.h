@@ -27,8 +27,8 @@ struct SteeredRow {
 class Steering {
  public:
   // The last `pictures` of `rows` are recorded. `edit`: there are two rows, and the second is the first one
-  // changed. The network sees `branches` times the rows, with the words last. `tokens` is the text encoder's
-  // length; `patches` the number of latents, h * w.
+  // changed. The network sees `branches` times the rows, with the words last. `tokens` is the longest
+  // text's length; `patches` the number of latents, h * w.
   struct Setting {
     std::size_t pictures = 1;
     bool edit = false;

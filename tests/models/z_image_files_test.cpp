@@ -150,8 +150,9 @@ TEST_F(ZImageFiles, WhatAFlowOrAChatCannotDoIsRefusedByItsFlag) {
   EXPECT_EQ(message({.prompt = "a cat"}), "");
   EXPECT_THAT(message({.prompt = "a cat", .clip_skip = 1}),
               ::testing::HasSubstr("clip-skip: the text encoder"));
-  EXPECT_THAT(message({.prompt = "a cat", .attend = {{"cat", 2.0}}}),
-              ::testing::HasSubstr("attend: not possible"));
+  EXPECT_THAT(message({.prompt = "a cat", .focus = {{"cat"}}}), ::testing::HasSubstr("focus: not possible"));
+  EXPECT_THAT(message({.prompt = "a cat", .edit_from = "a dog"}),
+              ::testing::HasSubstr("edit-from: not possible"));
   EXPECT_THAT(message({.prompt = "a cat", .sampler = "ddim"}), ::testing::HasSubstr("ddim"));
   EXPECT_THAT(message({.prompt = "a cat", .zero_snr = true}), ::testing::HasSubstr("zero-snr"));
 }

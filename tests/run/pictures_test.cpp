@@ -87,6 +87,7 @@ TEST(Pictures, OfTextsOfSeveralLengthsAreTheSameInABatchAsAlone) {
                         .seed = 5,
                         .width = 48,
                         .height = 32});
+  requests[1].attend = {{"fox", 3.0}};
   const auto drawn = [&](int batch_size, bool attention) {
     std::vector<Image> images;
     EXPECT_TRUE(generator.run(requests, {.batch_size = batch_size, .attention = attention},

@@ -23,6 +23,12 @@ Tensor padded_by(const Tensor& token, const Tensor& tokens) {
   return at::cat({tokens, token.expand({tokens.size(0), count, -1})}, 1);
 }
 
+// [N, L] of the last rows -> [M, L, 1]
+Tensor weights_of_all(const Tensor& weights, std::int64_t rows) {
+  return at::cat({at::ones({rows - weights.size(0), weights.size(1)}, weights.options()), weights})
+      .unsqueeze(-1);
+}
+
 // [N, C, h, w] -> [N, h/2 * w/2, 4 * C], a patch's numbers as (row, column, channel)
 Tensor patches_of(const Tensor& x) {
   const std::int64_t h = x.size(2) / kPatch, w = x.size(3) / kPatch;
@@ -49,7 +55,6 @@ std::vector<Streamed<ZImageBlock>> blocks(const Weights& weights, const ZImageCo
 void refuse_unknown(const NetworkInputs& inputs) {
   if (!inputs.controls.empty()) fail_request("ControlNets are not supported with this model");
   if (inputs.channels.defined()) fail_request("this model takes no picture beside its latents");
-  if (inputs.token_weights.defined()) fail_request("word weights are not supported with this model");
 }
 
 }  // namespace
@@ -105,7 +110,7 @@ Tensor ZImage::velocity(const Tensor& tokens, const Tensor& time, at::IntArrayRe
 }
 
 Tensor ZImage::operator()(const Tensor& x, const Tensor& timestep, const Tensor& words, std::int64_t length,
-                          const AttentionHooks* hooks) const {
+                          const AttentionHooks* hooks, const Tensor& weights) const {
   require_shape(x, {-1, config_.in_channels, -1, -1}, "Z-Image latents");
   const std::int64_t h = x.size(2) / kPatch, w = x.size(3) / kPatch;
   if (x.size(2) % kPatch != 0 || x.size(3) % kPatch != 0)
@@ -119,9 +124,10 @@ Tensor ZImage::operator()(const Tensor& x, const Tensor& timestep, const Tensor&
   const std::int64_t first_word = tokens.size(1);
   tokens = at::cat({repeat_rows(tokens, words.size(0)), words}, 1);
   const AttentionHooks none;
-  const ImageAndWords watched{hooks ? *hooks : none, h, w, first_word, length};
+  const ImageAndWords watched{hooks ? *hooks : none, h, w, first_word, length, weights};
+  const bool is_watched = (hooks && hooks->on_cross) || weights.defined();
   for (const Streamed<ZImageBlock>& block : layers_)
-    tokens = block(tokens, all_rotations, time, hooks && hooks->on_cross ? &watched : nullptr);
+    tokens = block(tokens, all_rotations, time, is_watched ? &watched : nullptr);
   return velocity(tokens.narrow(1, 0, h * w), time, x.sizes().slice(2));
 }
 
@@ -129,9 +135,14 @@ PreparedNetwork ZImage::prepare(const NetworkInputs& inputs, const Compute& comp
   refuse_unknown(inputs);
   PreparedNetwork prepared;
   prepared.constants = {words(inputs.context.to(compute.device, compute.dtype))};
-  prepared.predict = [this, hooks = inputs.hooks, length = inputs.context.size(1)](
+  const bool is_weighed = inputs.token_weights.defined();
+  if (is_weighed)
+    prepared.constants.push_back(
+        weights_of_all(inputs.token_weights, inputs.context.size(0)).to(compute.device, compute.dtype));
+  prepared.predict = [this, is_weighed, hooks = inputs.hooks, length = inputs.context.size(1)](
                          const Tensor& x, const Tensor& timestep, Tensors::const_iterator constants, int) {
-    return (*this)(x, timestep, *constants, length, any(hooks) ? &hooks : nullptr);
+    return (*this)(x, timestep, constants[0], length, any(hooks) ? &hooks : nullptr,
+                   is_weighed ? constants[1] : Tensor());
   };
   return prepared;
 }

@@ -21,8 +21,8 @@ class ZImage : public Network {
   // The words [M, L, cap_feat_dim], without padding, are embedded and refined once. What predict() gives is
   // the velocity noise - x0, at timesteps of 0 (the picture) to 1000 (noise); sides of x must be even. The
   // hook on_cross is told, of each main layer, what patches pay to the words among all tokens; the other
-  // hooks are not called. Throws Error(kRequest) for ControlNets, extra channels and token weights, which it
-  // does not know.
+  // hooks are not called. Token weights are of what the main layers' patches get of the words. Throws
+  // Error(kRequest) for ControlNets and extra channels, which it does not know.
   PreparedNetwork prepare(const NetworkInputs& inputs, const Compute& compute) const override;
 
   double input_norm(const Level&) const override { return 1.0; }
@@ -33,9 +33,9 @@ class ZImage : public Network {
   Tensor words(const Tensor& context) const;
 
   // x [N, in_channels, h, w], timestep [1] float32, `words` of M rows (N or a multiple of it) that hold
-  // `length` tokens before the padding -> [M, in_channels, h, w]
+  // `length` tokens before the padding -> [M, in_channels, h, w]; `weights`: [M, length, 1], or undefined
   Tensor operator()(const Tensor& x, const Tensor& timestep, const Tensor& words, std::int64_t length,
-                    const AttentionHooks* hooks = nullptr) const;
+                    const AttentionHooks* hooks = nullptr, const Tensor& weights = {}) const;
 
  private:
   Tensor time_embedding(const Tensor& timestep, at::ScalarType dtype) const;  // [1, time_width]

@@ -15,6 +15,17 @@ constexpr std::int64_t kFeedForwardRows = 1024;
 // Scores of attention that are in memory at once for whoever watches, numbers.
 constexpr std::int64_t kMaxScores = std::int64_t{1} << 24;
 
+// As multi_head_attention(), but to patches the words' values are multiplied by their weights.
+Tensor weighed_attention(const ImageAndWords& watched, const Tensor& q, const Tensor& k, const Tensor& v,
+                         std::int64_t heads) {
+  Tensor weighed = v.clone();
+  weighed.narrow(1, watched.first_word, watched.words).mul_(watched.weights);
+  const std::int64_t words = q.size(1) - watched.first_word;
+  return at::cat({multi_head_attention(q.narrow(1, 0, watched.first_word), k, weighed, heads),
+                  multi_head_attention(q.narrow(1, watched.first_word, words), k, v, heads)},
+                 1);
+}
+
 void watch(const ImageAndWords& watched, const Tensor& q, const Tensor& k, const Tensor& v,
            std::int64_t heads) {
   const Tensor patches = q.narrow(1, 0, watched.height * watched.width);
@@ -55,8 +66,10 @@ Tensor ZImageAttention::operator()(const Tensor& x, const Tensor& rotations,
     return rotate_pairs(norm ? (*norm)(of_heads) : of_heads, rotations).flatten(2);
   };
   const Tensor q = turned(to_q(x), norm_q), k = turned(to_k(x), norm_k), v = to_v(x);
-  if (watched) watch(*watched, q, k, v, heads);
-  return to_out(multi_head_attention(q, k, v, heads));
+  if (watched && watched->hooks.on_cross) watch(*watched, q, k, v, heads);
+  const bool is_weighed = watched && watched->weights.defined();
+  return to_out(is_weighed ? weighed_attention(*watched, q, k, v, heads)
+                           : multi_head_attention(q, k, v, heads));
 }
 
 SwigluFeedForward::SwigluFeedForward(const Weights& weights, std::int64_t width, std::int64_t hidden)

@@ -9,11 +9,13 @@
 
 namespace sdgen {
 
-// Where patches and words stand among a block's tokens, for whoever watches what patches pay to words.
+// Where patches and words stand among a block's tokens, for whoever watches what patches pay to words or has
+// them pay more or less.
 struct ImageAndWords {
   const AttentionHooks& hooks;
   std::int64_t height, width;      // of the map of patches, which come first
   std::int64_t first_word, words;  // without padding
+  Tensor weights;  // [N, words, 1] what the words' values are to patches is multiplied by; undefined: one
 };
 
 // Attention over all tokens, with normed and rotated queries and keys.
