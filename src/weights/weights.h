@@ -29,7 +29,7 @@ class Weights {
 
   // The view below `name`.
   Weights at(const std::string& name) const;
-  Weights at(int index) const { return at(std::to_string(index)); }
+  Weights at(std::int64_t index) const { return at(std::to_string(index)); }
 
   // The tensor on the compute device in its dtype. Throws Error(kInput) naming file, key, expected and found
   // shape if it is missing, misshapen, or holds a number that is not finite (there or in the compute dtype).

@@ -13,12 +13,12 @@ namespace sdgen::cli {
 namespace {
 
 constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-constexpr std::size_t kMaxEntries = 1000;  // there are some sixty flags
-constexpr auto npos = std::string_view::npos;
+constexpr std::size_t kMaxConfigEntries = 1000;  // there are some sixty flags
 
-std::string_view trimmed(std::string_view text) {
+std::string_view trimmed_text(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r");
-  return begin == npos ? std::string_view() : text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+  return begin == std::string_view::npos ? std::string_view()
+                                         : text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
 }
 
 struct Place {
@@ -36,13 +36,13 @@ std::size_t closing_quote(std::string_view text) {
     if (text[at] == text[0]) return at;
     if (text[0] == '"' && text[at] == '\\') ++at;
   }
-  return npos;
+  return std::string_view::npos;
 }
 
 std::string quoted_value(std::string_view text, const Place& place) {
   const std::size_t close = closing_quote(text);
-  if (close == npos) refuse(place, "no closing " + std::string(1, text[0]));
-  const std::string_view rest = trimmed(text.substr(close + 1));
+  if (close == std::string_view::npos) refuse(place, "no closing " + std::string(1, text[0]));
+  const std::string_view rest = trimmed_text(text.substr(close + 1));
   if (!rest.empty() && rest[0] != '#')
     refuse(place, "unexpected text behind the value: " + std::string(rest));
   if (text[0] == '\'') return std::string(text.substr(1, close - 1));
@@ -56,7 +56,7 @@ std::string quoted_value(std::string_view text, const Place& place) {
 
 std::string value_of(std::string_view text, const Place& place) {
   if (!text.empty() && (text[0] == '"' || text[0] == '\'')) return quoted_value(text, place);
-  const std::string_view word = trimmed(text.substr(0, text.find('#')));
+  const std::string_view word = trimmed_text(text.substr(0, text.find('#')));
   const bool is_number =
       !word.empty() && (std::isdigit(static_cast<unsigned char>(word[0])) || word[0] == '-');
   if (!is_number && word != "true" && word != "false")
@@ -72,19 +72,20 @@ std::vector<ConfigEntry> parse_config(const std::string& name, std::istream& inp
   for (std::size_t number = 1; std::getline(input, text); ++number) {
     const Place place{name, number};
     if (number == 1 && text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-    const std::string_view line = trimmed(text);
+    const std::string_view line = trimmed_text(text);
     if (line.empty() || line[0] == '#') continue;
     if (line[0] == '[') refuse(place, "sections are not used; write keys only: steps = 20");
     const std::size_t equals = line.find('=');
-    if (equals == npos) refuse(place, "expected key = value, got '" + std::string(line) + "'");
-    std::string key(trimmed(line.substr(0, equals)));
+    if (equals == std::string_view::npos)
+      refuse(place, "expected key = value, got '" + std::string(line) + "'");
+    std::string key(trimmed_text(line.substr(0, equals)));
     std::replace(key.begin(), key.end(), '_', '-');
-    if (entries.size() == kMaxEntries)
-      refuse(place, "more than " + std::to_string(kMaxEntries) + " keys (the limit)");
+    if (entries.size() == kMaxConfigEntries)
+      refuse(place, "more than " + std::to_string(kMaxConfigEntries) + " keys (the limit)");
     for (const ConfigEntry& entry : entries)
       if (entry.key == key)
         refuse(place, key + " is given twice, first on line " + std::to_string(entry.line));
-    entries.push_back({key, value_of(trimmed(line.substr(equals + 1)), place), number});
+    entries.push_back({key, value_of(trimmed_text(line.substr(equals + 1)), place), number});
   }
   return entries;
 }

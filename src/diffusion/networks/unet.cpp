@@ -22,7 +22,7 @@ Unet::Unet(const Weights& weights, const UnetConfig& config, Residency residency
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels,
                 {config.conv_out_kernel, 1, (config.conv_out_kernel - 1) / 2}) {
   for (std::size_t i = 0; i < config.block_out_channels.size(); ++i)
-    up_blocks_.push_back(up_block(weights.at("up_blocks").at(static_cast<int>(i)), i, residency));
+    up_blocks_.push_back(up_block(weights.at("up_blocks").at(i), i, residency));
   streams_ = residency.streams();
 }
 

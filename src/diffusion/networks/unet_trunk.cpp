@@ -58,7 +58,7 @@ UnetTrunk::UnetTrunk(const Weights& weights, const UnetConfig& config, Residency
                            time_width(config));
   }
   for (std::size_t i = 0; i < config.block_out_channels.size(); ++i)
-    down_blocks_.push_back(down_block(weights.at("down_blocks").at(static_cast<int>(i)), i, residency));
+    down_blocks_.push_back(down_block(weights.at("down_blocks").at(i), i, residency));
   if (config.mid_block != UnetConfig::MidBlock::kNone)
     mid_block_ = mid_block(weights.at("mid_block"), residency);
 }

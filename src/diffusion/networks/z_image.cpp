@@ -48,7 +48,7 @@ std::vector<Streamed<ZImageBlock>> blocks(const Weights& weights, const ZImageCo
                                           std::int64_t count, bool modulated, Residency& residency) {
   std::vector<Streamed<ZImageBlock>> list;
   for (std::int64_t i = 0; i < count; ++i)
-    list.emplace_back(residency, weights.at(static_cast<int>(i)), config, modulated);
+    list.emplace_back(residency, weights.at(i), config, modulated);
   return list;
 }
 

@@ -50,7 +50,7 @@ ClipImageEncoder::ClipImageEncoder(const Weights& weights, const ClipImageConfig
       visual_projection_(weights.at("visual_projection"), config.hidden_size, config.projection_dim,
                          Bias::kNone) {
   for (std::int64_t i = 0; i < config.layers; ++i)
-    layers_.emplace_back(weights.at("vision_model.encoder.layers").at(static_cast<int>(i)),
+    layers_.emplace_back(weights.at("vision_model.encoder.layers").at(i),
                          ClipLayer::Config{config.hidden_size, config.intermediate_size, config.heads,
                                            config.layer_norm_eps, config.activation, /*causal=*/false});
 }

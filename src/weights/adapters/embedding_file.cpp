@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMaxVectors = 1024;  // a text has 77 tokens
 const std::string kLearned = "string_to_param.";
 
-fs::path file_of(const fs::path& path) {
+fs::path embedding_in(const fs::path& path) {
   if (!is_there(path)) fail_input(path.string(), ": no such embedding file");
   if (!is_folder(path)) return path;
   for (const char* name : {"learned_embeds.safetensors", "learned_embeds.bin"})
@@ -69,7 +69,7 @@ void read_learned(const TensorSource& source, const std::vector<std::string>& le
 }  // namespace
 
 EmbeddingFile read_embedding(const fs::path& path) {
-  const fs::path opened = file_of(path);
+  const fs::path opened = embedding_in(path);
   const auto source = open_weights_file(opened);
   const std::vector<std::string> keys = source->keys();
   // A folder of that name says more than learned_embeds.

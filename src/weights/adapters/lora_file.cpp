@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path file_of(const fs::path& path) {
+fs::path lora_in(const fs::path& path) {
   if (!is_folder(path)) return path;
   const std::vector<std::string> names = {"pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin",
                                           "adapter_model.safetensors", "adapter_model.bin"};
@@ -50,7 +50,7 @@ void add_alphas(LoraFile& file) {
 LoraFile open_lora(const fs::path& path) {
   if (!is_there(path)) fail_input(path.string(), ": no such LoRA file");
   LoraFile file;
-  const fs::path opened = file_of(path);
+  const fs::path opened = lora_in(path);
   file.path = opened.string();
   file.tensors = open_weights_file(opened);
   std::map<std::string, LoraModule> modules;

@@ -13,7 +13,7 @@ using Kind = PickleValue::Kind;
 constexpr int kMaxNesting = 8, kMaxUnwrapped = 8;
 constexpr std::size_t kMaxEntries = 200'000, kMaxMetadata = 1000, kLongestText = 10'000;
 // A tensor's whole name, and all names together: some thousand of a hundred bytes each are usual.
-constexpr std::size_t kLongestName = 1000, kMaxNameBytes = std::size_t{32} << 20;
+constexpr std::size_t kLongestTensorName = 1000, kMaxNameBytes = std::size_t{32} << 20;
 
 class PickleFile : public TensorSource {
  public:
@@ -105,9 +105,9 @@ class PickleFile : public TensorSource {
   // Only what may lead to a tensor gets a name: a file may hold long keys a million times over.
   std::string name_of(const std::string& prefix, std::string_view key) {
     const std::size_t bytes = prefix.size() + key.size();
-    if (bytes > kLongestName)
+    if (bytes > kLongestTensorName)
       fail_input(archive_.path(), ": not a sound checkpoint: a tensor's name of ", bytes, " bytes (limit ",
-                 kLongestName, "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
+                 kLongestTensorName, "), '", prefix.substr(0, 40), key.substr(0, 40), "...'");
     name_bytes_ += bytes;
     if (name_bytes_ > kMaxNameBytes)
       fail_input(archive_.path(), ": not a sound checkpoint: its tensors' names have more than ",
