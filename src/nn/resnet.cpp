@@ -55,7 +55,8 @@ Tensor timestep_embedding(const Tensor& timesteps, std::int64_t width, bool flip
                           double freq_shift) {
   const std::int64_t half = width / 2;
   const auto options = timesteps.options().dtype(at::kFloat);
-  const Tensor exponent = -std::log(10000.0) * at::arange(0, half, options) / (static_cast<double>(half) - freq_shift);
+  const Tensor exponent =
+      -std::log(10000.0) * at::arange(0, half, options) / (static_cast<double>(half) - freq_shift);
   const Tensor angles = timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0);  // [N, half]
   const Tensor sines = at::sin(angles);
   const Tensor cosines = at::cos(angles);

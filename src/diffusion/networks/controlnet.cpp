@@ -68,7 +68,8 @@ ControlNet::ControlNet(const Weights& weights, const ControlNetConfig& config, R
   hint_convs_.emplace_back(hint.at("conv_out"), widths.back(), config.trunk.block_out_channels.front(),
                            Conv2d::Geometry{});
   for (const std::int64_t channels : skip_channels(config.trunk)) {
-    const Weights conv = weights.at("controlnet_down_blocks").at(static_cast<std::int64_t>(skip_convs_.size()));
+    const Weights conv =
+        weights.at("controlnet_down_blocks").at(static_cast<std::int64_t>(skip_convs_.size()));
     skip_convs_.emplace_back(conv, channels, channels, Conv2d::Geometry{1, 1, 0});
   }
 }

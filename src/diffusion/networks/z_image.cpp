@@ -47,8 +47,7 @@ Tensor latents_of(const Tensor& patches, at::IntArrayRef size) {
 std::vector<Streamed<ZImageBlock>> blocks(const Weights& weights, const ZImageConfig& config,
                                           std::int64_t count, bool modulated, Residency& residency) {
   std::vector<Streamed<ZImageBlock>> list;
-  for (std::int64_t i = 0; i < count; ++i)
-    list.emplace_back(residency, weights.at(i), config, modulated);
+  for (std::int64_t i = 0; i < count; ++i) list.emplace_back(residency, weights.at(i), config, modulated);
   return list;
 }
 

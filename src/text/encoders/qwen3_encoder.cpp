@@ -109,8 +109,7 @@ Qwen3Encoder::Qwen3Encoder(const Weights& weights, const Qwen3Config& config,
     wanted_.push_back(checked_state(file_, config, state));
     last = std::max(last, wanted_.back());
   }
-  for (std::int64_t i = 0; i < last; ++i)
-    layers_.emplace_back(residency, weights.at("layers").at(i), config);
+  for (std::int64_t i = 0; i < last; ++i) layers_.emplace_back(residency, weights.at("layers").at(i), config);
   if (last == config.layers) norm_.emplace(weights.at("norm"), config.hidden_size, config.rms_norm_eps);
 }
 
