@@ -5,9 +5,10 @@ import itertools
 import json
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler
 from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_default_z_image_sigmas
 from diffusers.utils.torch_utils import randn_tensor
+from res_multistep import ResMultistep
 from samplers import SEEDS, SHAPE, denoiser
 from schedules import numbers
 
@@ -41,6 +42,33 @@ def sigmas_of(scheduler, steps, image_seq_len, given):
     scheduler.set_timesteps(**own, mu=mu if config.use_dynamic_shifting else None)
 
 
+def method(name, config, steps):
+    """Another method's class, at the sigmas of a flow's Euler."""
+    euler = FlowMatchEulerDiscreteScheduler(**config)
+    sigmas_of(euler, steps, 480, False)
+    if name == "heun":
+        scheduler = FlowMatchHeunDiscreteScheduler(**config)
+        scheduler.set_timesteps(steps)
+        twice = [part.repeat_interleave(2) for part in (euler.sigmas[1:-1], euler.timesteps[1:])]
+        sigmas, timesteps = torch.cat([euler.sigmas[:1], twice[0], euler.sigmas[-1:]]), torch.cat([euler.timesteps[:1], twice[1]])
+        assert torch.allclose(scheduler.sigmas, sigmas) and torch.allclose(scheduler.timesteps, timesteps)  # but for roundings
+        scheduler.sigmas, scheduler.timesteps = sigmas, timesteps
+        return scheduler
+    if name == "res-multistep":
+        scheduler = ResMultistep(flow=euler)
+        scheduler.take_schedule()
+        return scheduler
+    kind = "sde-dpmsolver++" if name == "dpm++2m-sde" else "dpmsolver++"
+    scheduler = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, algorithm_type=kind)
+    scheduler.set_timesteps(steps)
+    scheduler.sigmas, scheduler.timesteps = euler.sigmas.double(), euler.timesteps
+    scheduler.scale_noise = euler.scale_noise
+    return scheduler
+
+
+METHODS = ("heun", "dpm++2m", "dpm++2m-sde", "res-multistep")
+
+
 def run(scheduler, first):
     """The loop of ZImagePipeline; a late start is that of ZImageImg2ImgPipeline, from a picture that is 0.5 everywhere."""
     generators = [torch.Generator().manual_seed(seed) for seed in SEEDS]
@@ -48,8 +76,9 @@ def run(scheduler, first):
     scheduler.set_begin_index(first)
     if first:
         latents = scheduler.scale_noise(torch.full(SHAPE, 0.5), scheduler.timesteps[first : first + 1], latents)
+    extra = {"generator": generators} if isinstance(scheduler, DPMSolverMultistepScheduler) else {}
     for t in scheduler.timesteps[first:]:
-        latents = scheduler.step(denoiser(latents, t), t, latents).prev_sample
+        latents = scheduler.step(denoiser(latents, t), t, latents, **extra).prev_sample
     return latents
 
 
@@ -71,5 +100,13 @@ def main():
                     tensors[key] = run(scheduler, first)
                     case.setdefault("loops", []).append({"key": key, "first": first})
             cases.append({"name": name} | case)
+    methods = []
+    for name, (label, config), steps in itertools.product(METHODS, (("plain", {}), ("turbo", {"shift": 3.0})), (1, 2, 3, 9)):
+        for first in (0, 2) if steps == 9 and "dpm" not in name else (0,):
+            key = f"{name}.{label}.{steps}.{first}"
+            tensors[key] = run(method(name, config, steps), first)
+            assert tensors[key].isfinite().all(), key
+            full = json.loads(FlowMatchEulerDiscreteScheduler(**config).to_json_string())
+            methods.append({"key": key, "sampler": name, "config": full, "steps": steps, "first": first})
     write_tensors(GOLDEN / "flow_matching.safetensors", tensors)
-    write_cases(GOLDEN / "flow_matching.json", {"seeds": SEEDS, "shape": SHAPE}, cases)
+    write_cases(GOLDEN / "flow_matching.json", {"seeds": SEEDS, "shape": SHAPE, "methods": methods}, cases)

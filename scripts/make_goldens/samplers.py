@@ -11,6 +11,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from ancestral_2s import Ancestral2S
 from common import GOLDEN, write_cases, write_tensors
+from res_multistep import ResMultistep
 
 SEEDS = (7, 8)
 SHAPE = (2, 4, 6, 5)
@@ -38,6 +39,7 @@ NEWER = {
     "dpm++2m-sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, (*SPREADS, "lu")),
     "dpm++2s": ("DPMSolverSinglestepScheduler", {}, SPREADS),
     "dpm++2s-a": ("Ancestral2S", {}, SPREADS),
+    "res-multistep": ("ResMultistep", {}, SPREADS),
     "unipc": ("UniPCMultistepScheduler", {}, SPREADS),
     "lms": ("LMSDiscreteScheduler", {}, SPREADS),
     "deis": ("DEISMultistepScheduler", {}, SPREADS),
@@ -49,7 +51,8 @@ SOLVERS = ("dpm++2m", "dpm++2m-sde", "dpm++2s", "unipc", "deis")
 
 
 def class_of(name):
-    return Ancestral2S if name == "Ancestral2S" else getattr(diffusers, name)
+    ours = {"Ancestral2S": Ancestral2S, "ResMultistep": ResMultistep}
+    return ours.get(name) or getattr(diffusers, name)
 
 
 def denoiser(x, t):

@@ -6,15 +6,25 @@ namespace sdgen {
 namespace {
 
 constexpr SamplerName kNames[] = {
-    {"ddim", "DDIM"},        {"ddpm", "DDPM"},
-    {"pndm", "PLMS"},        {"euler", "Euler"},
-    {"euler-a", "Euler a"},  {"heun", "Heun"},
-    {"dpm2", "DPM2"},        {"dpm2-a", "DPM2 a"},
-    {"dpm++2m", "DPM++ 2M"}, {"dpm++2m-sde", "DPM++ 2M SDE"},
-    {"dpm++2s", "DPM++ 2S"}, {"dpm++2s-a", "DPM++ 2S a"},
-    {"unipc", "UniPC"},      {"lms", "LMS"},
-    {"deis", "DEIS"},        {"lcm", "LCM"},
-    {"tcd", "TCD"},          {"ipndm", "iPNDM"},
+    {"ddim", "DDIM"},
+    {"ddpm", "DDPM"},
+    {"pndm", "PLMS"},
+    {"euler", "Euler"},
+    {"euler-a", "Euler a"},
+    {"heun", "Heun"},
+    {"dpm2", "DPM2"},
+    {"dpm2-a", "DPM2 a"},
+    {"dpm++2m", "DPM++ 2M"},
+    {"dpm++2m-sde", "DPM++ 2M SDE"},
+    {"dpm++2s", "DPM++ 2S"},
+    {"dpm++2s-a", "DPM++ 2S a"},
+    {"unipc", "UniPC"},
+    {"lms", "LMS"},
+    {"deis", "DEIS"},
+    {"lcm", "LCM"},
+    {"tcd", "TCD"},
+    {"ipndm", "iPNDM"},
+    {"res-multistep", "RES multistep"},
 };
 
 }  // namespace

@@ -44,7 +44,9 @@ SamplingPlan lay_out_dpmpp_2m(const SchedulerConfig& config, const RunShape& sha
   const SolverRules rules{.clips_lambda = true,
                           .rounds_karras = config.beta_schedule.value_or("") != "squaredcos_cap_v2",
                           .lu = true};
-  SamplingPlan plan = solver_plan(config, SigmaTable(lifted_cumprod(config)), shape.steps, rules);
+  SamplingPlan plan = config.prediction_type == PredictionType::kFlow
+                          ? flow_plan(config, shape)
+                          : solver_plan(config, SigmaTable(lifted_cumprod(config)), shape.steps, rules);
   const Multistep method{.orders = multistep_orders(plan.steps.size(), config.solver_order,
                                                     config.lower_order_final.value_or(true),
                                                     config.euler_at_final || config.final_sigma_is_zero),
@@ -57,7 +59,7 @@ SamplingPlan lay_out_dpmpp_2m(const SchedulerConfig& config, const RunShape& sha
   return cut(std::move(plan), shape.range);
 }
 
-constexpr SamplerTraits kTraits{.schedules = true, .lu = true, .zero_snr = true};
+constexpr SamplerTraits kTraits{.schedules = true, .lu = true, .zero_snr = true, .flow = true};
 
 }  // namespace
 

@@ -5,13 +5,14 @@ namespace sdgen {
 
 // One for each method, at the end of its file.
 Sampler ddim(), ddpm(), pndm(), euler(), euler_ancestral(), heun(), dpm2(), dpm2_ancestral(), dpmpp_2m(),
-    dpmpp_2m_sde(), dpmpp_2s(), dpmpp_2s_ancestral(), unipc(), lms(), deis(), lcm(), tcd(), ipndm();
+    dpmpp_2m_sde(), dpmpp_2s(), dpmpp_2s_ancestral(), unipc(), lms(), deis(), lcm(), tcd(), ipndm(),
+    res_multistep();
 
 const std::vector<Sampler>& samplers() {
   static const std::vector<Sampler> kSamplers = {
       ddim(),           ddpm(),     pndm(),         euler(),    euler_ancestral(),    heun(),  dpm2(),
       dpm2_ancestral(), dpmpp_2m(), dpmpp_2m_sde(), dpmpp_2s(), dpmpp_2s_ancestral(), unipc(), lms(),
-      deis(),           lcm(),      tcd(),          ipndm()};
+      deis(),           lcm(),      tcd(),          ipndm(),    res_multistep()};
   return kSamplers;
 }
 

@@ -40,7 +40,9 @@ Tensor run(const Sampler& sampler, const SchedulerConfig& config, int steps, dou
 
 // The sampler of a golden's scheduler class; diffusers has none for DPM++ 2S a.
 const Sampler* sampler_of(const Json& expected, const SchedulerConfig& config) {
-  return expected["class"] == "Ancestral2S" ? &find_sampler("dpm++2s-a") : find_sampler_of(config);
+  if (expected["class"] == "Ancestral2S") return &find_sampler("dpm++2s-a");
+  if (expected["class"] == "ResMultistep") return &find_sampler("res-multistep");
+  return find_sampler_of(config);
 }
 
 TEST(Samplers, NamesForHelpAreTheTables) {
