@@ -46,6 +46,16 @@ struct StepProgress {
   double step_seconds = 0.0;  // this step, for all rows of the batch
 };
 
+// While a stage goes on, from its beginning: told often, between layers and tensors.
+struct WorkProgress {
+  std::string stage;         // as StageEvent's
+  std::string detail;        // as StageEvent's
+  std::uint64_t done = 0;    // of "load" bytes, of others layers
+  std::uint64_t total = 0;   // likewise, about; 0: not known
+  StepProgress run;          // the steps that are over, without their time; steps 0: no batch is in work yet
+  std::size_t pictures = 0;  // of the batch in work
+};
+
 // After a stage: "load" (once a component), "text_encode" (once a distinct text), "denoise_step", "decode",
 // "rank" (once a picture that others are drawn to choose from).
 struct StageEvent {
@@ -73,6 +83,7 @@ struct MemoryPlan {
 // Every member may be empty. Called on the thread that called run().
 struct Observer {
   std::function<void(const StepProgress&)> on_step{};
+  std::function<void(const WorkProgress&)> on_work{};
   std::function<void(const Picture&)> on_picture{};
   std::function<void(const Preview&)> on_preview{};  // with RunOptions::preview_every
   // A picture that failed (e.g. not finite); the run goes on with the others. Without this, run() throws.
@@ -82,7 +93,8 @@ struct Observer {
   std::function<void(const std::string&)> on_warning{};
   std::function<void(const StageEvent&)> on_stage{};
   std::function<void(const MemoryPlan&)> on_plan{};  // once a run, before it draws
-  // Asked before each text, step and batch: true ends the run after the pictures already finished.
+  // Asked again and again, between the layers of a network and within the long ones: true ends the run there;
+  // the pictures already finished stay.
   std::function<bool()> should_stop{};
 };
 

@@ -42,6 +42,7 @@ void run_tasks(std::int64_t count, const std::function<void(TaskCounter&)>& work
     region.run();
   }
   if (region.failure) std::rethrow_exception(region.failure);
+  if (region.counter.is_stopped()) throw Stopped{};
 }
 
 void parallel_chunks(std::int64_t count, std::int64_t chunk,

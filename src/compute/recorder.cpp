@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include "base/work_watch.h"
 #include "compute/operator_scope.h"
 
 namespace sdgen {
@@ -49,6 +50,7 @@ Tensors Recorder::operator()(int variant, const TensorWork& work, const Tensors&
 }
 
 bool Recorder::record(Recording& recording, const TensorWork& work) {
+  const WorkPause whole;  // a recording that is left halfway cannot be ended
   try {
     recording.replay = graphs_->record([work, &recording] { return work(recording.inputs); });
     return true;

@@ -121,7 +121,7 @@ void add_embedding(Model& model, const Embedding& embedding) {
 void add_adapters(Model& model, const ModelFiles& files) {
   add_loras(model, files.loras);
   for (const Embedding& embedding : files.embeddings) add_embedding(model, embedding);
-  if (!files.loras.empty() || !files.embeddings.empty()) model.words.clear();  // they teach others
+  if (!files.loras.empty() || !files.embeddings.empty()) model.taught = {};  // they teach others
 }
 
 std::string adapter_text(const Adapter& adapter) {

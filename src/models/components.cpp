@@ -41,6 +41,7 @@ const std::vector<ControlNet>& Components::controlnets(const LoadCallback& on_lo
   for (std::size_t i = controlnets_.size(); i < model_.controlnets.size(); ++i) {
     const Stopwatch stopwatch;
     const ControlNetModel& controlnet = model_.controlnets[i];
+    const WorkStage stage("load", "controlnet " + controlnet.name);
     controlnets_.emplace_back(controlnet_weights(controlnet, Weights::Mode::kRead), controlnet.config);
     synchronize(compute_);
     on_load("controlnet " + controlnet.name, stopwatch.seconds());

@@ -159,11 +159,22 @@ void inspect_checkpoint(const std::shared_ptr<const TensorSource>& source, Inspe
   inspection.unused = checkpoint.unused;
 }
 
+// What --attention-maps writes.
+bool inspect_attention(const TensorSource& source, Inspection& inspection) {
+  const TensorInfo* const maps = source.find("token_maps");
+  if (!maps || maps->shape.size() != 3 || !source.metadata().contains("prompt")) return false;
+  inspection.kind = "attention maps";
+  add_fact(inspection, "tokens", concat(maps->shape[0]));
+  add_fact(inspection, "size", concat(maps->shape[2], "x", maps->shape[1], " latents"));
+  inspection.components.push_back(inspected_component("maps", "", source));
+  return true;
+}
+
 void inspect_file(const fs::path& path, Inspection& inspection) {
   const auto source = open_weights_file(path);
   inspection.format = starts_with(path, "PK") ? "pytorch" : "safetensors";
   inspection.metadata = source->metadata();
-  if (inspect_lora(*source, inspection)) return;
+  if (inspect_attention(*source, inspection) || inspect_lora(*source, inspection)) return;
   if (is_checkpoint(*source)) return inspect_checkpoint(source, inspection);
   if (inspect_embedding(*source, inspection) || inspect_by_names(*source, inspection)) return;
   inspection.kind = "unknown";

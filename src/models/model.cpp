@@ -7,8 +7,8 @@
 #include "base/input_file.h"
 #include "diffusion/networks/unet.h"
 #include "models/families/family.h"
+#include "models/taught_file.h"
 #include "sdgen/hub_cache.h"
-#include "text/prompt_words.h"
 
 namespace sdgen {
 namespace {
@@ -32,12 +32,7 @@ void read_defaults(const fs::path& path, Model& model) {
   if (!std::isfinite(model.guidance_scale) ||
       !(model.guidance_rescale >= 0.0 && model.guidance_rescale <= 1.0))
     fail_input(path.string(), ": guidance_scale and guidance_rescale must be sensible");
-  if (!defaults.has("words")) return;
-  const Json& words = defaults.json.at("words");
-  const auto is_text = [](const Json& word) { return word.is_string(); };
-  if (!words.is_array() || !std::all_of(words.begin(), words.end(), is_text))
-    fail_input(path.string(), ": key 'words': expected a list of words");
-  for (const Json& word : words) model.words.insert(folded_word(word.get<std::string>()));
+  model.taught = read_taught(defaults);
 }
 
 // What the model's network attends to, before anything of it is known: it tells families of one class apart.

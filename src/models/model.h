@@ -15,6 +15,7 @@
 #include "models/controlnet_model.h"
 #include "models/model_source.h"
 #include "models/text_model.h"
+#include "text/taught.h"
 
 namespace sdgen {
 
@@ -50,7 +51,7 @@ struct Model {
   double guidance_rescale = 0.0;
   int steps = 30;
   std::vector<std::string> warnings;  // what users should know of its files
-  std::set<std::string> words;        // all that it was taught, folded; empty: not told
+  Taught taught;                      // what sdgen.json tells that it can draw
 
   // Of a UNet: what controlnets are compared with.
   const UnetConfig& unet() const;

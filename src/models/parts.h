@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/stopwatch.h"
+#include "base/work_watch.h"
 #include "compute/compute.h"
 #include "weights/weights.h"
 
@@ -20,6 +21,7 @@ const auto& loaded(Part& part, const std::string& name, const Compute& compute, 
                    const Build& build) {
   if (!part) {
     const Stopwatch stopwatch;
+    const WorkStage stage("load", name);
     part = build();
     synchronize(compute);
     on_load(name, stopwatch.seconds());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "base/work_watch.h"
 #include "compute/device_kernels.h"
 #include "compute/kernels/kernels.h"
 #include "compute/operator_scope.h"
@@ -160,6 +161,7 @@ Tensor GegluFeedForward::operator()(const Tensor& x, const Tensor& residual) con
   Tensor y = at::empty_like(flat);
   for (std::int64_t first = 0; first < rows; first += kFeedForwardRows) {
     const std::int64_t count = std::min(kFeedForwardRows, rows - first);
+    const RepeatedLayers repeated(first > 0);
     y.narrow(0, first, count)
         .copy_(proj_out(geglu(proj_in(flat.narrow(0, first, count))), flat_residual.narrow(0, first, count)));
   }

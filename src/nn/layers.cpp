@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/work_watch.h"
 #include "compute/device_kernels.h"
 #include "nn/group_norm.h"
 
@@ -14,9 +15,12 @@ Linear::Linear(const Weights& weights, std::int64_t in, std::int64_t out, Bias w
 Linear::Linear(const Tensor& weight, const Tensor& bias, Quantize quantize)
     : out_(weight.size(0)),
       method_(&linear_method_for(weight, quantize)),
-      product_(method_->lay_out(weight, bias)) {}
+      product_(method_->lay_out(weight, bias)) {
+  layer_built();
+}
 
 Tensor Linear::operator()(const Tensor& x, const Tensor& added) const {
+  layer_begins();
   const OperatorScope scope([&] {
     return OperatorCall{method_->operator_name,
                         2.0 * static_cast<double>(x.numel()) * static_cast<double>(out_)};
@@ -29,6 +33,7 @@ Conv2d::Conv2d(const Weights& weights, std::int64_t in, std::int64_t out, const 
   const Tensor weight = weights.tensor("weight", {out, in, geometry.kernel, geometry.kernel});
   method_ = &conv_method_for(weight, geometry, weights.quantize());
   product_ = method_->lay_out(weight, bias_, geometry, weights.quantize());
+  layer_built();
 }
 
 OperatorCall Conv2d::call(const Tensor& x) const {
@@ -43,12 +48,14 @@ OperatorCall Conv2d::call(const Tensor& x) const {
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& added) const {
+  layer_begins();
   const OperatorScope scope([&] { return call(x); });
   return product_.apply(x.contiguous(at::MemoryFormat::ChannelsLast), added);
 }
 
 Tensor Conv2d::without_bias(const Tensor& x) const {
   if (!product_.without_bias) return {};
+  layer_begins();
   const OperatorScope scope([&] { return call(x); });
   return product_.without_bias(x);
 }

@@ -35,6 +35,7 @@ DiffusionDrawing::DiffusionDrawing(DiffusionSession& session, const Compute& com
     context_.teller.stage("load", component, seconds);
   };
   session.begin(context.teller);
+  warn_of_requests();
   last_new_picture_ = last_new_picture();
   plan_memory_use();
 }
@@ -114,6 +115,7 @@ std::function<void(const Tensor&, const Tensor&, const Step&)> DiffusionDrawing:
     if (number % context_.options.preview_every != 0 || number == share.steps)
       return;  // the last is the picture itself
     const Stopwatch stopwatch;
+    const WorkPause whole;  // what its observer does is no part of the step
     const Tensor x0 = estimate_from_output(type, output, x, step.from).x0;
     const Tensor pixels = (*session_.preview)(last_rows(x0, batch.size()));
     fail_if_cut_short();
@@ -150,8 +152,8 @@ StepCallback DiffusionDrawing::after_step(const Share& share, StepClock& clock, 
     report_steps(clock, clock.lead(), share.steps);
     finite_rows.look(last_rows(x, pictures), share.number_of(step));
     if (finite_rows.none_left()) throw NothingLeft{};
-    // After the last step only decoding is left: that picture is worth finishing.
-    if (share.number_of(step) < share.steps && context_.teller.should_stop()) throw Stopped{};
+    if (context_.teller.should_stop()) throw Stopped{};
+    begin_step_work();
     clock.begin_step();
   };
 }
@@ -192,6 +194,7 @@ Tensor DiffusionDrawing::denoise_share(const Share& share, const Batch& batch, c
   const Denoiser denoiser = watched_denoiser(share, batch, std::move(conditioning), *steering);
   const SearchForConvolutions search;
   StepClock clock(compute_);
+  begin_step_work();
   clock.begin_step();
   latents = share.plan.sample(denoiser, latents, noise,
                               after_step(share, clock, batch.size(), std::move(keep), finite_rows));
@@ -243,6 +246,7 @@ std::vector<Image> DiffusionDrawing::decode(const Tensor& latents) {
       base.components, on_load_, [this](const std::string& warning) { context_.teller.warn_once(warning); }};
   const double load_before = load_seconds_;
   const Stopwatch stopwatch;
+  const WorkStage stage("decode", "");
   DecodedPictures decoded = decode_latents(setting, latents);
   context_.teller.stage("decode", decoded.how, stopwatch.seconds() - (load_seconds_ - load_before));
   return std::move(decoded.images);

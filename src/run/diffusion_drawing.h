@@ -85,6 +85,7 @@ class DiffusionDrawing : public Drawing {
   void report_steps(StepClock& clock, std::size_t left, int steps);
   std::vector<Image> decode(const Tensor& latents);  // an empty picture where it is not finite
   void warn_of_words(const Model& model, const std::string& text, const std::vector<PromptWord>& words);
+  void warn_of_requests();
   int evaluations(const Request& request) const;  // of the networks for one picture
   // "WHAT are not finite after STAGE (COMPONENT, dtype); remedy"
   static Error not_finite(const std::string& what, const std::string& component, const std::string& stage,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "sdgen/printable.h"
 #include "text/conditioner.h"
 #include "text/prompt_words.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 // Texts held encoded at a time: 512 of Stable Diffusion's are 120 MB.
 constexpr std::size_t kMaxTexts = 512;
+
+constexpr std::size_t kLongestQuote = 120;  // bytes of a text in a warning
 
 // What no way of computing can keep to.
 std::string too_much_text(const MemoryPlan& plan, const MemoryUse& use) {
@@ -63,17 +66,37 @@ void DiffusionDrawing::encode_texts(Worker& worker, const std::vector<TextToEnco
 // A small model draws something for any word: who reads of it need not wonder.
 void DiffusionDrawing::warn_of_words(const Model& model, const std::string& text,
                                      const std::vector<PromptWord>& words) {
-  if (model.words.empty()) return;
-  const std::vector<std::string> outside = words_outside(model.words, words);
-  if (!outside.empty())
-    context_.teller.warn_once(concat("'", text, "': ", model.name, " was not taught: ", join(outside),
-                                     " (the words that it knows are in its sdgen.json)"));
+  const std::vector<std::string> beyond = beyond_taught(model.taught, words);
+  if (!beyond.empty())
+    context_.teller.warn_once(
+        concat("'", printable(text, kLongestQuote), "': ", model.name, " ", join(beyond, "; ")));
+}
+
+// What asks for more than the model does, or for what has no effect.
+void DiffusionDrawing::warn_of_requests() {
+  const Worker& base = workers_.front();
+  const Model& model = base.model;
+  for (const Request& request : context_.requests) {
+    if (request.prompt.find_first_not_of(" \t\n") == std::string::npos)
+      context_.teller.warn_once("the prompt is empty: the picture may be of anything");
+    if (!request.negative_prompt.empty() && !is_guided(request, model))
+      context_.teller.warn_once(concat("the negative prompt has no effect at guidance-scale ",
+                                       *request.guidance_scale, ": nothing is drawn away from it"));
+    if (const std::string line = unusual_size(model.taught, *request.width, *request.height); !line.empty())
+      context_.teller.warn_once(concat(model.name, " ", line));
+    if (const std::string line = too_many_kinds(model.taught, prompt_words(request.prompt)); !line.empty())
+      context_.teller.warn_once(
+          concat("'", printable(request.prompt, kLongestQuote), "': ", model.name, " ", line));
+  }
 }
 
 void DiffusionDrawing::encode(Worker& worker, const TextToEncode& text) {
   const Conditioner& conditioner = worker.components.conditioner(on_load_);
   const Stopwatch stopwatch;
-  EncodedText encoded = conditioner.encode(text);
+  const WorkStage stage("text_encode", "");
+  TextToEncode seen = text;
+  seen.text = without_untaught_signs(worker.model.taught, text.text);
+  EncodedText encoded = conditioner.encode(seen);
   synchronize(compute_);
   const double seconds = stopwatch.seconds();
   context_.teller.stage("text_encode", "", seconds);
@@ -90,7 +113,7 @@ void DiffusionDrawing::tell_of(const Worker& worker, const TextToEncode& text) {
   if (!context.dropped.empty() && context_.observer.on_warning)
     context_.observer.on_warning(concat("the text is longer than the model's ",
                                         worker.components.text_tokens(),
-                                        " tokens; dropped: ", context.dropped));
+                                        " tokens; dropped: ", printable(context.dropped, kLongestQuote)));
   warn_of_words(worker.model, text.text, context.words);
 }
 
@@ -173,6 +196,7 @@ DiffusionDrawing::BatchPictures DiffusionDrawing::read_pictures(const Request& r
   pictures.start = &session_.pictures.get(picture_key(request), [&] {
     const double load_before = load_seconds_;
     const Stopwatch stopwatch;
+    const WorkStage stage("encode_picture", "");
     EncodedPicture encoded = encode_start_picture({base.model, compute_, base.components, on_load_},
                                                   read(read_start_picture), *request.init_image);
     context_.teller.stage("encode_picture", "", stopwatch.seconds() - (load_seconds_ - load_before));

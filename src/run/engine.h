@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/work_watch.h"
 #include "sdgen/error.h"
 #include "sdgen/model_files.h"
 #include "sdgen/observer.h"
@@ -35,9 +36,6 @@ struct Drawn {
   std::shared_ptr<const AttentionMaps> attention{};
   std::optional<Error> failure{};
 };
-
-// The observer ended the run: thrown where Teller::should_stop() is true, through samplers, too.
-struct Stopped {};
 
 // What an engine at work tells and asks.
 class Teller {

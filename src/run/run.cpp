@@ -67,6 +67,7 @@ bool Run::draw() {
       if (ranker) ranker->release();
     }
   } const released{ranker_};
+  const WorkWatch watch([this](const Work& work) { tell_of(work); }, [this] { return should_stop(); });
   const std::unique_ptr<Drawing> drawing = engine_.start(context_);
   drawing_ = drawing.get();
   try {
@@ -89,6 +90,7 @@ void Run::draw_batch(Drawing& drawing, std::size_t index) {
   const Batch& batch = batches_[index];
   const std::size_t done_after = done_ + batch.size() * evaluations_[index];
   batch_ = &batch;
+  batch_index_ = index;
   reported_steps_ = 0;
   std::vector<Drawn> drawn = drawn_or_failed(drawing, index);
   done_ = done_after;  // also where a batch ended early
@@ -113,6 +115,17 @@ void Run::step(int steps, double seconds) {
   if (observer_.on_step) observer_.on_step({++reported_steps_, steps, done_, total_, seconds});
 }
 
+void Run::tell_of(const Work& work) const {
+  if (!observer_.on_work) return;
+  WorkProgress progress{work.stage, work.detail, work.done, work.total, {}, 0};
+  progress.run = {reported_steps_, 0, done_, total_, 0.0};
+  if (batch_) {
+    progress.run.steps = static_cast<int>(evaluations_[batch_index_]);
+    progress.pictures = batch_->size();
+  }
+  observer_.on_work(progress);
+}
+
 bool Run::should_stop() {
   stopped_ = stopped_ || (observer_.should_stop && observer_.should_stop());
   return stopped_;
@@ -123,6 +136,7 @@ void Run::warn_once(const std::string& warning) {
 }
 
 void Run::report(Picture picture) const {
+  const WorkPause whole;  // a picture that is finished is written
   picture.seconds += drawing_->text_seconds(requests_[picture.request_index]);
   if (observer_.on_picture) observer_.on_picture(picture);
 }
@@ -166,10 +180,12 @@ void Run::report_best() {
 void Run::consider(Picture candidate, const std::string& prompt) {
   if (!ranker_->is_loaded()) {
     const Stopwatch stopwatch;
+    const WorkStage work("load", "ranker");
     ranker_->load();
     stage("load", "ranker", stopwatch.seconds());
   }
   const Stopwatch stopwatch;
+  const WorkStage work("rank", "");
   candidate.score = ranker_->score(prompt, candidate.image);
   stage("rank", "", stopwatch.seconds());
   candidate_seconds_ += candidate.seconds + stopwatch.seconds();

@@ -31,6 +31,7 @@ class Run : private Teller {
   void warn_once(const std::string& warning) override;
   bool should_stop() override;
 
+  void tell_of(const Work& work) const;
   void draw_batches(Drawing& drawing);
   void draw_batch(Drawing& drawing, std::size_t index);
   // One for each picture; failures where the batch fails and the run goes on.
@@ -51,6 +52,7 @@ class Run : private Teller {
   std::vector<std::size_t> evaluations_;  // of each batch, for one picture
   const Drawing* drawing_ = nullptr;      // while it draws
   const Batch* batch_ = nullptr;          // in work
+  std::size_t batch_index_ = 0;           // its
   std::optional<Picture> best_;           // so far, of the picture in work, where one of several is kept
   double candidate_seconds_ = 0.0;        // of all of them
   std::set<std::string> warned_;

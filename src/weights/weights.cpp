@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/tensor.h"
+#include "base/work_watch.h"
 #include "compute/kernels/kernels.h"
 #include "sdgen/printable.h"
 
@@ -33,6 +34,16 @@ bool convert(const at::Tensor& stored, T* to) {
     if (!fine) finite = false;
   });
   return finite;
+}
+
+std::uint64_t bytes_of(const TensorInfo& info) {
+  return static_cast<std::uint64_t>(c10::multiply_integers(info.shape)) * c10::elementSize(info.dtype);
+}
+
+std::uint64_t stored_bytes(const TensorSource& source) {
+  std::uint64_t bytes = 0;
+  for (const std::string& key : source.keys()) bytes += bytes_of(*source.find(key));
+  return bytes;
 }
 
 struct Converted {
@@ -65,7 +76,9 @@ struct Weights::Shared {
 
 Weights::Weights(std::shared_ptr<const TensorSource> source, const Compute& compute, Mode mode)
     : shared_(std::make_shared<Shared>(Shared{std::move(source), compute, mode, {}})),
-      quantize_(compute.quantize) {}
+      quantize_(compute.quantize) {
+  if (mode == Mode::kRead) bytes_to_read(stored_bytes(*shared_->source));
+}
 
 Weights::Weights(std::shared_ptr<Shared> shared, std::string prefix, Quantize quantize)
     : shared_(std::move(shared)), prefix_(std::move(prefix)), quantize_(quantize) {}
@@ -112,6 +125,7 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
     fail_input(info->file, ": tensor '", info->stored_key, "' holds numbers that are not finite in ",
                dtype_name(shared_->compute.dtype), "; the file is damaged",
                info->dtype == shared_->compute.dtype ? "" : ", or needs --dtype float32");
+  bytes_read(bytes_of(*info));
   return tensor.to(shared_->compute.device);
 }
 

@@ -67,7 +67,7 @@ TEST_F(ModelFolderErrors, DefaultsOfOurOwnFile) {
   observer.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
   ASSERT_TRUE(generator.run({{.prompt = "A cat, a CAT, a dog", .steps = 1, .seed = 1}}, {}, observer));
   ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].find("was not taught: dog ("), std::string::npos) << warnings[0];
+  EXPECT_NE(warnings[0].find("was not taught: dog; `sd-gen words`"), std::string::npos) << warnings[0];
 }
 
 TEST_F(ModelFolderErrors, MissingFolder) {

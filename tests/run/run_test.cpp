@@ -122,12 +122,43 @@ TEST_F(RunTest, OnePromptForManyPicturesIsEncodedOnce) {
   EXPECT_EQ(encoded, 3) << "one load, the prompt, the empty negative prompt";
 }
 
-TEST_F(RunTest, AnInterruptionAfterTheLastStepStillDecodes) {
-  int steps = 0;
-  observer_.on_step = [&](const StepProgress&) { ++steps; };
-  observer_.should_stop = [&] { return steps >= 3; };
-  EXPECT_FALSE(generator_.run({request("a", 1, 2)}, {}, observer_));
-  EXPECT_EQ(pictures_.size(), 1u);
+TEST_F(RunTest, AnInterruptionIsHeardInEveryStageBetweenItsLayers) {
+  for (const std::string stage : {"load", "text_encode", "denoise_step", "decode"}) {
+    SCOPED_TRACE(stage);
+    std::uint64_t done = 0;
+    observer_.on_work = [&](const WorkProgress& work) { done = work.stage == stage ? work.done : 0; };
+    observer_.should_stop = [&] { return done >= 2; };
+    EXPECT_FALSE(generator_.run({request("a", 1, 2)}, {}, observer_));
+    EXPECT_TRUE(pictures_.empty());
+    EXPECT_GE(done, 2u);
+    if (stage != "load") {
+      EXPECT_EQ(done, 2u) << "no layer after it";
+    }
+  }
+}
+
+TEST_F(RunTest, WorkInsideAStepIsTold) {
+  std::vector<std::string> stages;
+  std::map<std::string, WorkProgress> last;
+  observer_.on_work = [&](const WorkProgress& work) {
+    const std::string name = work.stage + (work.detail.empty() ? "" : " " + work.detail);
+    if (stages.empty() || stages.back() != name) stages.push_back(name);
+    if (work.stage == "denoise_step" && work.done == 0 && work.run.step == 0) {
+      EXPECT_EQ(work.run.steps, 3);
+      EXPECT_EQ(work.run.total, 3u);
+      EXPECT_EQ(work.pictures, 1u);
+      EXPECT_GT(work.total, 10u) << "the layers of the network are known from loading it";
+    }
+    if (work.stage == "denoise_step" && work.run.step == 1 && work.done == 0) {
+      EXPECT_EQ(work.total, last["denoise_step"].done);
+    }
+    last[name] = work;
+  };
+  generator_.run({request("a", 1)}, {}, observer_);
+  EXPECT_EQ(stages, (std::vector<std::string>{"load text_encoder", "text_encode", "load unet", "denoise_step",
+                                              "decode", "load vae", "decode"}));
+  EXPECT_GT(last["load unet"].total, 0u);
+  EXPECT_EQ(last["load unet"].done, last["load unet"].total);
 }
 
 // Whoever asks to stop and then changes its mind has stopped all the same: what was left out is missing.
