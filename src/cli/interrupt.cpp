@@ -1,17 +1,32 @@
 #include "cli/interrupt.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
+#include <string_view>
 
 namespace sdgen::cli {
 namespace {
 
 constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};  // SIGHUP: the terminal was closed
 
-volatile std::sig_atomic_t signal_seen = 0;
+// Its line end first: on a terminal a bar and "^C" stand on the line.
+constexpr std::string_view kAnswer = "\nsd-gen: stopping; Ctrl-C again stops at once\n";
+constexpr std::string_view kPlainAnswer = kAnswer.substr(1);
 
-void on_signal(int) {
+volatile std::sig_atomic_t signal_seen = 0;
+volatile std::sig_atomic_t is_answered = 0;
+volatile std::sig_atomic_t is_on_terminal = 0;
+
+// From a signal's handler: nothing that allocates or locks.
+void on_signal(int number) {
   signal_seen = 1;
-  for (const int number : kInterrupts) std::signal(number, SIG_DFL);
+  for (const int each : kInterrupts) std::signal(each, SIG_DFL);
+  const int error = errno;
+  const std::string_view answer = is_on_terminal != 0 ? kAnswer : kPlainAnswer;
+  if (is_answered != 0 && number == SIGINT && ::write(STDERR_FILENO, answer.data(), answer.size()) < 0)
+    errno = error;  // nobody reads it
 }
 
 void watch(int number) {
@@ -26,7 +41,9 @@ void watch(int number) {
 
 }  // namespace
 
-void watch_interrupts() {
+void watch_interrupts(bool tells) {
+  is_answered = tells ? 1 : 0;
+  is_on_terminal = isatty(STDERR_FILENO);
   for (const int number : kInterrupts) watch(number);
 }
 

@@ -1,7 +1,6 @@
 #include "cli/log.h"
 
 #include <spdlog/details/null_mutex.h>
-#include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/base_sink.h>
 
 #include <cstdio>
@@ -65,11 +64,6 @@ std::string error_line(std::string_view message) {
 void tell_interrupted(LogLevel level, std::size_t done, std::size_t total, const char* what) {
   if (level != LogLevel::kOff)
     std::fprintf(stderr, "sd-gen: interrupted: %zu of %zu %s done\n", done, total, what);
-}
-
-std::string memory_text(std::uint64_t bytes) {
-  const double mib = static_cast<double>(bytes) / (1024.0 * 1024.0);
-  return mib < 1024.0 ? fmt::format("{:.0f} MiB", mib) : fmt::format("{:.1f} GiB", mib / 1024.0);
 }
 
 }  // namespace sdgen::cli

@@ -22,7 +22,4 @@ std::string error_line(std::string_view message);
 // "sd-gen: interrupted: 2 of 5 pictures done", unless `level` is off.
 void tell_interrupted(LogLevel level, std::size_t done, std::size_t total, const char* what);
 
-// "512 MiB", "1.5 GiB"
-std::string memory_text(std::uint64_t bytes);
-
 }  // namespace sdgen::cli

@@ -149,9 +149,8 @@ TEST_F(Binary, TheBuiltInModelTellsWhatItWasNotTaught) {
   };
   const ProcessResult strange = draw("two purple lions on a Hill, a lions");
   ASSERT_EQ(strange.exit_code, 0) << strange.err;
-  EXPECT_NE(
-      strange.err.find("'two purple lions on a Hill, a lions': pictograms was not taught: lions, Hill ("),
-      std::string::npos)
+  EXPECT_NE(strange.err.find("'two purple lions on a Hill, a lions': pictograms was not taught: lions"),
+            std::string::npos)
       << strange.err;
   const ProcessResult known = draw("Two purple CATS to the left of a t-shirt");
   ASSERT_EQ(known.exit_code, 0) << known.err;

@@ -31,6 +31,30 @@ TEST(BarText, MoreStepsThanPlannedStayInTheBar) {
   EXPECT_TRUE(contains(bar_text({}, 80), "  0% ["));
 }
 
+TEST(BarText, BeforeTheFirstStepIsOverThereIsNoSpeedAndNoTime) {
+  const std::string text = bar_text({0, 30, 0, 30, 0.0, -1.0}, 80);
+  EXPECT_TRUE(contains(text, "  0% [....")) << text;
+  EXPECT_TRUE(text.ends_with("] step 0/30")) << text;
+  EXPECT_TRUE(bar_text({0, 30, 0, 30, 0.0, 95.0}, 80).ends_with(" step 0/30, 1:35 left"));
+}
+
+TEST(WorkText, TellsWhatIsLoadedAndHowMuchOfIt) {
+  constexpr std::uint64_t kGibi = std::uint64_t{1} << 30;
+  EXPECT_EQ(work_text({"load", "unet", kGibi / 4, 2 * kGibi, {}, 0}),
+            "loading unet: 256 MiB of 2.0 GiB (12%)");
+  EXPECT_EQ(work_text({"load", "vae", 9, 8, {}, 0}), "loading vae: 0 MiB of 0 MiB (100%)");
+  EXPECT_EQ(work_text({"load", "controlnet canny", 0, 0, {}, 0}), "loading controlnet canny");
+  EXPECT_EQ(work_text({"text_encode", "", 3, 0, {}, 0}), "encoding the text");
+  EXPECT_EQ(work_text({"decode", "", 0, 0, {}, 0}), "decoding");
+}
+
+TEST(StepPart, IsThatOfTheLayersAndNeverWhole) {
+  EXPECT_EQ(step_part({"denoise_step", "", 30, 120, {}, 1}), 0.25);
+  EXPECT_EQ(step_part({"denoise_step", "", 130, 120, {}, 1}), 0.99);
+  EXPECT_EQ(step_part({"denoise_step", "", 3, 0, {}, 1}), 0.0);
+  EXPECT_EQ(step_part({"decode", "", 30, 120, {}, 1}), 0.0);
+}
+
 TEST(ClockText, ReadsAsAClock) {
   EXPECT_EQ(clock_text(0.0), "0:00");
   EXPECT_EQ(clock_text(6.2), "0:07");

@@ -125,7 +125,7 @@ class Bench {
   }
 
   int run() {
-    watch_interrupts();
+    watch_interrupts(options_.log_level <= LogLevel::kInfo);
     try {
       for (const Combination& combination : combinations_) add(combination);
     } catch (const Interrupted& where) {

@@ -139,10 +139,10 @@ void drop_empty_columns(std::vector<Cells>& rows, std::size_t kept) {
 
 std::string setting_text(const BenchReport& report) {
   const bool int8 = report.model.quantize == "int8";
-  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}{}, {} threads\n",
+  return fmt::format("{}, {}x{} pixels, {} steps of {}, batch {}, on {} in {}{}, {} thread{}\n",
                      printable(report.model.name, 100), report.width, report.height, report.steps,
                      report.sampler, report.batch_size, report.model.device, report.model.dtype,
-                     int8 ? " and int8" : "", report.model.threads);
+                     int8 ? " and int8" : "", report.model.threads, report.model.threads == 1 ? "" : "s");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/options/model_path.h"
 #include "sdgen/error.h"
 #include "sdgen/hub_cache.h"
 #include "sdgen/printable.h"
@@ -138,7 +139,11 @@ std::string inspection_json(const Inspection& inspection) {
 }
 
 int run_inspect(const Options& options) {
-  const Inspection inspection = inspect(hub_snapshot(options.paths.front()));
+  const std::string& name = options.paths.front();
+  std::error_code ignored;
+  const bool is_path = std::filesystem::exists(std::filesystem::symlink_status(name, ignored));
+  const Inspection inspection =
+      inspect(hub_snapshot(is_path ? std::filesystem::path(name) : find_model(name, model_folders())));
   const std::string text = options.json ? inspection_json(inspection) : inspection_text(inspection);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw Error(ErrorKind::kWorking, "the results could not be printed to standard output");

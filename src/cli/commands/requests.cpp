@@ -22,17 +22,22 @@ std::size_t wrong_column(const CompleteRequest& complete, const PromptLine& line
 
 }  // namespace
 
-PromptFile read_requests(const Options& options) {
+PromptFile read_requests(const Options& options, const std::string* arrived) {
   if (!options.prompt_file.empty()) {
     Job defaults = options.job;
     defaults.prompt.clear();
+    if (arrived) {
+      PromptFile file = parse_prompt_text("standard input", *arrived, defaults);
+      if (!file.lines.empty() || !file.errors.empty()) return file;
+      throw Error(ErrorKind::kRequest, "standard input holds no prompt");
+    }
     return read_prompt_file(options.prompt_file, defaults);
   }
   return {"", {PromptLine{options.job, 0, {}}}, {}};
 }
 
-SweptRequests read_swept_requests(const Options& options) {
-  if (options.sweep.empty()) return {read_requests(options), {}};
+SweptRequests read_swept_requests(const Options& options, const std::string* arrived) {
+  if (options.sweep.empty()) return {read_requests(options, arrived), {}};
   if (!options.prompt_file.empty())
     throw Error(ErrorKind::kRequest, "--sweep draws one prompt: give it with --prompt, not as a file");
   for (const SweepAxis& axis : options.sweep)
@@ -49,6 +54,17 @@ SweptRequests read_swept_requests(const Options& options) {
   return requests;
 }
 
+bool complete_line(const CompleteRequest& complete, PromptLine& line, PromptFile& file) {
+  try {
+    static_cast<Request&>(line.job) = complete(line.job);
+    return true;
+  } catch (const Error& error) {
+    if (line.line == 0 || error.kind() != ErrorKind::kRequest) throw;
+    file.errors.push_back({line.line, wrong_column(complete, line), error.what()});
+    return false;
+  }
+}
+
 void complete_requests(const CompleteRequest& complete, const Options& options, PromptFile& file) {
   Request own = options.job;
   own.prompt.clear();
@@ -60,14 +76,7 @@ void complete_requests(const CompleteRequest& complete, const Options& options, 
     // What only the model lacks (a scheduler we know) each line may still make up for (its own sampler).
     if (error.kind() == ErrorKind::kRequest) throw;
   }
-  for (PromptLine& line : file.lines) {
-    try {
-      static_cast<Request&>(line.job) = complete(line.job);
-    } catch (const Error& error) {
-      if (line.line == 0 || error.kind() != ErrorKind::kRequest) throw;
-      file.errors.push_back({line.line, wrong_column(complete, line), error.what()});
-    }
-  }
+  for (PromptLine& line : file.lines) complete_line(complete, line, file);
   if (!file.errors.empty()) throw PromptFileError(file.name, file.errors);
 }
 

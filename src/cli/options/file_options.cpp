@@ -15,7 +15,8 @@ namespace {
 const char kInspectHelp[] =
     "sd-gen inspect tells what a file or folder is, from its headers alone.\n\n"
     "  sd-gen inspect PATH [--json]\n\n"
-    "PATH: a model's folder, a checkpoint (.safetensors, .ckpt), a LoRA, an embedding, a ControlNet, an "
+    "PATH: a model's folder or name, a checkpoint (.safetensors, .ckpt), a LoRA, an embedding, a ControlNet, "
+    "an "
     "adapter,\n"
     "a VAE, or a picture that carries its parameters. Nothing in a .ckpt is ever run.\n\n"
     "  --json                          one JSON object on standard output\n"

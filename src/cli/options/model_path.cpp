@@ -42,6 +42,14 @@ fs::path model_in(const fs::path& folder, const std::string& name) {
   return {};
 }
 
+// "owner/model", as the hub has them.
+bool looks_like_hub_id(const std::string& name) {
+  const std::size_t slash = name.find('/');
+  return slash != std::string::npos && slash > 0 && slash + 1 < name.size() && slash == name.rfind('/') &&
+         name.front() != '.' && name.front() != '~' && fs::path(name).extension() != ".safetensors" &&
+         fs::path(name).extension() != ".ckpt" && !is_there(name.substr(0, slash));
+}
+
 void add_folder(std::vector<fs::path>& folders, const fs::path& folder) {
   std::error_code error;
   fs::path real = fs::weakly_canonical(folder, error);
@@ -88,6 +96,11 @@ std::string chosen_model(const std::string& flag) {
 }
 
 fs::path find_model(const std::string& name, const std::vector<fs::path>& folders) {
+  if (looks_like_hub_id(name) && !is_there(name))
+    throw Error(ErrorKind::kInput, "no folder or file '" + name +
+                                       "'; sd-gen never downloads: fetch the model first (hf download " +
+                                       name + " --local-dir " + name.substr(name.find('/') + 1) +
+                                       "), then name that folder");
   // A stray folder in the current one must not hide a model of that name.
   if (name.find('/') != std::string::npos || is_model(name)) return name;
   for (const fs::path& folder : folders)

@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <set>
 
-#include "cli/options/output_pattern.h"
 #include "cli/options/refuse.h"
 #include "plain/utf8.h"
 #include "sdgen/error.h"
@@ -80,9 +80,8 @@ std::size_t total_pictures(const std::vector<Job>& jobs) {
 std::string default_pattern(const std::vector<Job>& jobs) {
   std::set<std::uint64_t> seeds;
   for (const Job& job : jobs)
-    for (int k = 0; job.output.empty() && k < job.count; ++k)
-      if (!seeds.insert(*job.seed + static_cast<std::uint64_t>(k * job.best_of)).second)
-        return "sd-gen-{index}-{seed}.png";
+    for (int k = 0; job.output.empty() && k < job.count * job.best_of; ++k)
+      if (!seeds.insert(*job.seed + static_cast<std::uint64_t>(k)).second) return "sd-gen-{index}-{seed}.png";
   return "sd-gen-{seed}.png";
 }
 
@@ -94,6 +93,33 @@ void require_distinct(const std::vector<std::vector<fs::path>>& names) {
         refuse("two pictures of this run would be written to " + path.string() +
                "; use {index} or {seed} in --output");
 }
+
+std::uint64_t first_seed(const Job& job, int k) {
+  return *job.seed + static_cast<std::uint64_t>(k) * static_cast<std::uint64_t>(job.best_of);
+}
+
+// Of several seeds the best is kept, and names its picture: no other may have any of these names.
+void require_distinct_candidates(const std::vector<Job>& jobs, const std::vector<JobNaming>& namings,
+                                 const std::vector<std::vector<fs::path>>& names, const std::string& model) {
+  if (std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.best_of == 1; })) return;
+  std::map<std::string, std::pair<std::size_t, int>> owners;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    for (int k = 0; k < jobs[i].count; ++k) {
+      const std::pair owner(i, k);
+      for (int candidate = 0; candidate < jobs[i].best_of; ++candidate) {
+        const fs::path path =
+            candidate == 0 ? names[i][static_cast<std::size_t>(k)]
+                           : name_of(namings[i], jobs[i], k,
+                                     first_seed(jobs[i], k) + static_cast<std::uint64_t>(candidate), model);
+        if (owners.emplace(path.lexically_normal().string(), owner).first->second != owner)
+          refuse("two pictures of this run might be written to " + path.string() +
+                 "; use {index} in --output");
+      }
+    }
+  }
+}
+
+}  // namespace
 
 void require_writable_folder(const fs::path& folder) {
   std::error_code error;
@@ -115,14 +141,21 @@ void require_writable_folder(const fs::path& folder) {
   unlink(probe.c_str());
 }
 
-}  // namespace
-
 // The nearest folder above `folder` that exists already must take new ones.
 void require_makeable_folder(fs::path folder) {
   std::error_code error;
   folder = fs::absolute(folder, error);
   while (folder.has_relative_path() && !fs::exists(folder, error)) folder = folder.parent_path();
   require_writable_folder(folder);
+}
+
+void refuse_tilde(const std::string& path) {
+  std::error_code ignored;
+  if (path.starts_with("~/") && !fs::exists("~", ignored))
+    refuse("output '" + path +
+           "': ~ is no folder here (the shell puts your home in its place only where it "
+           "begins a word, without quotes); write $HOME" +
+           path.substr(1));
 }
 
 void require_free(const fs::path& path, bool overwrite, const std::string& flag) {
@@ -139,6 +172,7 @@ void check_output(const std::string& output) {
   if (!invalid_utf8(output) && printable(output, 6 * output.size()) != output)
     refuse("output '" + output + "' holds control characters; the names of pictures are printed");
   if (output.empty() || output == kStandardOutput || is_existing_folder(output)) return;
+  refuse_tilde(output);
   const auto pieces = parse_pattern(output);
   if (is_folder(output)) return;
   if (!picture_format(output))
@@ -146,31 +180,61 @@ void check_output(const std::string& output) {
            "' is neither a .png, .jpg or .webp name nor a folder; a new folder's name ends in /");
 }
 
-std::vector<std::vector<fs::path>> output_names(const std::vector<Job>& jobs, const std::string& model) {
+fs::path name_of(const JobNaming& naming, const Job& job, int k, std::uint64_t seed,
+                 const std::string& model) {
+  const auto number = static_cast<std::size_t>(k);
+  const std::string name =
+      expand(naming.pieces, {job, seed, naming.first_index + number, naming.total, model});
+  if (!naming.is_numbered) return name;
+  return numbered(name, padded(naming.first_number + number, naming.siblings));
+}
+
+std::vector<JobNaming> job_namings(const std::vector<Job>& jobs) {
   const std::size_t total = total_pictures(jobs);
   const std::string fallback = default_pattern(jobs);
   std::size_t shared = 0;  // pictures under the command line's own name
   for (const Job& job : jobs) shared += job.own_output ? 0 : static_cast<std::size_t>(job.count);
-  std::vector<std::vector<fs::path>> names;
-  std::size_t index = 0;
-  std::size_t shared_index = 0;
+  std::vector<JobNaming> namings;
+  std::size_t index = 1, shared_index = 1;
   for (const Job& job : jobs) {
     check_output(job.output);
+    JobNaming& naming = namings.emplace_back();
+    const auto count = static_cast<std::size_t>(job.count);
     const bool is_stdout = job.output == kStandardOutput;
-    const auto pieces = is_stdout ? std::vector<Piece>{{false, job.output}}
-                                  : pieces_of(job.output.empty() ? fallback : job.output);
-    const std::size_t siblings = job.own_output ? static_cast<std::size_t>(job.count) : shared;
-    auto& of_job = names.emplace_back();
-    for (int k = 0; k < job.count; ++k) {
-      const std::string name = expand(pieces, {job, k, ++index, total, model});
-      const std::size_t number = job.own_output ? static_cast<std::size_t>(k) + 1 : ++shared_index;
-      of_job.emplace_back(
-          is_plain(pieces) && siblings > 1 && !is_stdout ? numbered(name, padded(number, siblings)) : name);
-    }
+    naming.pieces = is_stdout ? std::vector<Piece>{{false, job.output}}
+                              : pieces_of(job.output.empty() ? fallback : job.output);
+    naming.first_index = index;
+    naming.total = total;
+    naming.siblings = job.own_output ? count : shared;
+    naming.is_numbered = is_plain(naming.pieces) && naming.siblings > 1 && !is_stdout;
+    naming.first_number = job.own_output ? 1 : shared_index;
+    index += count;
+    if (!job.own_output) shared_index += count;
   }
-  require_one_for_stdout(names, total);
+  return namings;
+}
+
+std::vector<std::vector<fs::path>> output_names(const std::vector<Job>& jobs, const std::string& model) {
+  const std::vector<JobNaming> namings = job_namings(jobs);
+  std::vector<std::vector<fs::path>> names;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    auto& of_job = names.emplace_back();
+    for (int k = 0; k < jobs[i].count; ++k)
+      of_job.push_back(name_of(namings[i], jobs[i], k, first_seed(jobs[i], k), model));
+  }
+  require_one_for_stdout(names, total_pictures(jobs));
   require_distinct(names);
+  require_distinct_candidates(jobs, namings, names, model);
   return names;
+}
+
+void require_candidates_free(const std::vector<Job>& jobs, const std::vector<JobNaming>& namings,
+                             const std::string& model) {
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    for (int k = 0; k < jobs[i].count * jobs[i].best_of && jobs[i].best_of > 1; ++k)
+      require_free(name_of(namings[i], jobs[i], k / jobs[i].best_of,
+                           *jobs[i].seed + static_cast<std::uint64_t>(k), model),
+                   /*overwrite=*/false);
 }
 
 void prepare_outputs(const std::vector<Job>& jobs, const std::vector<std::vector<fs::path>>& names,

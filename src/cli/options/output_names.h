@@ -1,10 +1,13 @@
 // Where pictures go: file names made from --output.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "cli/options/output_pattern.h"
 #include "cli/options/request_fields.h"
 
 namespace sdgen::cli {
@@ -18,7 +21,27 @@ inline constexpr char kStandardOutput[] = "-";
 // one.
 void check_output(const std::string& output);
 
-// The file of every picture, [job][picture]. `jobs` are complete (seed, sizes, ... filled in).
+// How the pictures of a job are named.
+struct JobNaming {
+  std::vector<Piece> pieces;
+  std::size_t first_index = 1;  // of the run, from 1
+  std::size_t total = 1;        // pictures of the run
+  bool is_numbered = false;     // x.png is x-1.png, ...
+  std::size_t first_number = 1;
+  std::size_t siblings = 1;  // that are numbered together
+};
+std::vector<JobNaming> job_namings(const std::vector<Job>& jobs);
+
+// The file of picture `k` of `job`, where it has this seed: with best_of, only drawing tells.
+std::filesystem::path name_of(const JobNaming& naming, const Job& job, int k, std::uint64_t seed,
+                              const std::string& model);
+
+// Of jobs with best_of, all files that may be written must not exist. Throws Error(kRequest).
+void require_candidates_free(const std::vector<Job>& jobs, const std::vector<JobNaming>& namings,
+                             const std::string& model);
+
+// The file of every picture, [job][picture]; with best_of, of the first of its seeds. `jobs` are complete
+// (seed, sizes, ... filled in).
 // - empty: sd-gen-{seed}.png; if seeds repeat within the run, sd-gen-{index}-{seed}.png.
 // - a folder: {index}-{seed}.png inside it.
 // - a plain x.png for several pictures: x-1.png, x-2.png, ... (zero-padded).
@@ -32,6 +55,13 @@ std::vector<std::vector<std::filesystem::path>> output_names(const std::vector<J
 // Then makes the folders that were given with a / at the end. Throws Error(kRequest).
 void prepare_outputs(const std::vector<Job>& jobs,
                      const std::vector<std::vector<std::filesystem::path>>& names, bool overwrite);
+
+// Throws Error(kRequest) for a path that begins with "~/", which the shell has not replaced, where there is
+// no folder of that name.
+void refuse_tilde(const std::string& path);
+
+// Throws Error(kRequest) if the folder is not there or cannot be written to.
+void require_writable_folder(const std::filesystem::path& folder);
 
 // Throws Error(kRequest) if the folder, or the nearest one above it that exists, cannot be written to.
 void require_makeable_folder(std::filesystem::path folder);

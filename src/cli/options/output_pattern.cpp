@@ -21,10 +21,7 @@ struct OutputField {
 
 constexpr std::array kFields = {
     OutputField{"index", [](const PictureFacts& p) { return padded(p.index, p.total); }},
-    OutputField{"seed",
-                [](const PictureFacts& p) {
-                  return std::to_string(*p.job.seed + static_cast<std::uint64_t>(p.k * p.job.best_of));
-                }},
+    OutputField{"seed", [](const PictureFacts& p) { return std::to_string(p.seed); }},
     OutputField{"prompt", [](const PictureFacts& p) { return file_name_part(p.job.prompt); }},
     OutputField{"width", [](const PictureFacts& p) { return std::to_string(*p.job.width); }},
     OutputField{"height", [](const PictureFacts& p) { return std::to_string(*p.job.height); }},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@ struct Piece {
 // What fields stand for.
 struct PictureFacts {
   const Job& job;
-  int k = 0;              // of the job
+  std::uint64_t seed = 0;
   std::size_t index = 0;  // of the run, from 1
   std::size_t total = 0;  // pictures of the run
   const std::string& model;

@@ -35,10 +35,10 @@ bool is_blank(std::string_view text) {
 using LineParser = void (*)(std::string_view, PromptLine&);
 
 PromptFile parse_lines(const std::string& name, std::string_view text, const Job& defaults, bool has_comments,
-                       LineParser parse) {
+                       LineParser parse, std::size_t first_line = 1) {
   PromptFile file{name, {}, {}};
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  for (std::size_t number = 1; !text.empty(); ++number) {
+  for (std::size_t number = first_line; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line_text = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -87,8 +87,9 @@ PromptFile read_prompt_file(const std::string& path, const Job& defaults) {
   return file;
 }
 
-PromptFile parse_prompt_text(const std::string& name, std::string_view text, const Job& defaults) {
-  return parse_lines(name, text, defaults, true, parse_text_line);
+PromptFile parse_prompt_text(const std::string& name, std::string_view text, const Job& defaults,
+                             std::size_t first_line) {
+  return parse_lines(name, text, defaults, true, parse_text_line, first_line);
 }
 
 PromptFile parse_prompt_jsonl(const std::string& name, std::string_view text, const Job& defaults) {

@@ -5,7 +5,8 @@
 //   --prompt "a box labelled --seed" --steps 20
 //
 // A line's flags begin at the first "--" that follows a space and is followed by a letter; the words before
-// it are the prompt, taken as they are. Values are quoted as in a shell.
+// it are the prompt, taken as they are, but for quotes around all of them. Values are quoted as in a shell. A
+// line may also begin with -p VALUE.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +57,8 @@ class PromptFileError : public Error {
 PromptFile read_prompt_file(const std::string& path, const Job& defaults);
 
 // The same on a text in memory; `name` is only for errors.
-PromptFile parse_prompt_text(const std::string& name, std::string_view text, const Job& defaults);
+PromptFile parse_prompt_text(const std::string& name, std::string_view text, const Job& defaults,
+                             std::size_t first_line = 1);
 PromptFile parse_prompt_jsonl(const std::string& name, std::string_view text, const Job& defaults);
 
 }  // namespace sdgen::cli

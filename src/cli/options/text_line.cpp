@@ -141,17 +141,45 @@ void read_flag(std::string_view text, std::size_t& at, const Token& flag, Prompt
                  [&] { set_field(line.job, field, shown, value); });
 }
 
+// A prompt in quotes as a whole, as one would type it into a shell: without them.
+std::string_view unquoted(std::string_view prompt) {
+  if (prompt.size() < 2 || (prompt.front() != '"' && prompt.front() != '\'') ||
+      prompt.back() != prompt.front())
+    return prompt;
+  const std::string_view inner = prompt.substr(1, prompt.size() - 2);
+  return inner.find(prompt.front()) == npos ? inner : prompt;
+}
+
+// "-p WORDS": where its value begins; 0 where the line does not begin so.
+std::size_t short_prompt_value(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(kSpaces);
+  if (begin == npos || !text.substr(begin).starts_with("-p")) return 0;
+  const std::size_t end = begin + 2;
+  return end < text.size() && (is_space(text[end]) || text[end] == '"' || text[end] == '\'') ? end : 0;
+}
+
+// Reads "-p VALUE" as a command line has it; where the flags behind it begin.
+std::size_t read_short_prompt(std::string_view text, std::size_t at, PromptLine& line) {
+  const std::size_t column = column_of(text, text.find_first_not_of(kSpaces));
+  const auto value = next_token(text, at, line);
+  if (!value || value->is_flag) throw LineError{line.line, column, "-p needs a value"};
+  const RequestField& field = *find_field("prompt");
+  set_line_field(line, column, field, "-p", [&] { set_field(line.job, field, "-p", value->text); });
+  return at;
+}
+
 }  // namespace
 
 void parse_text_line(std::string_view text, PromptLine& line) {
-  std::size_t at = flags_begin(text);
-  const std::string_view prompt = trimmed(text.substr(0, at));
-  refuse_near_flags(text.substr(0, at), line);
+  const std::size_t short_prompt = short_prompt_value(text);
+  std::size_t at = short_prompt > 0 ? read_short_prompt(text, short_prompt, line) : flags_begin(text);
+  const std::string_view prompt = short_prompt > 0 ? "" : unquoted(trimmed(text.substr(0, at)));
+  if (short_prompt == 0) refuse_near_flags(text.substr(0, at), line);
   if (!prompt.empty()) {
     line.job.prompt = prompt;
     line.columns.emplace_back(find_field("prompt"), column_of(text, text.find_first_not_of(kSpaces)));
   }
-  std::string last_flag;
+  std::string last_flag = "-p";  // else a flag comes first
   while (const auto token = next_token(text, at, line)) {
     if (!token->is_flag)
       throw LineError{line.line, column_of(text, token->at),

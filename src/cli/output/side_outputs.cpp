@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "cli/options/output_names.h"
 #include "cli/options/refuse.h"
@@ -31,6 +32,7 @@ bool is_a_picture(const RunPlan& plan, const fs::path& path) {
 
 // A file of its own, which nothing is in the way of.
 void check_file(const RunPlan& plan, const fs::path& path, const std::string& flag, bool overwrite) {
+  refuse_tilde(path.string());
   if (is_a_picture(plan, path)) refuse(flag + " " + path.string() + ": one of the pictures has that name");
   require_makeable_folder(fs::absolute(path).parent_path());
   require_free(path, overwrite, flag);
@@ -80,8 +82,14 @@ std::size_t RunPlan::position(std::size_t job, int picture) const {
 }
 
 SideOutputs::SideOutputs(const Options& options, const RunPlan& plan, const ModelInfo& model,
-                         ProgressBar& bar, std::function<void(const std::string&)> warn)
-    : options_(options), plan_(plan), model_(model), bar_(bar), warn_(std::move(warn)) {
+                         ProgressBar& bar, std::function<void(const std::string&)> tell,
+                         std::function<void(const std::string&)> warn)
+    : options_(options),
+      plan_(plan),
+      model_(model),
+      bar_(bar),
+      tell_(std::move(tell)),
+      warn_(std::move(warn)) {
   report_.model = model;
   report_.command = options.command_line;
   if (options.preview > 0 && options.preview_file.empty() && is_terminal())
@@ -120,6 +128,7 @@ void SideOutputs::show_preview(const Preview& preview) {
     if (terminal_ == TerminalGraphics::kNone) {
       const fs::path path = preview_path(preview.request_index, preview.index);
       write_into_folder(path, encoded(preview.image, path, options_.quality), /*overwrite=*/true);
+      if (!std::exchange(is_preview_told_, true)) tell_("the preview is in " + path.string());
       if (options_.preview_file.empty()) preview_files_.insert(path);
       return;
     }
@@ -185,6 +194,7 @@ void SideOutputs::plan_attention() {
     if (options_.attention_detail) refuse("--attention-detail goes with --attention-maps DIR");
     return;
   }
+  refuse_tilde(options_.attention_maps);
   require_makeable_folder(options_.attention_maps);
   std::set<std::string> stems;
   for (const auto& of_job : plan_.names)
@@ -206,14 +216,18 @@ void SideOutputs::plan_attention() {
 
 void SideOutputs::check_previews() const {
   if (options_.preview_file.empty()) {
-    if (options_.preview == 0 || terminal_ != TerminalGraphics::kNone) return;
-    for (std::size_t job = 0; job < plan_.names.size(); ++job)
-      for (int k = 0; k < static_cast<int>(plan_.names[job].size()); ++k)
-        require_free(preview_path(job, k), options_.overwrite, "--preview-file");
-    return;
+    return check_previews_of(plan_);
   }
   if (options_.preview == 0) refuse("--preview-file goes with --preview N");
   check_file(plan_, options_.preview_file, "--preview-file", options_.overwrite);
+  require_writable_folder(fs::path(options_.preview_file).parent_path());
+}
+
+void SideOutputs::check_previews_of(const RunPlan& plan) const {
+  if (options_.preview == 0 || !options_.preview_file.empty() || terminal_ != TerminalGraphics::kNone) return;
+  for (std::size_t job = 0; job < plan.names.size(); ++job)
+    for (int k = 0; k < static_cast<int>(plan.names[job].size()); ++k)
+      require_free(preview_path_of(plan, job, k), options_.overwrite, "--preview-file");
 }
 
 void SideOutputs::check_grid() const {
@@ -241,10 +255,10 @@ void SideOutputs::check_report() const {
   check_file(plan_, report_path(), "--report", options_.overwrite);
 }
 
-fs::path SideOutputs::preview_path(std::size_t job, int picture) const {
+fs::path SideOutputs::preview_path_of(const RunPlan& plan, std::size_t job, int picture) const {
   if (!options_.preview_file.empty()) return options_.preview_file;
-  const fs::path& name = plan_.name(job, picture);
-  if (name == kStandardOutput) return "sd-gen-" + std::to_string(*plan_.jobs[job].seed) + "-preview.png";
+  const fs::path& name = plan.name(job, picture);
+  if (name == kStandardOutput) return "sd-gen-" + std::to_string(*plan.jobs[job].seed) + "-preview.png";
   return name.parent_path() / (name.stem().string() + "-preview.png");
 }
 

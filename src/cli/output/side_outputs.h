@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/options/options.h"
+#include "cli/options/output_names.h"
 #include "cli/options/sweep.h"
 #include "cli/output/terminal_graphics.h"
 #include "cli/progress.h"
@@ -21,6 +22,7 @@ namespace sdgen::cli {
 // The pictures of a run as they were asked for.
 struct RunPlan {
   std::vector<Job> jobs;                                  // complete
+  std::vector<JobNaming> namings;                         // [job]
   std::vector<std::vector<std::filesystem::path>> names;  // [job][picture]
   std::vector<SweptValues> swept;                         // by job; empty where nothing is swept
 
@@ -32,10 +34,13 @@ struct RunPlan {
 
 class SideOutputs {
  public:
-  // `warn` is told what goes wrong without harm. Throws Error(kRequest) for what could not be written. All
-  // must outlive it.
+  // `tell` is told what users should know, `warn` what goes wrong without harm. Throws Error(kRequest) for
+  // what could not be written. All must outlive it.
   SideOutputs(const Options& options, const RunPlan& plan, const ModelInfo& model, ProgressBar& bar,
-              std::function<void(const std::string&)> warn);
+              std::function<void(const std::string&)> tell, std::function<void(const std::string&)> warn);
+
+  // For jobs that join the plan later. Throws Error(kRequest) for what could not be written.
+  void check_previews_of(const RunPlan& plan) const;
 
   // What the run must deliver for it.
   RunOptions run_options() const;
@@ -56,7 +61,10 @@ class SideOutputs {
   void check_previews() const;
   void check_grid() const;
   void check_report() const;
-  std::filesystem::path preview_path(std::size_t job, int picture) const;
+  std::filesystem::path preview_path(std::size_t job, int picture) const {
+    return preview_path_of(plan_, job, picture);
+  }
+  std::filesystem::path preview_path_of(const RunPlan& plan, std::size_t job, int picture) const;
   std::filesystem::path grid_path() const;  // empty: none
   std::filesystem::path report_path() const;
   void write_grid() const;
@@ -66,10 +74,11 @@ class SideOutputs {
   const RunPlan& plan_;
   const ModelInfo& model_;
   ProgressBar& bar_;
-  std::function<void(const std::string&)> warn_;
+  std::function<void(const std::string&)> tell_, warn_;
   TerminalGraphics terminal_ = TerminalGraphics::kNone;
   std::vector<std::vector<std::filesystem::path>> attention_folders_;  // [job][picture]
   bool previews_fail_ = false;
+  bool is_preview_told_ = false;
   std::set<std::filesystem::path> preview_files_;  // written, and to be removed
   std::map<Key, std::vector<Preview>> previews_;   // of pictures in work
   std::map<Key, Picture> pictures_;                // for the sheet

@@ -38,11 +38,22 @@ TEST(FindModel, TakesTheFirstFolderThatHasIt) {
 
 TEST(FindModel, PathsAreTakenAsTheyAre) {
   const ScratchFolder folder;
-  EXPECT_EQ(find_model("no/such", {}), "no/such");
+  EXPECT_EQ(find_model("no/such/model", {}), "no/such/model");
+  EXPECT_EQ(find_model("./no", {}), "./no");
+  EXPECT_EQ(find_model("no/such.safetensors", {}), "no/such.safetensors");
   make_model(folder, "mine");
   EXPECT_EQ(find_model("mine", {}), "mine");
   folder.write("sd.safetensors", "");
   EXPECT_EQ(find_model("sd.safetensors", {}), "sd.safetensors");
+}
+
+TEST(FindModel, AHubsNameIsToldToBeFetchedFirst) {
+  const ScratchFolder folder;
+  const auto error = [] { return error_of(ErrorKind::kInput, [] { find_model("owner/some-model", {}); }); };
+  EXPECT_TRUE(contains(error(), "no folder or file 'owner/some-model'; sd-gen never downloads")) << error();
+  EXPECT_TRUE(contains(error(), "hf download owner/some-model --local-dir some-model")) << error();
+  fs::create_directories(folder.path() / "owner");  // then it is a path, with a slip in its last part
+  EXPECT_EQ(find_model("owner/some-model", {}), "owner/some-model");
 }
 
 TEST(FindModel, AFolderOfTheHubsCacheIsAModelByName) {

@@ -175,5 +175,36 @@ TEST(OutputNames, StandardOutputTakesOnePicture) {
   EXPECT_NE(refusal({own(job("-")), own(job("x.png"))}).find("takes one picture"), std::string::npos);
 }
 
+TEST(OutputNames, OfTheBestOfSeveralTheSeedThatDrawsItAgainIsTold) {
+  Job best = job("", 2, 10);
+  best.best_of = 4;
+  const auto namings = job_namings({best});
+  EXPECT_EQ(name_of(namings[0], best, 0, 12, "m"), "sd-gen-12.png");
+  EXPECT_EQ(name_of(namings[0], best, 1, 17, "m"), "sd-gen-17.png");
+  Job near = job("", 1, 13);  // which the first may come to
+  EXPECT_EQ(names_of({best, near}), (Names{"sd-gen-1-10.png", "sd-gen-2-14.png", "sd-gen-3-13.png"}));
+  best.output = near.output = "{seed}.png";
+  EXPECT_TRUE(contains(refusal({best, near}), "might be written to 13.png; use {index}"));
+}
+
+TEST(OutputNames, NoFileThatTheBestMayBeWrittenToIsThere) {
+  const ScratchFolder folder;
+  Job best = job("", 1, 10);
+  best.best_of = 4;
+  EXPECT_NO_THROW(require_candidates_free({best}, job_namings({best}), "m"));
+  folder.write("sd-gen-13.png", "mine");
+  EXPECT_TRUE(contains(
+      error_of(ErrorKind::kRequest, [&] { require_candidates_free({best}, job_namings({best}), "m"); }),
+      "sd-gen-13.png exists already"));
+}
+
+TEST(OutputNames, ATildeThatTheShellLeftIsTold) {
+  const ScratchFolder folder;
+  EXPECT_TRUE(contains(refusal({job("~/a.png")}), "~ is no folder here"));
+  EXPECT_TRUE(contains(refusal({job("~/a.png")}), "write $HOME/a.png"));
+  std::filesystem::create_directory(folder.path() / "~");
+  EXPECT_EQ(names_of({job("~/a.png")}), Names{"~/a.png"});
+}
+
 }  // namespace
 }  // namespace sdgen::cli

@@ -81,9 +81,31 @@ TEST(PromptFile, LineFlagsWinOverDefaults) {
 TEST(PromptFile, PromptsAreNotShellParsed) {
   for (const std::string prompt :
        {"a cat -- asleep", "it's late", "a \"sign\" \\ here", "well-known two-steps", "x --5 legs", "a--b",
-        "'quoted'", "-- dashes first", "a -b c", "$HOME `x` *", "old\u2014fashioned \u2014 style",
+        "the 'quoted'", "-- dashes first", "a -b c", "$HOME `x` *", "old\u2014fashioned \u2014 style",
         "(a:1.2) [b]", "a - b"})
     EXPECT_EQ(job_of(text(prompt + " --seed 7")).prompt, prompt);
+}
+
+TEST(PromptFile, QuotesAroundAWholePromptAreNoPartOfIt) {
+  EXPECT_EQ(job_of(text("\"an owl\" --seed 8")).prompt, "an owl");
+  EXPECT_EQ(job_of(text("'an owl'")).prompt, "an owl");
+  EXPECT_EQ(job_of(text("\"a\" and \"b\"")).prompt, "\"a\" and \"b\"");
+  EXPECT_EQ(job_of(text("\"an owl")).prompt, "\"an owl");
+}
+
+TEST(PromptFile, ALineMayBeginLikeACommandLine) {
+  const Job job = job_of(text("  -p \"an owl\" --seed 8"));
+  EXPECT_EQ(job.prompt, "an owl");
+  EXPECT_EQ(job.seed, 8u);
+  EXPECT_EQ(job_of(text("-p owl")).prompt, "owl");
+  EXPECT_TRUE(begins(error_in(text("-p an owl --seed 8")), "1:7: 'owl' after the value of -p; put quotes"));
+  EXPECT_TRUE(begins(error_in(text("-p --seed 8")), "1:1: -p needs a value"));
+  EXPECT_TRUE(begins(error_in(text("-p a --prompt b")), "1:6: --prompt is given twice"));
+  EXPECT_EQ(job_of(text("-pale owl")).prompt, "-pale owl");
+}
+
+TEST(PromptFile, LinesOfALaterPartKeepTheirNumbers) {
+  EXPECT_EQ(parse_prompt_text("p", "a\n\nb --sede 1\n", {}, 7).errors.at(0).line, 9u);
 }
 
 TEST(PromptFile, ValuesAreQuotedAsInAShell) {
