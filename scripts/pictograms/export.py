@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 
 import captions
 import captions_ru
+import taught
 from common import MODEL, WORK, load_checkpoint, load_tokenizer, log
 from train_fast import GUIDANCE, RESCALE, STEPS
 from train_unet import build_scheduler, models_of
@@ -51,7 +52,7 @@ def main():
     index = json.loads((fresh / "model_index.json").read_text())
     index["tokenizer"] = ["transformers", "PreTrainedTokenizerFast"]  # transformers 4 knows only this name of the class
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (fresh / "sdgen.json").write_text(json.dumps({**wishes, "words": sorted(taught_words(state["stage"]))}, ensure_ascii=False) + "\n")
+    (fresh / "sdgen.json").write_text(json.dumps({**wishes, "words": sorted(taught_words(state["stage"])), **taught.taught()}, ensure_ascii=False) + "\n")
     for file in fresh.rglob("*.safetensors"):
         file.chmod(0o644)
     if model.exists():
