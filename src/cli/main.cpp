@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -72,6 +73,7 @@ int run(sdgen::cli::Options& options, const std::vector<std::string>& arguments)
   std::fputs(options.message.c_str(), stdout);
   // A stream that has failed to write what it held flushes "successfully" afterwards.
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  if (errno == EPIPE) return 0;  // `sd-gen words | head` has read enough
   return fail(options, 1, "standard output cannot be written; free some space or print elsewhere");
 }
 

@@ -57,18 +57,6 @@ void add_folder(std::vector<fs::path>& folders, const fs::path& folder) {
   if (std::find(folders.begin(), folders.end(), real) == folders.end()) folders.push_back(real);
 }
 
-std::vector<std::string> models_in(const std::vector<fs::path>& folders) {
-  std::vector<std::string> names;
-  for (const fs::path& folder : folders) {
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-      if (is_model(entry->path())) names.push_back(entry->path().filename());
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
 }  // namespace
 
 std::vector<fs::path> model_folders(const std::string& path_list, const fs::path& program_folder) {
@@ -89,6 +77,18 @@ std::vector<fs::path> model_folders() {
   return model_folders(environment("SDGEN_MODELS"), fs::read_symlink("/proc/self/exe", error).parent_path());
 }
 
+std::vector<std::string> model_names(const std::vector<fs::path>& folders) {
+  std::vector<std::string> names;
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+      if (is_model(entry->path())) names.push_back(entry->path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
 std::string chosen_model(const std::string& flag) {
   if (!flag.empty()) return flag;
   const std::string from_environment = environment("SDGEN_MODEL");
@@ -106,7 +106,7 @@ fs::path find_model(const std::string& name, const std::vector<fs::path>& folder
   for (const fs::path& folder : folders)
     if (const fs::path path = model_in(folder, name); !path.empty()) return path;
   if (is_there(name)) return name;
-  const auto found = models_in(folders);
+  const auto found = model_names(folders);
   std::vector<std::string> shown;
   for (const fs::path& folder : folders) shown.push_back(folder.string());
   throw Error(ErrorKind::kInput, "no model '" + name + "'" + hint_and_list(name, found, "found") +

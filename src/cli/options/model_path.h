@@ -19,6 +19,9 @@ std::vector<std::filesystem::path> model_folders(const std::string& path_list,
 // The same for this process, from its environment and its executable.
 std::vector<std::filesystem::path> model_folders();
 
+// What find_model() would find by name, sorted, each name once.
+std::vector<std::string> model_names(const std::vector<std::filesystem::path>& folders);
+
 // The model to load: --model if given, else SDGEN_MODEL, else the built-in one.
 std::string chosen_model(const std::string& flag);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/options/nearest.h"
+#include "cli/options/other_names.h"
 #include "cli/options/refuse.h"
 #include "cli/options/sweep.h"
 #include "cli/options/values.h"
@@ -38,7 +39,7 @@ std::size_t choice(const std::string& name, const std::string& text, const Names
 }
 
 void set_device(Options& options, const std::string& name, const std::string& text) {
-  std::string device = text;
+  std::string device = device_of_name(text);
   options.compute.device_index = 0;
   if (text.starts_with("cuda:")) {
     options.compute.device_index = within(0, kMaxDevice, name, text.substr(5));
@@ -50,7 +51,8 @@ void set_device(Options& options, const std::string& name, const std::string& te
 
 void set_dtype(Options& options, const std::string& name, const std::string& text) {
   constexpr std::array kDTypes = {DType::kAuto, DType::kFloat32, DType::kBFloat16, DType::kFloat16};
-  options.compute.dtype = kDTypes[choice(name, text, {"auto", "float32", "bfloat16", "float16"})];
+  options.compute.dtype =
+      kDTypes[choice(name, dtype_of_name(text), {"auto", "float32", "bfloat16", "float16"})];
 }
 
 void set_quantize(Options& options, const std::string& name, const std::string& text) {
@@ -111,7 +113,17 @@ constexpr std::string_view kModel = "Model and machine";
 constexpr std::string_view kMessages = "Messages (on standard error)";
 constexpr std::string_view kBench = "Bench";
 
+// "192x128", or "128" for a square.
+void set_size(Options& options, const std::string& name, const std::string& text) {
+  const std::size_t times = text.find_first_of("xX");
+  const std::string width = text.substr(0, times);
+  const std::string height = times == std::string::npos ? width : text.substr(times + 1);
+  set_field(options.job, *find_field("width"), name, width);
+  set_field(options.job, *find_field("height"), name, height);
+}
+
 constexpr std::array kOptions = {
+    ProgramOption{"size", "", kWhat, "WxH", "--width and --height in one; N: a square", false, set_size},
     ProgramOption{
         "prompt-file", "", kWhat, "FILE", "a request a line: text with flags at its end, or .jsonl", false,
         [](Options& o, const std::string& n, const std::string& t) { parse_value(n, t, o.prompt_file); }},
@@ -193,7 +205,7 @@ constexpr std::array kOptions = {
     ProgramOption{"quantize", "", kModel, "KIND",
                   "int8: the UNet in 8-bit integers, faster on CPUs with AVX-512 VNNI; none [none]", false,
                   set_quantize},
-    ProgramOption{"threads", "", kModel, "N", "CPU threads; 0: all cores [0]", false,
+    ProgramOption{"threads", "t", kModel, "N", "CPU threads; 0: all cores [0]", false,
                   [](Options& o, const std::string& n, const std::string& t) {
                     o.compute.threads = within(0, kMaxThreads, n, t);
                   }},

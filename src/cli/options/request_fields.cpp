@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "cli/options/other_names.h"
 #include "cli/options/values.h"
 
 namespace sdgen::cli {
@@ -82,7 +83,15 @@ std::vector<std::string> field_names() {
 }
 
 void set_field(Job& job, const RequestField& field, const std::string& name, const std::string& text) {
-  set_member(job, field, name, text);
+  if (field.name == "seed" && text == "-1") {  // as other programs ask for a random one
+    job.seed.reset();
+    return;
+  }
+  const auto named = field.name == "sampler" ? sampler_of_name(text) : std::nullopt;
+  if (!named) return set_member(job, field, name, text);
+  set_member(job, field, name, named->sampler);
+  if (!named->schedule.empty() && !job.given.contains("schedule"))
+    set_member(job, *find_field("schedule"), name, named->schedule);
 }
 
 void set_field(Job& job, const RequestField& field, const std::string& name, const nlohmann::json& json) {

@@ -155,7 +155,7 @@ TEST(PromptFile, WrongValuesNameTheirFlag) {
             "1:3: --steps: expected a whole number up to 2147483647, got 'many'");
   EXPECT_TRUE(begins(error_in(text("x --seed")), "1:3: --seed needs a value"));
   EXPECT_TRUE(begins(error_in(text("x --seed --steps 3")), "1:3: --seed needs a value"));
-  EXPECT_TRUE(begins(error_in(text("x --seed -1")), "1:3: --seed: expected"));
+  EXPECT_TRUE(begins(error_in(text("x --seed -2")), "1:3: --seed: expected"));
   EXPECT_TRUE(
       begins(error_in(text("x --negative-prompt a, b --seed 1")), "1:24: 'b' after the value of --negative"));
   EXPECT_TRUE(begins(error_in(text("x --negative-prompt \"a")), "1:21: no closing \""));
