@@ -12,6 +12,7 @@ namespace sdgen {
 namespace {
 
 constexpr std::size_t kMostTold = 8;  // words of one sentence
+constexpr std::size_t kMostMeant = 3;
 constexpr std::size_t kLongWord = 8;  // bytes: two letters of it may be wrong
 
 std::vector<std::string> folded(const std::vector<PromptWord>& words) {
@@ -50,13 +51,15 @@ void add_new(std::vector<std::string>& list, const std::string& word) {
   if (std::find(list.begin(), list.end(), word) == list.end()) list.push_back(word);
 }
 
-// Rather the name of a thing than any other word.
-std::string meant_word(const Taught& taught, const std::string& name) {
+// What a word may have been meant to be, "cat or hat": rather the names of things than other words.
+std::string meant_words(const Taught& taught, const std::string& name) {
   const std::size_t most = name.size() < kLongWord ? 1 : 2;
   std::vector<std::string> things;
   for (const auto& [words, thing] : taught.things) things.push_back(join(words, " "));
-  const std::string nearest = nearest_of(name, things, most);
-  return nearest.empty() ? nearest_of(name, taught.words, most) : nearest;
+  std::vector<std::string> nearest = all_nearest_of(name, things, most);
+  if (nearest.empty()) nearest = all_nearest_of(name, taught.words, most);
+  if (nearest.size() > kMostMeant) nearest.resize(kMostMeant);
+  return join(nearest, " or ");
 }
 
 std::string shown(std::vector<std::string> list) {
@@ -74,7 +77,7 @@ std::vector<std::string> beyond_taught(const Taught& taught, const std::vector<P
   for (const std::string& word : words_outside(taught.words, words)) {
     const std::string name = folded_word(word);
     if (taught.words.empty() || is_too_many(taught, name)) continue;
-    const std::string nearest = meant_word(taught, name);
+    const std::string nearest = meant_words(taught, name);
     unknown.push_back(word + (nearest.empty() ? "" : " (did you mean " + nearest + "?)"));
   }
   const std::vector<std::string> names = folded(words);

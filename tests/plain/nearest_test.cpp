@@ -19,6 +19,8 @@ TEST(NearestOf, IsTheFirstOfTheLeastDistanceOrNone) {
   EXPECT_EQ(nearest_of("kat", known, 2), "cat");
   EXPECT_EQ(nearest_of("zebra", known, 2), "");
   EXPECT_EQ(nearest_of("kats", known, 1), "cats");
+  EXPECT_EQ(all_nearest_of("kat", known, 2), (std::vector<std::string>{"cat", "bat"}));
+  EXPECT_TRUE(all_nearest_of("zebra", known, 2).empty());
 }
 
 }  // namespace

@@ -43,6 +43,14 @@ TEST(Taught, UnknownWordsComeWithTheNearestKnownOne) {
                   "`sd-gen words` lists what it knows"));
 }
 
+TEST(Taught, WordsThatAreEquallyNearAreAllTold) {
+  Taught more = taught();
+  more.things[{"bat"}] = "bat";
+  EXPECT_THAT(
+      beyond_taught(more, prompt_words("a kat")),
+      ElementsAre("was not taught: kat (did you mean bat or cat?); `sd-gen words` lists what it knows"));
+}
+
 TEST(Taught, HigherNumbersAreTold) {
   EXPECT_THAT(beyond("six cats and 12 dogs"), ElementsAre("counts to 5, not to six, 12"));
   EXPECT_THAT(beyond("5 cats and 05 dogs"),
