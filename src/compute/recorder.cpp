@@ -36,6 +36,7 @@ Tensors Recorder::operator()(int variant, const TensorWork& work, const Tensors&
   const auto [entry, is_new] = recordings_.try_emplace(key);
   Recording& recording = entry->second;
   if (is_new) {
+    const WorkPause whole;  // what was not warmed up must not be recorded next
     recording.inputs = copies_of(inputs);
     recording.given = inputs;
     return copies_of(graphs_->warm_up([&] { return work(recording.inputs); }));

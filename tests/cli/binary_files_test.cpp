@@ -165,5 +165,20 @@ TEST_F(BinaryFiles, PicturesThatDoNotGoWithTheModelAreRefused) {
   refused(kModel, {"--vae", (kGolden / "pipelines/sd15-tiny").string(), "--unet", "none"}, 3, "none");
 }
 
+TEST_F(Binary, InspectKnowsTheMapsThatItWroteAndModelsByTheirNames) {
+  const ProcessResult drawn = draw({"-p", "a cat", "--attention-maps", "maps", "-o", "x.png"});
+  ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
+  const ProcessResult maps = sd_gen({"inspect", "maps/attention.safetensors"});
+  EXPECT_EQ(maps.exit_code, 0) << maps.err;
+  EXPECT_NE(maps.out.find(": attention maps ("), std::string::npos) << maps.out;
+  EXPECT_NE(maps.out.find("prompt  a cat"), std::string::npos) << maps.out;
+  const ProcessResult model = sd_gen({"inspect", "pictograms"});
+  EXPECT_EQ(model.exit_code, 0) << model.err;
+  EXPECT_NE(model.out.find("pictograms: model, StableDiffusionPipeline"), std::string::npos) << model.out;
+  const ProcessResult none = sd_gen({"inspect", "pictogram"});
+  EXPECT_EQ(none.exit_code, 3);
+  EXPECT_NE(none.err.find("did you mean pictograms?"), std::string::npos) << none.err;
+}
+
 }  // namespace
 }  // namespace sdgen::cli
