@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "cli/binary.h"
 
@@ -124,6 +125,28 @@ TEST_F(Binary, APreviewsFileIsToldAndItsFolderMustBeThere) {
       draw({"-p", "x", "-o", "y.png", "--preview", "1", "--preview-file", "no/p.png"});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("output folder no does not exist"));
+}
+
+TEST_F(Binary, TheBestIsNamedAfterTheSeedThatDrawsItAgain) {
+  const ProcessResult best = sd_gen({"-p", "a red circle", "--seed", "1", "--count", "2", "--best-of", "3",
+                                     "--steps", "3", "--attention-maps", "maps", "--json"});
+  ASSERT_EQ(best.exit_code, 0) << best.err;
+  std::vector<std::string> names;
+  for (const std::string& line : lines_of(best.out)) {
+    const Json json = Json::parse(line);
+    names.push_back("sd-gen-" + json.at("seed").dump() + ".png");
+    EXPECT_EQ(json.at("path"), names.back());
+    EXPECT_TRUE(fs::exists(folder() / "maps" / fs::path(names.back()).stem() / "words.json"));
+  }
+  ASSERT_EQ(names.size(), 2u);
+  const Pixels kept = read_png(folder() / names[1]);
+  const std::string seed = names[1].substr(7, names[1].size() - 11);
+  ASSERT_EQ(sd_gen({"-p", "a red circle", "--seed", seed, "--steps", "3", "-o", "again.png"}).exit_code, 0);
+  const Pixels again = read_png(folder() / "again.png");
+  ASSERT_EQ(again.rgb.size(), kept.rgb.size());
+  double sum = 0.0;
+  for (std::size_t i = 0; i < kept.rgb.size(); ++i) sum += std::abs(kept.rgb[i] - again.rgb[i]);
+  EXPECT_LT(sum / static_cast<double>(kept.rgb.size()), 1.0) << "attention is written out, or is not";
 }
 
 }  // namespace

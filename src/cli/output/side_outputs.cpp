@@ -159,8 +159,10 @@ void SideOutputs::add_picture(const Picture& picture) {
   if (options_.attention_maps.empty() || !picture.attention) return;
   std::vector<Image> images;
   for (const Preview& preview : previews) images.push_back(preview.image);
-  write_attention(attention_folders_[picture.request_index][static_cast<std::size_t>(picture.index)], job,
-                  picture.image, *picture.attention, images, options_.overwrite);
+  fs::path folder = attention_folders_[picture.request_index][static_cast<std::size_t>(picture.index)];
+  if (job.best_of > 1 && plan_.pictures() > 1)  // as the picture, under the seed that was kept
+    folder.replace_filename(attention_folder_name(picture.request_index, picture.index));
+  write_attention(folder, job, picture.image, *picture.attention, images, options_.overwrite);
 }
 
 void SideOutputs::drop_picture(std::size_t job, int picture) {
@@ -200,18 +202,21 @@ void SideOutputs::plan_attention() {
   for (const auto& of_job : plan_.names)
     for (const fs::path& name : of_job) stems.insert(name.stem().string());
   const std::size_t total = plan_.pictures();
-  std::size_t position = 0;
+  are_folders_numbered_ = stems.size() < total;
   for (const auto& of_job : plan_.names) {
     attention_folders_.emplace_back();
-    for (const fs::path& name : of_job) {
-      std::string folder = total == 1 ? "" : name.stem().string();
-      ++position;
-      if (stems.size() < total) folder.insert(0, std::to_string(position) + "-");
+    for (int k = 0; k < static_cast<int>(of_job.size()); ++k) {
+      const std::string folder = total == 1 ? "" : attention_folder_name(attention_folders_.size() - 1, k);
       attention_folders_.back().push_back(fs::path(options_.attention_maps) / folder);
       for (const char* file : {"attention.safetensors", "words.json", "panel.png", "film.png", "steps.png"})
         require_free(attention_folders_.back().back() / file, options_.overwrite, "--attention-maps");
     }
   }
+}
+
+std::string SideOutputs::attention_folder_name(std::size_t job, int picture) const {
+  const std::string stem = plan_.name(job, picture).stem().string();
+  return are_folders_numbered_ ? std::to_string(plan_.position(job, picture)) + "-" + stem : stem;
 }
 
 void SideOutputs::check_previews() const {

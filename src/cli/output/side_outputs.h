@@ -58,6 +58,7 @@ class SideOutputs {
   using Key = std::pair<std::size_t, int>;  // job, picture
 
   void plan_attention();
+  std::string attention_folder_name(std::size_t job, int picture) const;
   void check_previews() const;
   void check_grid() const;
   void check_report() const;
@@ -77,6 +78,7 @@ class SideOutputs {
   std::function<void(const std::string&)> tell_, warn_;
   TerminalGraphics terminal_ = TerminalGraphics::kNone;
   std::vector<std::vector<std::filesystem::path>> attention_folders_;  // [job][picture]
+  bool are_folders_numbered_ = false;  // pictures of several folders have one name
   bool previews_fail_ = false;
   bool is_preview_told_ = false;
   std::set<std::filesystem::path> preview_files_;  // written, and to be removed
