@@ -9,8 +9,8 @@ namespace sdgen::cli {
 // sd-gen(1) as roff.
 std::string man_page();
 
-// For "bash", "zsh" or "fish": what that shell reads to complete sd-gen's flags, their values and the names of
-// models. Throws Error(kRequest) for another shell.
+// For "bash", "zsh" or "fish": what that shell reads to complete sd-gen's flags, their values and the names
+// of models. Throws Error(kRequest) for another shell.
 std::string completion(const std::string& shell);
 
 }  // namespace sdgen::cli

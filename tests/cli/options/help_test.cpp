@@ -139,11 +139,10 @@ TEST(Completion, BashOffersFlagsAndValues) {
   const fs::path script = folder.path() / "sd-gen.bash";
   std::ofstream(script) << completion("bash");
   const auto offered = [&](const std::string& words, int at) {
-    const std::string out = (folder.path() / "out").string();
-    const std::string line = "source " + script.string() + "; COMP_WORDS=(" + words +
-                             "); COMP_CWORD=" + std::to_string(at) +
-                             "; _sd_gen; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    EXPECT_EQ(std::system(("bash -c '" + line + "' > " + out).c_str()), 0);
+    const std::string out = (folder.path() / "out").string(), ask = (folder.path() / "ask").string();
+    std::ofstream(ask) << "source " << script.string() << "\nCOMP_WORDS=(" << words << ")\nCOMP_CWORD=" << at
+                       << "\n_sd_gen\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
+    EXPECT_EQ(std::system(("bash " + ask + " > " + out).c_str()), 0);
     std::stringstream text;
     text << std::ifstream(out).rdbuf();
     return lines_of(text.str());
@@ -169,8 +168,8 @@ TEST(Completion, OtherShellsCanReadTheirs) {
 TEST(Completion, TheManPageHasEveryFlag) {
   const std::string page = parse_options({"man"}).message;
   for (const FlagRow& row : flag_rows(Command::kGenerate)) {
-    std::string name = row.name;
-    for (std::size_t at = 0; (at = name.find('-', at)) != name.npos; at += 2) name.insert(at, "\\");
+    std::string name;
+    for (const char c : row.name) name += c == '-' ? std::string("\\-") : std::string(1, c);
     EXPECT_THAT(page, HasSubstr("\\-\\-" + name));
   }
   for (const std::string& line : lines_of(page)) {
