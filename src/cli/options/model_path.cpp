@@ -64,6 +64,9 @@ std::vector<fs::path> model_folders(const std::string& path_list, const fs::path
   std::istringstream list(path_list);
   for (std::string folder; std::getline(list, folder, ':');)
     if (!folder.empty()) add_folder(folders, folder);
+  // An installed program has its own, whatever has become of the checkout it was built in.
+  const fs::path own = program_folder / ".." / "share" / "sd-gen" / "models";
+  if (!program_folder.empty() && is_there(own)) add_folder(folders, own);
   add_folder(folders, SDGEN_SOURCE_MODELS);
   add_folder(folders, SDGEN_INSTALLED_MODELS);
   if (program_folder.empty()) return folders;
