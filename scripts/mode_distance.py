@@ -2,7 +2,7 @@
 with the same seeds and prints a Markdown table of PSNR (8-bit pixels, decibels), largest pixel difference and speed.
 
     python scripts/mode_distance.py bfloat16 float16
-    python scripts/mode_distance.py bfloat16 "bfloat16 --cache-interval 2" "bfloat16 --steps 15" --chart chart.svg
+    python scripts/mode_distance.py bfloat16 "bfloat16 --quantize int8" "float32 --steps 25" --chart chart.svg
 
 A mode is a string of sd-gen's flags; a first word without dashes is --dtype's value (a mode that is one flag without a
 value is written "float32 --flag"). Flags that both sides are to have (another sampler, say) go to --common. A saver of time

@@ -23,9 +23,9 @@ struct ContactSheet {
 };
 
 // Draws the sheet: dark text on a light ground, its size in proportion to the cells, at least 12 pixels to
-// the em. Every cell is as large as the largest, smaller pictures stand in its middle; labels that are too
-// long end in an ellipsis. Throws Error(kWorking) if there is no picture, one has a wrong number of bytes, or
-// the sheet would be too large.
+// the em. Every cell is as large as the largest, smaller pictures stand in its middle; labels and captions
+// are broken into lines, four at most, and end in an ellipsis where that does not do. Throws Error(kWorking)
+// if there is no picture, one has a wrong number of bytes, or the sheet would be too large.
 Image contact_sheet(const ContactSheet& sheet);
 
 }  // namespace sdgen

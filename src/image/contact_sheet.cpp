@@ -19,12 +19,14 @@ struct Layout {
   int text = 0, title = 0;              // heights of lines
   int gap = 0, margin = 0;              // between cells and labels; around the sheet
   std::vector<std::string> title_lines;
-  std::vector<std::vector<std::string>> row_lines;  // of each row's label
-  int label_width = 0;                              // of the row labels with the gap to their right; or 0
-  int caption_height = 0;                           // its distance from the cell included; or 0
-  int left = 0, top = 0;                            // of the first cell
-  int step_x = 0, step_y = 0;                       // from cell to cell
-  std::int64_t width = 0, height = 0;               // of the sheet
+  std::vector<std::vector<std::string>> row_lines;     // of each row's label
+  int label_width = 0;                                 // of the row labels with the gap to their right; or 0
+  std::vector<std::vector<std::string>> column_lines;  // of each column's label
+  int column_height = 0;                               // of the tallest; or 0
+  int caption_height = 0;              // of the tallest, its distance from the cell included; or 0
+  int left = 0, top = 0;               // of the first cell
+  int step_x = 0, step_y = 0;          // from cell to cell
+  std::int64_t width = 0, height = 0;  // of the sheet
 };
 
 bool has_picture(const ContactSheet::Cell& cell) {
@@ -45,15 +47,13 @@ void measure_cells(const ContactSheet& sheet, Layout& layout) {
   layout.cell_height *= layout.factor;
 }
 
-bool has_captions(const ContactSheet& sheet) {
-  return std::any_of(sheet.cells.begin(), sheet.cells.end(), [](const auto& row) {
-    return std::any_of(row.begin(), row.end(), [](const auto& cell) { return !cell.caption.empty(); });
-  });
+// What stands above or below a cell, in a few lines as wide as it.
+std::vector<std::string> lines_of(const std::string& label, const Layout& layout) {
+  return wrapped_text(label, layout.text, layout.cell_width, kMaxLabelLines);
 }
 
-bool has_column_labels(const ContactSheet& sheet) {
-  return std::any_of(sheet.columns.begin(), sheet.columns.end(),
-                     [](const std::string& label) { return !label.empty(); });
+int height_of(std::size_t lines, const Layout& layout) {
+  return static_cast<int>(lines) * layout.text;
 }
 
 void measure_labels(const ContactSheet& sheet, Layout& layout) {
@@ -69,7 +69,16 @@ void measure_labels(const ContactSheet& sheet, Layout& layout) {
     for (const std::string& line : layout.row_lines.back())
       layout.label_width = std::max(layout.label_width, text_width(line, layout.text) + layout.gap);
   }
-  if (has_captions(sheet)) layout.caption_height = layout.text + layout.text / 4;
+  for (const std::string& label : sheet.columns) {
+    layout.column_lines.push_back(lines_of(label, layout));
+    layout.column_height =
+        std::max(layout.column_height, height_of(layout.column_lines.back().size(), layout));
+  }
+  std::size_t caption_lines = 0;
+  for (const auto& row : sheet.cells)
+    for (const ContactSheet::Cell& cell : row)
+      caption_lines = std::max(caption_lines, lines_of(cell.caption, layout).size());
+  if (caption_lines > 0) layout.caption_height = height_of(caption_lines, layout) + layout.text / 4;
 }
 
 // The grid and what stands above it.
@@ -89,7 +98,7 @@ void place(const ContactSheet& sheet, Layout& layout) {
   layout.left = layout.margin + layout.label_width + static_cast<int>((inner - grid) / 2);
   layout.top = layout.margin + static_cast<int>(layout.title_lines.size()) * layout.title;
   if (!layout.title_lines.empty()) layout.top += layout.gap;
-  if (has_column_labels(sheet)) layout.top += layout.text + layout.text / 3;
+  if (layout.column_height > 0) layout.top += layout.column_height + layout.text / 3;
   layout.height = layout.top + static_cast<std::int64_t>(rows) * layout.step_y - layout.gap + layout.margin;
 }
 
@@ -101,20 +110,24 @@ Layout layout_of(const ContactSheet& sheet) {
   return layout;
 }
 
-// One line in the middle of `width` pixels from `left`, shortened to fit.
-void draw_centred(Image& image, int left, int width, int y, const std::string& label, int height_px,
+// Lines in the middle of a cell's width from `left`.
+void draw_centred(Image& image, int left, int y, const std::vector<std::string>& lines, const Layout& layout,
                   Color color) {
-  const std::string text = fitted_text(label, height_px, width);
-  draw_text(image, left + (width - text_width(text, height_px)) / 2, y, text, height_px, color);
+  for (const std::string& line : lines) {
+    draw_text(image, left + (layout.cell_width - text_width(line, layout.text)) / 2, y, line, layout.text,
+              color);
+    y += layout.text;
+  }
 }
 
-void draw_labels(const ContactSheet& sheet, const Layout& layout, Image& image) {
+void draw_labels(const Layout& layout, Image& image) {
   for (std::size_t i = 0; i < layout.title_lines.size(); ++i)
     draw_text(image, layout.margin, layout.margin + static_cast<int>(i) * layout.title, layout.title_lines[i],
               layout.title, kInk);
-  for (std::size_t i = 0; i < sheet.columns.size(); ++i)
-    draw_centred(image, layout.left + static_cast<int>(i) * layout.step_x, layout.cell_width,
-                 layout.top - layout.text - layout.text / 3, sheet.columns[i], layout.text, kInk);
+  for (std::size_t i = 0; i < layout.column_lines.size(); ++i)
+    draw_centred(image, layout.left + static_cast<int>(i) * layout.step_x,
+                 layout.top - layout.text / 3 - height_of(layout.column_lines[i].size(), layout),
+                 layout.column_lines[i], layout, kInk);
   for (std::size_t i = 0; i < layout.row_lines.size(); ++i) {
     const auto& lines = layout.row_lines[i];
     int y = layout.top + static_cast<int>(i) * layout.step_y +
@@ -132,8 +145,8 @@ void draw_cell(const ContactSheet::Cell& cell, const Layout& layout, int left, i
     paste(image, picture, left + (layout.cell_width - picture.width) / 2,
           top + (layout.cell_height - picture.height) / 2);
   }
-  draw_centred(image, left, layout.cell_width, top + layout.cell_height + layout.text / 4, cell.caption,
-               layout.text, kSoftInk);
+  draw_centred(image, left, top + layout.cell_height + layout.text / 4, lines_of(cell.caption, layout),
+               layout, kSoftInk);
 }
 
 }  // namespace
@@ -141,7 +154,7 @@ void draw_cell(const ContactSheet::Cell& cell, const Layout& layout, int left, i
 Image contact_sheet(const ContactSheet& sheet) {
   const Layout layout = layout_of(sheet);
   Image image = blank_image(layout.width, layout.height, kSheetColor);
-  draw_labels(sheet, layout, image);
+  draw_labels(layout, image);
   for (std::size_t row = 0; row < sheet.cells.size(); ++row)
     for (std::size_t column = 0; column < sheet.cells[row].size(); ++column)
       draw_cell(sheet.cells[row][column], layout, layout.left + static_cast<int>(column) * layout.step_x,

@@ -15,6 +15,7 @@ constexpr std::size_t kAcross = 6;  // words side by side
 constexpr int kWordSide = 192;      // pixels of a word's picture, about
 constexpr int kPictureSide = 512;   // pixels of the picture above them, about
 constexpr int kFilmSide = 96;
+constexpr int kStripHeight = 14;
 constexpr int kFrameSide = 128;
 constexpr std::size_t kFilmColumns = 10;
 constexpr std::size_t kMaxFrames = 60;
@@ -55,6 +56,15 @@ ContactSheet sheet_of(std::vector<ContactSheet::Cell> cells) {
     sheet.cells.back().push_back(std::move(cells[i]));
   }
   return sheet;
+}
+
+// The colours from cold to hot, with what they mean below.
+Image scale_strip(const std::string& meaning) {
+  HeatMap ramp{kPictureSide, 1, {}};
+  for (int i = 0; i < kPictureSide; ++i) ramp.values.push_back(static_cast<float>(i) / (kPictureSide - 1));
+  ContactSheet sheet;
+  sheet.cells = {{{heat_picture(ramp, kPictureSide, kStripHeight, 1.0), meaning}}};
+  return contact_sheet(sheet);
 }
 
 // Steps spread evenly over the run, the first and the last among them.
@@ -141,7 +151,10 @@ Image attention_panel(const Image& picture, const AttentionMaps& maps, const std
                      concat(maps.words[word].text, "  ", percent(heat.share), "%")});
   }
   if (cells.empty()) return contact_sheet(top);
-  return stacked({contact_sheet(top), contact_sheet(sheet_of(std::move(cells)))}, kSheetColor);
+  return stacked({contact_sheet(top), contact_sheet(sheet_of(std::move(cells))),
+                  scale_strip("each map on its own scale, from 0 to its highest; %: the word's part of all "
+                              "attention")},
+                 kSheetColor);
 }
 
 Image attention_film(const AttentionMaps& maps, const std::string& title) {

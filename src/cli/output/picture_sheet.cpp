@@ -26,8 +26,16 @@ std::size_t find_or_add(std::vector<std::string>& labels, const std::string& lab
   return labels.size() - 1;
 }
 
+// "seed 7" where all pictures of a row have one, else nothing.
+std::string seed_of(const std::vector<std::uint64_t>& seeds) {
+  const bool is_one =
+      std::all_of(seeds.begin(), seeds.end(), [&](auto seed) { return seed == seeds.front(); });
+  return is_one ? "seed " + std::to_string(seeds.front()) : "";
+}
+
 ContactSheet sweep_sheet(const RunPlan& plan, const Pictures& pictures) {
   ContactSheet sheet;
+  std::vector<std::vector<std::uint64_t>> seeds;  // of each row
   for (const auto& [key, picture] : pictures) {
     const SweptValues& swept = plan.swept[picture.request_index];
     SweptValues down(swept.begin(), swept.end() - 1);
@@ -39,7 +47,13 @@ ContactSheet sweep_sheet(const RunPlan& plan, const Pictures& pictures) {
     sheet.cells.resize(std::max(sheet.cells.size(), y + 1));
     sheet.cells[y].resize(std::max(sheet.cells[y].size(), x + 1));
     sheet.cells[y][x].image = picture.image;
+    seeds.resize(sheet.rows.size());
+    seeds[y].push_back(picture.seed);
   }
+  for (std::size_t y = 0; y < sheet.rows.size(); ++y)
+    if (const std::string seed = seed_of(seeds[y]);
+        !seed.empty() && sheet.rows[y].find("seed") == std::string::npos)
+      sheet.rows[y] += (sheet.rows[y].empty() ? "" : ", ") + seed;
   return sheet;
 }
 
