@@ -137,6 +137,24 @@ TEST(ContactSheet, ShortensLabelsThatDoNotFit) {
   EXPECT_LE(drawn(image).right, red.right);
 }
 
+TEST(ContactSheet, BreaksCaptionsAndColumnsIntoAFewLines) {
+  const Image picture = blank_image(128, 64, kRed);
+  const auto height = [&](const std::string& column, const std::string& caption) {
+    ContactSheet sheet;
+    sheet.columns = {column};
+    sheet.cells = {{{picture, caption}}};
+    return contact_sheet(sheet).height;
+  };
+  const std::string long_text = "a blue tulip to the left of an orange truck";
+  const int plain = height("x", "x"), line = height("x", "x") - height("x", "");
+  EXPECT_GT(height("x", long_text), plain + line / 2);
+  EXPECT_GT(height(long_text, "x"), plain + line / 2);
+  std::string endless;
+  for (int i = 0; i < 50; ++i) endless += long_text + " ";
+  EXPECT_EQ(height("x", endless), height("x", endless + endless)) << "four lines at most";
+  EXPECT_LT(height("x", endless), plain + 4 * line);
+}
+
 TEST(ContactSheet, WrapsALongTitle) {
   ContactSheet sheet = sheet_of(64, 3, 1);
   sheet.title = "a title";

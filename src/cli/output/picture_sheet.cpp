@@ -36,6 +36,9 @@ std::string seed_of(const std::vector<std::uint64_t>& seeds) {
 ContactSheet sweep_sheet(const RunPlan& plan, const Pictures& pictures) {
   ContactSheet sheet;
   std::vector<std::vector<std::uint64_t>> seeds;  // of each row
+  const SweptValues& axes = plan.swept[pictures.begin()->second.request_index];
+  const bool sweeps_seeds =
+      std::any_of(axes.begin(), axes.end(), [](const auto& axis) { return axis.first == "seed"; });
   for (const auto& [key, picture] : pictures) {
     const SweptValues& swept = plan.swept[picture.request_index];
     SweptValues down(swept.begin(), swept.end() - 1);
@@ -51,8 +54,7 @@ ContactSheet sweep_sheet(const RunPlan& plan, const Pictures& pictures) {
     seeds[y].push_back(picture.seed);
   }
   for (std::size_t y = 0; y < sheet.rows.size(); ++y)
-    if (const std::string seed = seed_of(seeds[y]);
-        !seed.empty() && sheet.rows[y].find("seed") == std::string::npos)
+    if (const std::string seed = seed_of(seeds[y]); !seed.empty() && !sweeps_seeds)
       sheet.rows[y] += (sheet.rows[y].empty() ? "" : ", ") + seed;
   return sheet;
 }
