@@ -91,7 +91,11 @@ void apply_flags(Options& options, const CLI::App& app) {
     if (name == "prompt" && flag->count() > 1)
       refuse("--prompt is given " + std::to_string(flag->count()) +
              " times; use --prompt-file for several prompts");
-    if (is_list(name)) {
+    if (name == "seed" && flag->count() > 1) {
+      std::string seeds;
+      for (const std::string& seed : flag->results()) seeds += (seeds.empty() ? "" : ",") + seed;
+      set_option(options, name, "--" + name, seeds);
+    } else if (is_list(name)) {
       set_option(options, name, "--" + name, joined(flag->results()));
     } else if (name == "sweep" || name == "lora" || name == "embedding") {
       forget_list(options, name);

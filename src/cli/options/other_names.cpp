@@ -127,7 +127,7 @@ std::string flag_hint(const std::string& flag) {
       {"precision", "--dtype"},
       {"type", "--dtype"},
       {"offload", "--low-memory"},
-      {"vaeonecpu", "--low-memory"},
+      {"vaeoncpu", "--low-memory"},
       {"controlnetscale", "--control-scale"},
       {"skip", "--clip-skip"},
       {"s", "--steps N or --seed S"},

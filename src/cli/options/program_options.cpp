@@ -115,6 +115,8 @@ constexpr std::string_view kBench = "Bench";
 
 // "192x128", or "128" for a square.
 void set_size(Options& options, const std::string& name, const std::string& text) {
+  if (text.empty() || text.find_first_not_of("0123456789xX") != std::string::npos)
+    refuse(name + ": expected WxH or N, got '" + text + "'; several sizes: --sweep size=64,128x64");
   const std::size_t times = text.find_first_of("xX");
   const std::string width = text.substr(0, times);
   const std::string height = times == std::string::npos ? width : text.substr(times + 1);

@@ -122,7 +122,20 @@ TEST(OtherNames, SeveralSeedsAreASweep) {
   EXPECT_EQ(options.sweep[0].values, (std::vector<std::string>{"1", "5", "9"}));
 }
 
+TEST(OtherNames, ARepeatedSeedIsASweepToo) {
+  const Options options = parse_options({"-p", "x", "--seed", "1", "--seed", "5"});
+  ASSERT_EQ(options.sweep.size(), 1U);
+  EXPECT_EQ(options.sweep[0].values, (std::vector<std::string>{"1", "5"}));
+}
+
+TEST(OtherNames, ASizeOfAnotherFormIsExplained) {
+  EXPECT_EQ(refusal({"-p", "x", "--size", "64,128"}),
+            "--size: expected WxH or N, got '64,128'; several sizes: --sweep size=64,128x64");
+  EXPECT_THAT(refusal({"-p", "x", "--size", "64y"}), HasSubstr("expected WxH or N"));
+}
+
 TEST(OtherNames, OfFlagsAreAnsweredWithOurs) {
+  EXPECT_EQ(refusal({"-p", "x", "--vae-on-cpu"}), "unknown flag --vae-on-cpu; here it is --low-memory");
   EXPECT_EQ(refusal({"-p", "x", "--num-inference-steps", "3"}),
             "unknown flag --num-inference-steps; here it is --steps");
   EXPECT_EQ(refusal({"a cat", "-s", "3"}), "unknown flag -s; here it is --steps N or --seed S");
