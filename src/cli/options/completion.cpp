@@ -66,10 +66,7 @@ std::string bash_completion() {
     std::string pattern = "--" + row.name;
     if (!row.alias.empty()) pattern += "|--" + row.alias;
     if (!row.letter.empty()) pattern += "|-" + row.letter;
-    if (row.name == "model" || row.name == "refiner")
-      cases += "    " + pattern + ") COMPREPLY=($(compgen -f -W \"$(sd-gen models --json 2>/dev/null | " +
-               "sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p')\" -- \"$word\")); return ;;\n";
-    else if (!row.choices.empty())
+    if (!row.choices.empty())
       cases += "    " + pattern + ") COMPREPLY=($(compgen -W " + quoted(joined(row.choices)) +
                " -- \"$word\")); return ;;\n";
     else if (is_path(row))
